@@ -1,0 +1,69 @@
+"""What a source of photographs is: classes, a determined list of examples, and pixels on demand."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Category:
+    """One class of a data set: the `key` that labels are matched by (a wnid, a folder name), and a readable `name`."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One photograph before it is read.
+
+    `path` identifies it inside its source, with forward slashes, and never changes between runs or machines; `label`
+    indexes the source's categories; `split` is "train", "val" or "test" where the source itself says so, else None.
+    """
+
+    path: str
+    label: int
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photograph after the paper's preparation.
+
+    `pixels` is uint8 RGB of shape (256, 256, 3); `treatments` says in words what was done beyond resizing and
+    cropping ("converted from CMYK", "turned upright (EXIF orientation 6)"), empty for an ordinary photograph.
+    """
+
+    pixels: NDArray[np.uint8]
+    treatments: tuple[str, ...] = field(default=())
+
+
+class Source(Protocol):
+    """A data set as published. Must survive pickling: worker processes each get a copy."""
+
+    @property
+    def name(self) -> str:
+        """The source's name in the table of sources ("folder", "flowers17")."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The classes in label order."""
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Every photograph, in an order that depends on the data set alone (never on the file system's order)."""
+
+    @property
+    def identity(self) -> str:
+        """A digest that changes when the data set does: the paths, labels, splits and sizes in bytes of its files."""
+
+    @property
+    def default_split(self) -> dict[str, float]:
+        """The shares held out of each class when the source gives no split, e.g. {"test": 0.2}; the rest is train."""
+
+    def load(self, example: Example) -> Prepared:
+        """The example's photograph. Raises ImageError with the reason when it cannot be used."""

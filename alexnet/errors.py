@@ -1,0 +1,46 @@
+"""Everything a user can cause, as exceptions whose text is the sentence shown at the terminal.
+
+Each sentence says what was found, where, what was expected and what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AlexNetError(Exception):
+    """The root of all errors that are the user's to act on; `exit_code` is the command's exit status."""
+
+    exit_code = 1
+
+
+class ConfigError(AlexNetError):
+    """What was asked for does not exist or does not fit: a name, an option, a value."""
+
+    exit_code = 2
+
+
+class DataError(AlexNetError):
+    """Photographs, labels, splits or a store are missing, broken or inconsistent."""
+
+    exit_code = 3
+
+
+class ImageError(DataError):
+    """One image cannot be used; the text is the reason, without the image's name."""
+
+
+class WeightsError(AlexNetError):
+    """A model directory or checkpoint is missing, broken or of another model."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """An error for a `name` that is not among the `known` ones; names the nearest of them.
+
+    `kind` is the noun in the sentence ("model", "recipe", "source").
+    """
+    known = sorted(known)
+    near = get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return ConfigError(f"Unknown {kind} {name!r}{hint} Known: {', '.join(known)}.")

@@ -1,0 +1,77 @@
+"""Errors as integer counts over photographs, each counted exactly once. N photographs, K classes."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alexnet.errors import DataError
+
+TOP = 5
+
+
+class Tally:
+    """Counts of right and wrong answers; sums of tallies do not depend on how photographs were batched."""
+
+    def __init__(self, classes: int) -> None:
+        self.confusion = torch.zeros(classes, classes, dtype=torch.int64)  # row: true class, column: first answer
+        self.top1_wrong = 0
+        self.top5_wrong = 0
+        self.loss_sum = 0.0
+
+    def add(self, probabilities: Tensor, labels: Tensor) -> None:
+        """Counts answers: `probabilities` (N, K), `labels` (N,)."""
+        probabilities, labels = probabilities.double().cpu(), labels.cpu()
+        true = probabilities.gather(1, labels[:, None])  # (N, 1)
+        # ties go to the lower index, so that a constant answer is not right by luck
+        earlier = torch.arange(probabilities.shape[1]) < labels[:, None]
+        rank = (probabilities > true).sum(1) + ((probabilities == true) & earlier).sum(1)
+        # a NaN is no answer
+        rank = torch.where(true[:, 0].isnan(), probabilities.shape[1], rank)
+        self.top1_wrong += int((rank >= 1).sum())
+        self.top5_wrong += int((rank >= TOP).sum())
+        self.loss_sum += float(-true.clamp_min(1e-300).log().sum())
+        first = probabilities.argmax(1)
+        self.confusion.index_put_((labels, first), torch.ones_like(labels), accumulate=True)
+
+    @property
+    def images(self) -> int:
+        """Photographs counted."""
+        return int(self.confusion.sum())
+
+    @property
+    def top1_error(self) -> float:
+        """The share of photographs whose first answer is wrong, 0 to 1."""
+        return self.top1_wrong / self._counted()
+
+    @property
+    def top5_error(self) -> float:
+        """The share of photographs whose class is not among the first five answers, 0 to 1."""
+        return self.top5_wrong / self._counted()
+
+    @property
+    def loss(self) -> float:
+        """The mean of -log p(true class), in nats."""
+        return self.loss_sum / self._counted()
+
+    def class_errors(self) -> list[float | None]:
+        """Top-1 error of each class, 0 to 1; None for a class without photographs."""
+        totals = self.confusion.sum(1).tolist()
+        right = self.confusion.diagonal().tolist()
+        return [1 - hits / total if total else None for hits, total in zip(right, totals, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts and errors as plain JSON types."""
+        return {
+            "images": self.images,
+            "top1_error": self.top1_error,
+            "top5_error": self.top5_error,
+            "loss": self.loss,
+            "class_errors": self.class_errors(),
+            "confusion": self.confusion.tolist(),
+        }
+
+    def _counted(self) -> int:
+        if not self.images:
+            raise DataError("There is no photograph to count; the split is empty.")
+        return self.images

@@ -1,0 +1,191 @@
+"""What a network costs, from its spec alone: shapes, receptive fields, neurons, parameters, multiply-adds, bytes."""
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from alexnet.errors import ConfigError
+from alexnet.model.ops import ceil_padding, window_positions
+from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
+
+BYTES_PER_NUMBER = 4  # fp32
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer's account, for one image.
+
+    `output` is (C, H, W), or (units,) after flattening. `padding` is (left and top, right and bottom) zeros.
+    `receptive_field` is the side in input pixels that one output sees, without clipping at the border; None where the
+    whole input is seen. `neurons` are counted as the paper does, at the outputs of convolutions and fully connected
+    layers. `macs` are multiply-adds without biases; `flops` are 2 × `macs`. Pointwise layers and pooling count none.
+    """
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    kernel: int | None = None
+    stride: int | None = None
+    padding: tuple[int, int] | None = None
+    groups: int | None = None
+    receptive_field: int | None = None
+    neurons: int = 0
+    parameters: int = 0
+    macs: int = 0
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions counted apart."""
+        return 2 * self.macs
+
+    @property
+    def parameter_bytes(self) -> int:
+        """The parameters as fp32."""
+        return BYTES_PER_NUMBER * self.parameters
+
+    @property
+    def output_bytes(self) -> int:
+        """One image's output as fp32."""
+        return BYTES_PER_NUMBER * prod(self.output)
+
+
+@dataclass(frozen=True)
+class Account:
+    """The rows of a network and their sums."""
+
+    model: str
+    input: tuple[int, int, int]
+    rows: tuple[Row, ...]
+
+    def total(self, field: str) -> int:
+        """The sum of a row's number over all layers: "parameters", "neurons", "macs", "flops", "parameter_bytes"."""
+        return sum(getattr(row, field) for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """The account as plain JSON types, as `alexnet layers --json` prints it."""
+        layers = [
+            {
+                **asdict(row),
+                "flops": row.flops,
+                "parameter_bytes": row.parameter_bytes,
+                "output_bytes": row.output_bytes,
+            }
+            for row in self.rows
+        ]
+        sums = ("parameters", "neurons", "macs", "flops", "parameter_bytes", "output_bytes")
+        total = {field: self.total(field) for field in sums}
+        return {"model": self.model, "input": list(self.input), "layers": layers, "total": total}
+
+
+def account(spec: Spec) -> Account:
+    """The account of `spec` for one image of its input size.
+
+    Raises ConfigError when a layer does not fit: fewer pixels than its window, or maps that its groups do not divide.
+    """
+    here = _Place((spec.channels, spec.input_size, spec.input_size))
+    rows = []
+    for layer in spec.layers:
+        match layer:
+            case Conv():
+                row, here = _conv(spec, layer, here)
+            case MaxPool():
+                row, here = _pool(spec, layer, here)
+            case Linear():
+                row, here = _linear(spec, layer, here)
+            case ResponseNorm():
+                channels, _ = _maps(spec, layer.name, here)
+                _divides(spec, layer.name, channels, "maps", layer.towers, "towers")
+                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
+            case Activation() | Dropout():
+                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
+        rows.append(row)
+    return Account(spec.name, (spec.channels, spec.input_size, spec.input_size), tuple(rows))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Between two layers: the shape there, and the receptive field and spacing of its outputs in input pixels."""
+
+    shape: tuple[int, ...]
+    field: int | None = 1  # None: the whole input
+    jump: int = 1
+
+    def windowed(self, shape: tuple[int, ...], kernel: int, stride: int) -> "_Place":
+        field = None if self.field is None else self.field + (kernel - 1) * self.jump
+        return _Place(shape, field, self.jump * stride)
+
+
+def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[Row, _Place]:
+    channels, height = _maps(spec, layer.name, here)
+    _divides(spec, layer.name, channels, "input maps", layer.groups, "groups")
+    _divides(spec, layer.name, layer.maps, "maps", layer.groups, "groups")
+    before = after = layer.padding
+    if layer.ceil:
+        after += ceil_padding(height + 2 * layer.padding, layer.kernel, layer.stride)
+    positions = _positions(spec, layer, height, before + after)
+    there = here.windowed((layer.maps, positions, positions), layer.kernel, layer.stride)
+    weights = layer.maps * channels // layer.groups * layer.kernel**2
+    row = Row(
+        layer.name,
+        layer.kind,
+        there.shape,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=(before, after),
+        groups=layer.groups,
+        receptive_field=there.field,
+        neurons=prod(there.shape),
+        parameters=weights + layer.maps,
+        macs=weights * positions**2,
+    )
+    return row, there
+
+
+def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[Row, _Place]:
+    channels, height = _maps(spec, layer.name, here)
+    positions = _positions(spec, layer, height, 0)
+    there = here.windowed((channels, positions, positions), layer.kernel, layer.stride)
+    row = Row(
+        layer.name,
+        layer.kind,
+        there.shape,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=(0, 0),
+        receptive_field=there.field,
+    )
+    return row, there
+
+
+def _linear(spec: Spec, layer: Linear, here: _Place) -> tuple[Row, _Place]:
+    inputs, units = prod(here.shape), layer.units or spec.classes
+    row = Row(
+        layer.name,
+        layer.kind,
+        (units,),
+        neurons=units,
+        parameters=units * (inputs + 1),
+        macs=units * inputs,
+    )
+    return row, _Place((units,), field=None)
+
+
+def _maps(spec: Spec, name: str, here: _Place) -> tuple[int, int]:
+    if len(here.shape) != 3:
+        raise ConfigError(f"{name} of {spec.name!r} needs maps but follows a fully connected layer.")
+    return here.shape[0], here.shape[1]
+
+
+def _divides(spec: Spec, name: str, number: int, what: str, parts: int, kind: str) -> None:
+    if number % parts:
+        raise ConfigError(f"{name} of {spec.name!r}: {number} {what} do not divide into {parts} {kind}.")
+
+
+def _positions(spec: Spec, layer: Conv | MaxPool, height: int, padding: int) -> int:
+    positions = window_positions(height + padding, layer.kernel, layer.stride)
+    if positions < 1:
+        raise ConfigError(
+            f"An input of {spec.input_size} pixels is too small for {spec.name!r}: only {height} pixels reach "
+            f"{layer.name}, whose window is {layer.kernel}. Give a larger input size."
+        )
+    return positions

@@ -1,0 +1,76 @@
+"""Where a network runs and in which numbers."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+
+from alexnet.errors import ConfigError, unknown
+from alexnet.model.net import AlexNet
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device and the type that activations and working weights have there."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def dtype_name(self) -> str:
+        """The type as the command line calls it."""
+        return next(name for name, dtype in DTYPES.items() if dtype is self.dtype)
+
+
+def place(device: str = "auto", dtype: str = "auto") -> Placement:
+    """The placement for "auto", "cpu", "cuda", "cuda:1" or "mps", and "auto", "fp32" or "bf16".
+
+    An automatic device is CUDA, then MPS, then the CPU. An automatic dtype is bf16 where hardware multiplies it faster:
+    CPUs with AMX or AVX-512 BF16, GPUs from compute capability 8. Raises ConfigError for an unknown or absent device.
+    """
+    where = _device(device)
+    if dtype != "auto" and dtype not in DTYPES:
+        raise unknown("dtype", dtype, ("auto", *DTYPES))
+    if dtype == "auto":
+        dtype = "bf16" if bf16_is_fast(where) else "fp32"
+    return Placement(where, DTYPES[dtype])
+
+
+def bf16_is_fast(device: torch.device) -> bool:
+    """Whether `device` has instructions for products of bf16 numbers."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases cannot tell
+        return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    return False
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"Unknown device {name!r}; use auto, cpu, cuda, cuda:N or mps.") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"Device {name!r} is not supported; use auto, cpu, cuda, cuda:N or mps.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"Device {name!r} is not here: PyTorch sees {torch.cuda.device_count()} CUDA devices.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("Device 'mps' is not here: PyTorch sees no Metal device.")
+    return device
+
+
+def working_copy(net: AlexNet, placement: Placement) -> AlexNet:
+    """`net` in the placement's numbers, channels-last: `net` itself where it is in them already, a copy otherwise.
+
+    `net` has to be on the placement's device.
+    """
+    # convolutions keep maps innermost, which is what fast kernels on CPUs and GPUs want
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if all(parameter.dtype is placement.dtype for parameter in net.parameters()):
+        return net
+    return copy.deepcopy(net).to(dtype=placement.dtype)

@@ -1,0 +1,297 @@
+"""The training loop: steps, epochs, validation, checkpoints. N photographs a step, K classes."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
+from alexnet.data.stats import InputStatistics
+from alexnet.data.store import Store
+from alexnet.evaluate.evaluate import VIEWS_PER_BATCH, mean_probabilities
+from alexnet.evaluate.metrics import Tally
+from alexnet.model.device import Placement, working_copy
+from alexnet.model.net import AlexNet
+from alexnet.train.events import EpochEnd, Listener, Saved, Step, Warned
+from alexnet.train.interrupt import Interrupted, StopRequest
+from alexnet.train.optimiser import MomentumSGD
+from alexnet.train.plan import Plan
+from alexnet.train.run import Run, check_space
+from alexnet.train.schedule import Rate, base_rate, layer_rate
+from alexnet.train.watch import StuckWatch, check_finite
+from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
+from alexnet.weights.statistics import to_tensors
+
+
+@dataclass
+class Progress:
+    """How far a run has come: everything but the weights that its future depends on."""
+
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps done in the epoch under way
+    loss_sum: float = 0.0  # over the photographs of the epoch under way
+    wrong: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)  # one EpochEnd an epoch
+
+    def start_epoch(self) -> None:
+        """Clears the sums of the epoch."""
+        self.step = self.wrong = self.seen = 0
+        self.loss_sum = self.seconds = self.waited = 0.0
+
+    @property
+    def val_errors(self) -> list[float]:
+        """The validation errors of the epochs finished."""
+        return [row["val_top1_error"] for row in self.history if row["val_top1_error"] is not None]
+
+
+class Trainer:
+    """A run in memory: the fp32 network, its working copy, the optimiser, the data and the progress."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        net: AlexNet,
+        store: Store,
+        statistics: InputStatistics,
+        run: Run,
+        *,
+        placement: Placement,
+        workers: int,
+        save_every: float,
+        listener: Listener,
+    ) -> None:
+        recipe = plan.recipe
+        self.plan, self.recipe, self.store, self.run = plan, recipe, store, run
+        self.statistics = statistics
+        self.placement = placement
+        self.save_every = save_every
+        self.listener = listener
+        self.net = net.to(placement.device)
+        self.working = working_copy(self.net, placement)
+        self.optimiser = MomentumSGD(
+            self.net,
+            self.working,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            bias_decay=recipe.bias_decay,
+        )
+        self.loader = TrainingLoader(
+            store,
+            plan.train,
+            statistics=statistics,
+            batch_size=recipe.batch_size,
+            augmentation=plan.augmentation,
+            seed=recipe.seed,
+            reshuffle=recipe.reshuffle,
+            workers=workers,
+        )
+        self.progress = Progress()
+        self.best: dict[str, Any] | None = None  # not yet written to best.pt
+        self._saved_at = time.monotonic()
+        self._lr = recipe.lr
+
+    def fit(self, request: StopRequest, *, until_learned: bool = False) -> None:
+        """Trains to the recipe's last epoch, or until an epoch without a wrong answer.
+
+        Raises Interrupted, after saving, when a stop is requested; Diverged when the loss is not finite.
+        """
+        watch = StuckWatch(self.plan.spec.classes)
+        while self.progress.epoch < self.recipe.epochs:
+            check_space(self.run, sum(parameter.numel() for parameter in self.net.parameters()))
+            self._train_epoch(request, watch)
+            self._finish_epoch()
+            if until_learned and not self.progress.history[-1]["train_error"]:
+                break
+            if time.monotonic() - self._saved_at >= self.save_every:
+                self.save()
+            self._obey(request)
+        self.save()
+
+    def save(self) -> None:
+        """Writes the best weights, if they are new, then the checkpoint to resume from.
+
+        In this order, a kill in between loses nothing: the epochs done again find the same best weights again.
+        """
+        if self.best is not None:
+            save_checkpoint(self.run.best, self.best)
+            self.best = None
+        save_checkpoint(
+            self.run.last,
+            {
+                "weights": self.net.state_dict(),
+                "velocity": self.optimiser.velocity,
+                "progress": asdict(self.progress),
+                "statistics": to_tensors(self.statistics),
+            },
+        )
+        self._saved_at = time.monotonic()
+        self.listener(Saved(str(self.run.last), self.progress.epoch, self.progress.step))
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Goes back to where the checkpoint with this content was written."""
+        self.net.load_state_dict(content["weights"])
+        if self.working is not self.net:
+            self.working.load_state_dict(content["weights"])
+        self.optimiser.load_velocity(content["velocity"].items())
+        self.progress = Progress(**content["progress"])
+
+    def load_best(self) -> int:
+        """Takes the weights of the best validation error into the network; returns their epoch, counted from 1."""
+        best = load_checkpoint(self.run.best)
+        self.net.load_state_dict(best["weights"])
+        return int(best["epoch"])
+
+    def _train_epoch(self, request: StopRequest, watch: StuckWatch) -> None:
+        progress, recipe = self.progress, self.recipe
+        self._freeze()
+        self.working.train()
+        noisy = recipe.colour_noise_epochs is None or progress.epoch < recipe.colour_noise_epochs
+        batches = self.loader.epoch(progress.epoch, start=progress.step, colour_noise=noisy)
+        began = time.perf_counter()
+        for waited, batch in _timed(batches):
+            lr = self._lr = self._rate()
+            loss, wrong = self._step(batch, lr)
+            check_finite(
+                loss,
+                epoch=progress.epoch,
+                step=progress.step,
+                lr=lr,
+                checkpoint=str(self.run.last) if self.run.last.is_file() else None,
+            )
+            count = len(batch.labels)
+            progress.step += 1
+            progress.loss_sum += loss * count
+            progress.wrong += wrong
+            progress.seen += count
+            now = time.perf_counter()
+            progress.seconds += now - began
+            progress.waited += waited
+            began = now
+            self.listener(self._report(lr))
+            if warning := watch.see(loss, lr):
+                self.listener(Warned(warning))
+            if progress.step < self.loader.steps:
+                self._obey(request)
+
+    def _step(self, batch: Batch, lr: float) -> tuple[float, int]:
+        """One update; returns the batch's mean loss and its number of wrong answers."""
+        progress, recipe = self.progress, self.recipe
+        # the draws of dropout are a function of (seed, epoch, step), so that a resumed run makes the same ones
+        torch.manual_seed(_step_seed(recipe.seed, progress.epoch, progress.step))
+        images = batch.images.to(self.placement.device, self.placement.dtype, non_blocking=True)
+        labels = batch.labels.to(self.placement.device, non_blocking=True)
+        loss_sum, wrong = 0.0, 0
+        self.optimiser.zero_grad()
+        for part, targets in zip(_parts(images, recipe), _parts(labels, recipe), strict=True):
+            logits = self.working(part).float()
+            loss = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=recipe.label_smoothing)
+            (loss / len(labels)).backward()  # type: ignore[no-untyped-call]
+            loss_sum += float(loss.detach())
+            wrong += int((logits.detach().argmax(1) != targets).sum())
+        self.optimiser.step(lambda layer: self._layer_rate(layer, lr))
+        return loss_sum / len(labels), wrong
+
+    def _finish_epoch(self) -> None:
+        progress = self.progress
+        tally = self._validate() if len(self.plan.val) else None
+        error = tally.top1_error if tally else None
+        best = error is not None and error < min(progress.val_errors, default=math.inf)
+        end = EpochEnd(
+            epoch=progress.epoch + 1,
+            lr=self._lr,
+            train_loss=progress.loss_sum / progress.seen,
+            train_error=progress.wrong / progress.seen,
+            val_loss=tally.loss if tally else None,
+            val_top1_error=error,
+            val_top5_error=tally.top5_error if tally else None,
+            rate=progress.seen / progress.seconds,
+            waiting=progress.waited / progress.seconds,
+            seconds=progress.seconds,
+            best=best,
+        )
+        if best:
+            weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.net.state_dict().items()}
+            self.best = {"weights": weights, "epoch": end.epoch, "val_top1_error": error}
+        progress.history.append(asdict(end))
+        progress.epoch += 1
+        progress.start_epoch()
+        self.listener(end)
+
+    def _validate(self) -> Tally:
+        self.working.eval()
+        tally = Tally(self.plan.spec.classes)
+        for batch in evaluation_batches(
+            self.store,
+            self.plan.val,
+            statistics=self.statistics,
+            crop=self.plan.spec.input_size,
+            crops=1,
+            images_per_batch=VIEWS_PER_BATCH,
+        ):
+            tally.add(mean_probabilities(self.working, batch.images, 1, self.placement), batch.labels)
+        return tally
+
+    def _rate(self) -> float:
+        progress = self.progress
+        share = progress.step / self.loader.steps
+        return base_rate(self.recipe, epoch=progress.epoch, progress=share, errors=progress.val_errors)
+
+    def _layer_rate(self, layer: str, lr: float) -> Rate:
+        return layer_rate(self.recipe, layer, lr, epoch=self.progress.epoch)
+
+    def _freeze(self) -> None:
+        """Spares the backward pass of layers that stand still in this epoch."""
+        for name, parameter in self.working.named_parameters():
+            parameter.requires_grad_(self._layer_rate(name.rpartition(".")[0], self._rate()).weight > 0)
+
+    def _obey(self, request: StopRequest) -> None:
+        if request.number is not None:
+            self.save()
+            raise Interrupted(
+                request.number,
+                f"Stopped after epoch {self.progress.epoch}, step {self.progress.step}; go on with: "
+                f"alexnet train --resume {self.run.path}",
+            )
+
+    def _report(self, lr: float) -> Step:
+        progress = self.progress
+        rate = progress.seen / progress.seconds
+        images_left = (self.recipe.epochs - progress.epoch) * len(self.plan.train) - progress.seen
+        return Step(
+            epoch=progress.epoch + 1,
+            step=progress.step,
+            steps=self.loader.steps,
+            loss=progress.loss_sum / progress.seen,
+            error=progress.wrong / progress.seen,
+            lr=lr,
+            rate=rate,
+            waiting=progress.waited / progress.seconds,
+            seconds_left=images_left / rate,
+        )
+
+
+def _parts(tensor: Tensor, recipe: Any) -> tuple[Tensor, ...]:
+    return tensor.tensor_split(min(recipe.accumulate, len(tensor)))
+
+
+def _step_seed(seed: int, epoch: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _timed(batches: Iterator[Batch]) -> Iterator[tuple[float, Batch]]:
+    """Each batch with the seconds that it was waited for."""
+    while True:
+        began = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield time.perf_counter() - began, batch

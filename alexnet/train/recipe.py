@@ -1,0 +1,170 @@
+"""How a network is trained, as frozen data: one field a decision, each with the line of text that the help prints."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self, get_args, get_type_hints
+
+from alexnet.errors import ConfigError, unknown
+
+SCHEDULES = ("plateau", "steps", "cosine", "constant")
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class LayerRate:
+    """From `epoch` on, the weights of `layer` learn at `lr`; at 0 weights and biases are frozen and do not decay."""
+
+    layer: str
+    epoch: int
+    lr: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training run besides network, data and machine. The defaults are the paper's (section 5)."""
+
+    name: str = _setting("paper", "where the settings started from")
+    epochs: int = _setting(90, "passes over the training photographs")
+    batch_size: int = _setting(128, "photographs a step")
+    accumulate: int = _setting(1, "parts a batch is worked through in, to save memory")
+    seed: int = _setting(0, "of weights, order, crops, mirrors, colour noise and dropout")
+
+    lr: float = _setting(0.01, "learning rate at the start")
+    momentum: float = _setting(0.9, "share of the last change that goes on")
+    weight_decay: float = _setting(5e-4, "share of a weight lost a step, times the learning rate")
+    bias_rate: float = _setting(1.0, "learning rate of the biases, as a multiple of that of the weights")
+    bias_falls: bool = _setting(True, "whether the biases' rate falls with that of the weights")
+    bias_decay: bool = _setting(True, "whether biases decay as weights do")
+    warmup: float = _setting(0.0, "epochs over which the rate first rises to lr, in a straight line")
+
+    schedule: str = _setting("plateau", "when the rate falls: plateau, steps, cosine or constant")
+    lr_factor: float = _setting(0.1, "what a fall multiplies the rate by")
+    lr_steps: tuple[int, ...] = _setting((), "epochs at whose start the rate falls (steps)")
+    patience: int = _setting(5, "epochs without a better validation error before the rate falls (plateau)")
+    max_falls: int = _setting(3, "falls at most (plateau)")
+    layer_rates: tuple[LayerRate, ...] = _setting((), "layer:epoch:lr, a layer's own rate from an epoch on")
+
+    random_crop: bool = _setting(True, "whether training crops lie anywhere, not in the centre")
+    mirror: bool = _setting(True, "whether half of the training crops are mirrored")
+    colour_noise: float = _setting(0.1, "noise along the principal components of RGB, in standard deviations")
+    colour_noise_epochs: int | None = _setting(None, "epochs with colour noise; none: all")
+    noise_divisor: float = _setting(1.0, "what noisy images are divided by")
+    crop_group: int = _setting(1, "consecutive photographs that share one crop and mirror decision")
+    reshuffle: bool = _setting(True, "whether every epoch has an order of its own")
+
+    dropout: float | None = _setting(None, "rate of all dropout layers; none: as the network has it")
+    label_smoothing: float = _setting(0.0, "share of the target spread over all classes")
+    holdout: float = _setting(0.1, "share of train kept for validation where the store has no val split")
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot work, naming the value."""
+        for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("crop_group", 1), ("patience", 1)):
+            self._require(name, getattr(self, name) >= low, f"at least {low}")
+        for name in ("lr", "lr_factor", "noise_divisor", "bias_rate"):
+            self._require(name, getattr(self, name) > 0, "above 0")
+        for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("momentum", "holdout", "label_smoothing"):
+            self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        self._require("dropout", self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
+        self._require("accumulate", self.accumulate <= self.batch_size, f"at most the batch size (={self.batch_size})")
+        if self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
+
+    def _require(self, name: str, holds: bool, what: str) -> None:
+        if not holds:
+            raise ConfigError(f"The setting {name} (={getattr(self, name)}) of recipe {self.name!r} must be {what}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON types; `from_json` gives it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """The recipe that `to_json` wrote. Raises ConfigError for unknown keys and values of the wrong type."""
+        return cls().updated({key: _text(value) for key, value in plain.items()})
+
+    def updated(self, settings: Mapping[str, str]) -> Self:
+        """This recipe with settings given as text, as in `--set lr=0.003 --set lr_steps=30,60`.
+
+        Raises ConfigError for an unknown key (naming the nearest) or a value that is not of the field's type.
+        """
+        hints = get_type_hints(type(self))
+        for key in settings:
+            if key not in hints:
+                raise unknown("setting", key, hints)
+        return replace(self, **{key: _parse(key, text, hints[key]) for key, text in settings.items()})
+
+
+def settings_table(recipe: Recipe = Recipe()) -> list[tuple[str, str, str]]:  # noqa: B008 (frozen)
+    """Name, value in `recipe` as --set takes it, and meaning of every setting, in order."""
+    return [(each.name, _text(getattr(recipe, each.name)), each.metadata["help"]) for each in fields(recipe)]
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:
+    """`["lr=0.1"]` → `{"lr": "0.1"}`. Raises ConfigError for text without an equals sign."""
+    pairs = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"A setting is written key=value, not {assignment!r}.")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _text(value: Any) -> str:
+    """The text that `_parse` reads back as `value`."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case LayerRate():
+            return f"{value.layer}:{value.epoch}:{value.lr}"
+        case {"layer": layer, "epoch": epoch, "lr": lr}:
+            return f"{layer}:{epoch}:{lr}"
+        case list() | tuple():
+            return ",".join(map(_text, value))
+        case _:
+            return str(value)
+
+
+def _parse(key: str, text: str, kind: Any) -> Any:
+    """The value that `text` stands for in a field of type `kind`."""
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind in (int, float, str):
+            return kind(text)
+        inner = get_args(kind)
+        if type(None) in inner:
+            return None if text.lower() == "none" else _parse(key, text, inner[0])
+        items = [item for item in text.split(",") if item]
+        return tuple(_parse_item(item, inner[0]) for item in items)
+    except (ValueError, KeyError) as error:
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, str(kind))
+        if kind not in (bool, int, float):
+            wanted = {"lr_steps": "epochs like 30,60", "layer_rates": "layer:epoch:lr like conv1:0:0"}.get(
+                key, "a number or none"
+            )
+        raise ConfigError(f"The setting {key} takes {wanted}, not {text!r}.") from error
+
+
+def _parse_item(item: str, kind: Any) -> Any:
+    if kind is LayerRate:
+        layer, epoch, lr = item.split(":")
+        return LayerRate(layer, int(epoch), float(lr))
+    return kind(item)
+
+
+def read_recipe(text: str) -> Recipe:
+    """The recipe in JSON `text`, as a run directory holds it."""
+    try:
+        plain = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"A recipe file holds JSON, but this one does not parse: {error}.") from error
+    return Recipe.from_json(plain)

@@ -1,0 +1,209 @@
+"""Training from the outside: from a store and a recipe to a finished model, and on from where a run stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alexnet import kernels
+from alexnet.data.store import Store
+from alexnet.errors import AlexNetError, ConfigError, WeightsError
+from alexnet.model.device import Placement, place
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Spec
+from alexnet.train.events import Event, Listener, Started, silent
+from alexnet.train.interrupt import stop_requests
+from alexnet.train.log import RunLog
+from alexnet.train.loop import Trainer
+from alexnet.train.plan import frozen, make_plan
+from alexnet.train.recipe import Recipe
+from alexnet.train.run import Run, check_space, create_run, environment, open_run
+from alexnet.version import VERSION
+from alexnet.weights.checkpoint import load_checkpoint
+from alexnet.weights.model_dir import Model, save_model
+from alexnet.weights.statistics import from_tensors
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The machine's part of a run: none of it is a setting of the recipe."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0  # 0: PyTorch's choice
+    workers: int = 1  # threads that assemble batches
+    save_every: float = 120.0  # seconds between checkpoints, rounded up to whole epochs
+
+
+def train(
+    store: Store,
+    spec: Spec,
+    recipe: Recipe,
+    out: Path,
+    *,
+    runtime: Runtime = Runtime(),
+    init_from: Model | None = None,
+    freeze: Sequence[str] = (),
+    overfit: int = 0,
+    listener: Listener = silent,
+) -> Run:
+    """The finished run of training `spec` on `store`; its directory is `out`, or `out`-2, … where that is taken.
+
+    With `init_from`, weights and input statistics start as that model's, and `spec` has to be its; the last layer
+    starts anew unless the classes are the same. `freeze` names layers to leave alone. `overfit` trains on that many
+    photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn them by heart.
+    Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
+    """
+    plan = make_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit)
+    placement = _set_up(runtime)
+    net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
+    if init_from is not None:
+        _take_over(net, init_from, store)
+    run = create_run(out)
+    check_space(run, sum(parameter.numel() for parameter in net.parameters()))
+    run.write("recipe.json", plan.recipe.to_json())
+    run.write("environment.json", _environment(placement))
+    run.write(
+        "run.json",
+        {
+            "data": str(store.path),
+            "fingerprint": store.fingerprint,
+            "spec": spec.to_json(),
+            "device": str(placement.device),
+            "dtype": placement.dtype_name,
+            "threads": torch.get_num_threads(),
+            "overfit": overfit,
+            "init_from": init_from.provenance if init_from else None,
+        },
+    )
+    statistics = init_from.statistics if init_from else store.statistics
+    return _run(Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener)), overfit)
+
+
+def resume(
+    path: Path,
+    *,
+    runtime: Runtime | None = None,
+    data: Path | None = None,
+    listener: Listener = silent,
+) -> Run:
+    """The run in directory `path`, taken up at its last checkpoint and finished.
+
+    On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
+    where the store is if it has moved. Device, dtype and threads are the run's own unless `runtime` says otherwise.
+    Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one.
+    """
+    run = open_run(path)
+    told = run.read("run.json")
+    runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])
+    store = Store.open(data or Path(told["data"]))
+    if store.fingerprint != told["fingerprint"]:
+        raise ConfigError(
+            f"{store.path} is not the store that {path} was trained on: its fingerprint begins with "
+            f"{store.fingerprint[:12]}, not {told['fingerprint'][:12]}; name the right one with --data."
+        )
+    spec = Spec.from_json(told["spec"])
+    plan = make_plan(spec, Recipe.from_json(run.read("recipe.json")), store, overfit=told["overfit"])
+    placement = _set_up(runtime)
+    with torch.device("meta"):
+        net = AlexNet(plan.spec)
+    net.to_empty(device="cpu")
+    checkpoint = load_checkpoint(run.last)
+    statistics = from_tensors(checkpoint["statistics"])
+    trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+    trainer.restore(checkpoint)
+    return _run(trainer, told["overfit"])
+
+
+def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
+    return {"workers": runtime.workers, "save_every": runtime.save_every, "listener": listener}
+
+
+def _run(trainer: Trainer, overfit: int) -> Run:
+    run, progress, listener = trainer.run, trainer.progress, trainer.listener
+    log = RunLog(run, epochs=progress.epoch)
+
+    def tell(event: Event) -> None:
+        log.write(event)
+        listener(event)
+
+    trainer.listener = tell
+    try:
+        if log.missing:
+            tell(log.missing)
+        tell(_started(trainer))
+        with stop_requests() as request:
+            trainer.fit(request, until_learned=bool(overfit))
+        last = trainer.progress.history[-1]
+        if overfit and last["train_error"]:
+            raise AlexNetError(
+                f"The network did not learn {len(trainer.plan.train)} photographs by heart in {last['epoch']} epochs: "
+                f"{last['train_error']:.1%} are still wrong. Try another learning rate, and look at the photographs."
+            )
+        epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
+        model = Model(trainer.net, trainer.store.classes, trainer.statistics, _provenance(trainer, epoch))
+        save_model(model, run.model)
+    finally:
+        log.close()
+    return run
+
+
+def _started(trainer: Trainer) -> Started:
+    plan, progress = trainer.plan, trainer.progress
+    return Started(
+        run=str(trainer.run.path),
+        network=plan.spec.name,
+        parameters=sum(parameter.numel() for parameter in trainer.net.parameters()),
+        train_images=len(plan.train),
+        val_images=len(plan.val),
+        epochs=plan.recipe.epochs,
+        steps_per_epoch=trainer.loader.steps,
+        epoch=progress.epoch,
+        step=progress.step,
+        device=str(trainer.placement.device),
+        dtype=trainer.placement.dtype_name,
+        threads=torch.get_num_threads(),
+        kernels=kernels.describe(),
+    )
+
+
+def _provenance(trainer: Trainer, epoch: int) -> dict[str, Any]:
+    plan, row = trainer.plan, trainer.progress.history[epoch - 1]
+    errors = ("train_error", "val_top1_error", "val_top5_error")
+    measured = {name: row[name] for name in errors if row[name] is not None}
+    return {
+        "trained_with": f"alexnet {VERSION}, recipe {plan.recipe.name}, seed {plan.recipe.seed}",
+        "photographs": {"train": len(plan.train), "val": len(plan.val)},
+        "data": f"{trainer.store.manifest['source']['name']}, fingerprint {trainer.store.fingerprint[:16]}",
+        "weights_of": f"epoch {epoch} of {plan.recipe.epochs}"
+        + (", the one with the lowest validation error" if len(plan.val) else ", the last"),
+        "errors": measured,
+    }
+
+
+def _environment(placement: Placement) -> dict[str, Any]:
+    return environment(device=str(placement.device), dtype=placement.dtype_name, threads=torch.get_num_threads())
+
+
+def _set_up(runtime: Runtime) -> Placement:
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    return place(runtime.device, runtime.dtype)
+
+
+def _take_over(net: AlexNet, start: Model, store: Store) -> None:
+    """Copies the weights of `start` into `net`; the last layer stays new unless both know the same classes."""
+    state = start.net.state_dict()
+    if [category.key for category in start.categories] != [category.key for category in store.classes]:
+        last = net.spec.layers[-1].name
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{last}.")}
+    mine = net.state_dict()
+    for name, tensor in state.items():
+        if name not in mine or mine[name].shape != tensor.shape:
+            raise WeightsError(
+                f"The model to start from does not fit {net.spec.name!r}: its {name} has shape {tuple(tensor.shape)}; "
+                "train the network that the model is of."
+            )
+    net.load_state_dict(state, strict=False)

@@ -1,0 +1,51 @@
+"""Watchdogs: what a loss says about a run that is going nowhere."""
+
+import math
+
+from alexnet.errors import AlexNetError
+
+PATIENCE_STEPS = 300  # a healthy run of the paper's network leaves ln(classes) well before
+BAND = 0.01  # relative distance from ln(classes) that counts as sitting there
+
+
+class Diverged(AlexNetError):
+    """The loss is no longer a number."""
+
+
+def check_finite(loss: float, *, epoch: int, step: int, lr: float, checkpoint: str | None) -> None:
+    """Raises Diverged, naming the step and the last good checkpoint, when `loss` is not finite."""
+    if math.isfinite(loss):
+        return
+    last = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint has been written yet"
+    raise Diverged(
+        f"The loss is {loss} at epoch {epoch + 1}, step {step + 1}, learning rate {lr:g}; {last}. Train again with a "
+        f"lower rate (--set lr={lr / 3:.2g}) or in fp32."
+    )
+
+
+class StuckWatch:
+    """Notices, once, a loss that has stayed at ln(classes) since the start: what a network that knows nothing has."""
+
+    def __init__(self, classes: int) -> None:
+        self.chance = math.log(classes)
+        self.steps = 0
+        self.mean = self.chance
+        self.done = classes < 2
+
+    def see(self, loss: float, lr: float) -> str | None:
+        """The warning when it is due, else None."""
+        if self.done:
+            return None
+        self.steps += 1
+        self.mean += (loss - self.mean) / min(self.steps, 50)
+        if self.mean < self.chance * (1 - BAND):
+            self.done = self.steps > 50
+            return None
+        if self.steps < PATIENCE_STEPS:
+            return None
+        self.done = True
+        return (
+            f"After {self.steps} steps the loss is still {self.mean:.3f}, near ln(classes) = {self.chance:.3f}: the "
+            f"network is not learning. Try another learning rate (--set lr={lr / 3:.2g}, then {lr * 2:.2g}), "
+            "faster biases (--set bias_rate=2), or --overfit 64 to see that it can learn at all."
+        )

@@ -1,0 +1,1 @@
+"""Parameters at rest: model directories and checkpoints."""

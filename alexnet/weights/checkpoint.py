@@ -1,0 +1,39 @@
+"""Training checkpoints: tensors and plain types in one file, readable without running code from it."""
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+
+from alexnet.errors import WeightsError
+from alexnet.weights.files import replacing
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Writes `content` (tensors, numbers, texts, lists and dicts of them) atomically."""
+    with replacing(path) as temporary:
+        try:
+            torch.save({"format": FORMAT, **content}, temporary)
+        except RuntimeError as error:  # what PyTorch's writer makes of a full disk
+            raise OSError("PyTorch could not write the file") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The content that `save_checkpoint` wrote, on the CPU. Raises WeightsError when missing, damaged or foreign."""
+    if not path.is_file():
+        raise WeightsError(f"There is no checkpoint at {path}; the run stopped before it wrote one, so train anew.")
+    try:
+        with ZipFile(path) as archive:  # PyTorch writes checksums, but does not compare them
+            if damaged := archive.testzip():
+                raise BadZipFile(f"wrong checksum of {damaged}")
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged and foreign files fail in any way
+        raise WeightsError(
+            f"The checkpoint {path} is damaged or not a checkpoint ({type(error).__name__}); copy it again or train anew."
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not a checkpoint of this version (format {FORMAT}).")
+    return content

@@ -1,0 +1,146 @@
+"""A model directory: weights, and all else that a prediction needs.
+
+model.safetensors   the network's parameters, fp32, under the names of its layers
+input.safetensors   the mean image, covariance and principal components of the training photographs
+model.json          format version, spec, classes, preparation, provenance, SHA-256 of the two files above
+README.md           the model card
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from alexnet.data.source import Category
+from alexnet.data.stats import InputStatistics
+from alexnet.errors import AlexNetError, ConfigError, WeightsError
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Spec
+from alexnet.weights.card import model_card
+from alexnet.weights.files import sha256, write_text
+from alexnet.weights.statistics import from_tensors, to_tensors
+
+FORMAT = 1
+WEIGHTS, INPUT, DESCRIPTION, CARD = "model.safetensors", "input.safetensors", "model.json", "README.md"
+PREPARATION = {
+    "channels": "RGB",
+    "scale": "0-255",
+    "resize": "shorter side to 256, bicubic with antialiasing; central 256 x 256",
+    "mean": "image, its centre crop subtracted from every view",
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with what its outputs mean and what its inputs must look like.
+
+    `provenance` says where the weights came from: recipe, data, seed, versions, errors measured; plain JSON types.
+    """
+
+    net: AlexNet
+    categories: tuple[Category, ...]
+    statistics: InputStatistics
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Writes `model` as a directory at `path`, whole or not at all; replaces a model directory that is there.
+
+    Raises AlexNetError when `path` is something else or cannot be written.
+    """
+    if path.exists() and not (path / DESCRIPTION).is_file():
+        raise AlexNetError(f"{path} exists and is not a model directory; give another place for the model.")
+    temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
+    try:
+        for leftover in (temporary, old):  # of a killed process
+            shutil.rmtree(leftover, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        weights = {name: tensor.detach().float().contiguous().cpu() for name, tensor in model.net.state_dict().items()}
+        save_file(weights, temporary / WEIGHTS)
+        save_file(to_tensors(model.statistics), temporary / INPUT)
+        description = {
+            "format": FORMAT,
+            "spec": model.net.spec.to_json(),
+            "classes": [asdict(category) for category in model.categories],
+            "preparation": PREPARATION,
+            "provenance": model.provenance,
+            "sha256": {name: sha256(temporary / name) for name in (WEIGHTS, INPUT)},
+        }
+        write_text(temporary / DESCRIPTION, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+        write_text(temporary / CARD, model_card(description))
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+        shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
+        raise AlexNetError(f"Cannot write the model {path}: {getattr(error, 'strerror', None) or error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_model(path: Path) -> Model:
+    """The model in directory `path`, on the CPU in fp32, in evaluation mode.
+
+    Raises WeightsError when it is missing, of another format, damaged (SHA-256), or when its tensors are not those of
+    its spec.
+    """
+    description = read_description(path)
+    try:
+        for name in (WEIGHTS, INPUT):
+            _check_digest(path, name, description["sha256"][name])
+        spec = Spec.from_json(description["spec"])
+        with torch.device("meta"):
+            net = AlexNet(spec)
+        _load_state(net, load_file(path / WEIGHTS), path)
+        statistics = from_tensors(load_file(path / INPUT))
+        categories = tuple(Category(**category) for category in description["classes"])
+        provenance = description["provenance"]
+    except (KeyError, TypeError, SafetensorError, ConfigError) as error:
+        raise WeightsError(f"The model {path} is not one that this version reads: {error}.") from error
+    if len(categories) != spec.classes:
+        raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(categories)} classes.")
+    return Model(net.eval(), categories, statistics, provenance)
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """The content of a model directory's model.json. Raises WeightsError when there is none of this format."""
+    if not path.exists():
+        raise WeightsError(f"There is no model at {path}; give the directory that `alexnet train` wrote (RUN/model).")
+    if not (path / DESCRIPTION).is_file():
+        nested = path / "model" / DESCRIPTION
+        hint = f"; did you mean {path / 'model'}?" if nested.is_file() else "."
+        raise WeightsError(f"{path} is not a model directory: it has no {DESCRIPTION}{hint}")
+    try:
+        description: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path / DESCRIPTION} is damaged: {error}.") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else None
+        raise WeightsError(f"The model {path} is of format {found}, this version reads format {FORMAT}.")
+    return description
+
+
+def _check_digest(path: Path, name: str, digest: str) -> None:
+    if not (path / name).is_file():
+        raise WeightsError(f"The model {path} lacks its file {name}; copy the whole directory again.")
+    if sha256(path / name) != digest:
+        raise WeightsError(f"{path / name} is damaged: its SHA-256 is not the one in {DESCRIPTION}; copy it again.")
+
+
+def _load_state(net: AlexNet, state: dict[str, torch.Tensor], path: Path) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    wrong = [name for name in {*expected, *found} if expected.get(name) != found.get(name)]
+    if wrong:
+        name = min(wrong)
+        raise WeightsError(
+            f"The weights of {path} are not those of {net.spec.name!r}: {name} has shape {found.get(name, 'none')}, "
+            f"expected {expected.get(name, 'none')} ({len(wrong)} of {len(expected)} tensors differ)."
+        )
+    net.load_state_dict(state, assign=True)

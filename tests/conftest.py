@@ -1,0 +1,14 @@
+"""What all tests share: the optional folder of real photographs, and strict numerics."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photographs beside the repository; tests that need it are skipped where it is absent."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the real photographs of {folder}, which are not part of the repository")
+    return folder

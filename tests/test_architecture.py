@@ -1,0 +1,148 @@
+"""The house rules: who may import whom, how long a file may be, what nothing may be called."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "alexnet"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each room may import itself and the rooms named. Roots (errors, version) are open to all.
+ROOMS = {
+    "kernels": set(),
+    "model": {"kernels"},
+    "data": {"kernels"},
+    "weights": {"kernels", "model", "data"},
+    "evaluate": {"kernels", "model", "data", "weights"},
+    "train": {"kernels", "model", "data", "weights", "evaluate"},
+    "cli": {"kernels", "model", "data", "weights", "evaluate", "train"},
+}
+ROOTS = {"errors", "version"}
+# Third parties that live in certain files only; a trailing slash names a room.
+KEPT_IN = {
+    "PIL": ("data/", "train/run.py", "cli/"),
+    "simplejpeg": ("data/images.py",),
+    "tensorboard": ("train/log.py",),
+    "click": ("cli/",),
+    "rich": ("cli/",),
+    "safetensors": ("weights/",),
+}
+TORCH_FREE = ("data/", "errors.py", "version.py", "train/recipe.py", "train/recipes.py", "model/spec.py")
+MAY_IMPORT_TORCH = ("data/loader.py",)
+IMPORTS_LATE = ("cli/", "__init__.py", "data/images.py", "data/sources/imagenet.py")  # the others: optional extras
+
+
+def module(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[tuple[str, ast.stmt]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module(path)}: imports are absolute"
+            for alias in node.names:
+                # `from a.b import c` names the module a.b.c where that is a file, else a.b
+                inner = Path(*f"{node.module}.{alias.name}".split("."))
+                found = (PACKAGE.parent / inner).with_suffix(".py").is_file() or (PACKAGE.parent / inner).is_dir()
+                yield f"{node.module}.{alias.name}" if found else node.module or "", node
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_a_room_imports_only_the_rooms_below(path: Path) -> None:
+    room = module(path).split("/")[0]
+    if room not in ROOMS:
+        return
+    for name, _ in imports(path):
+        parts = name.split(".")
+        if parts[0] != "alexnet" or len(parts) < 2 or parts[1] in ROOTS:
+            continue
+        assert parts[1] in ROOMS[room] | {room}, f"{module(path)} imports {name}"
+
+
+def test_no_room_is_unknown() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert rooms <= set(ROOMS), "a new room needs its row in ROOMS"
+
+
+def test_no_import_cycle_inside_a_room() -> None:
+    graph = {
+        "alexnet." + module(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): {
+            name for name, _ in imports(path, top_level=True) if name.startswith("alexnet.")
+        }
+        for path in FILES
+    }
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"import cycle: {' → '.join((*above, name))}"
+        if name in done or name not in graph:
+            return
+        for below in graph[name]:
+            visit(below, (*above, name))
+        done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_third_parties_stay_where_they_belong(path: Path) -> None:
+    for name, _ in imports(path):
+        root = name.split(".")[0]
+        if "tensorboard" in name:
+            root = "tensorboard"
+        homes = KEPT_IN.get(root)
+        assert homes is None or module(path).startswith(homes), f"{module(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_what_starts_fast_does_not_import_torch(path: Path) -> None:
+    if not module(path).startswith(TORCH_FREE) or module(path) in MAY_IMPORT_TORCH:
+        return
+    assert not [name for name, _ in imports(path) if name.split(".")[0] == "torch"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_imports_stand_at_the_top(path: Path) -> None:
+    if module(path).startswith(IMPORTS_LATE):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            late = [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
+            assert not late, f"{module(path)}:{late[0].lineno} imports inside {function.name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nothing_below_the_command_line_prints_exits_or_reads_the_environment(path: Path) -> None:
+    if module(path).startswith(("cli/", "__main__.py")):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id="print" | "exit" | "quit" as name)):
+                pytest.fail(f"{module(path)}:{node.lineno} calls {name}")
+            case ast.Attribute(value=ast.Name(id="sys"), attr="exit"):
+                pytest.fail(f"{module(path)}:{node.lineno} uses sys.exit")
+            case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "getenv"):
+                pytest.fail(f"{module(path)}:{node.lineno} reads the environment")
+
+
+SOURCES = sorted([*FILES, *PACKAGE.rglob("*.cpp"), *PACKAGE.rglob("*.h"), *Path(__file__).parent.glob("*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_files_stay_short_enough_to_read_at_a_sitting(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 400, f"{path.name} has {lines} lines: what should it not know?"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_no_junk_drawers(path: Path) -> None:
+    assert not {*path.with_suffix("").parts} & {"utils", "util", "common", "helpers", "misc"}

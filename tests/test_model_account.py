@@ -1,0 +1,97 @@
+"""The account of a network, against the tensors that the network really produces and PyTorch's own FLOP counter."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from alexnet.errors import ConfigError
+from alexnet.model.account import account
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Activation, Conv, Linear, MaxPool, Spec
+from alexnet.model.variants import PAPER, VARIANTS, variant
+
+
+def on_meta(spec: Spec) -> AlexNet:
+    with torch.device("meta"):
+        return AlexNet(spec).eval()
+
+
+def test_the_paper_network_has_the_published_size() -> None:
+    total = account(PAPER).to_json()["total"]
+    assert total["parameters"] == 60_965_224
+    assert total["neurons"] == 659_272
+    assert total["macs"] == 724_406_816
+    assert total["flops"] == 2 * 724_406_816
+    assert total["parameter_bytes"] == 4 * 60_965_224
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("size", [None, 227, 195])
+def test_rows_agree_with_real_tensors_and_modules(name: str, size: int | None) -> None:
+    spec = variant(name, input_size=size, classes=17)
+    net = on_meta(spec)
+    images = torch.empty(1, spec.channels, spec.input_size, spec.input_size, device="meta")
+    outputs = net.stages(images, net.names)
+    for row in account(spec).rows:
+        assert outputs[row.name].shape == (1, *row.output), row.name
+        assert sum(p.numel() for p in net.get_submodule(row.name).parameters()) == row.parameters, row.name
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_flops_are_those_that_pytorch_counts(name: str) -> None:
+    spec = variant(name)
+    net = on_meta(spec)
+    with FlopCounterMode(display=False) as counter:
+        net(torch.empty(1, spec.channels, spec.input_size, spec.input_size, device="meta"))
+    assert counter.get_total_flops() == account(spec).total("flops")
+
+
+def test_receptive_fields_are_where_gradients_come_from() -> None:
+    # positive weights, so that nothing cancels; one output in the middle of each stage
+    spec = Spec(
+        "probe", (Conv("conv1", 1, 5, stride=2), Activation("relu1"), MaxPool("pool1"), Conv("conv2", 1, 3)), 61, 1
+    )
+    net = AlexNet(spec)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(0.1)
+    # a max-pool passes the gradient of one input only, so the field is the union over many images
+    images = torch.rand(200, 1, 61, 61, requires_grad=True)
+    for name, output in net.stages(images, net.names).items():
+        middle = output.shape[-1] // 2
+        (gradient,) = torch.autograd.grad(output[:, :, middle, middle].sum(), images, retain_graph=True)
+        rows = torch.nonzero(gradient.abs().sum((0, 1, 3))).flatten()
+        row = next(row for row in account(spec).rows if row.name == name)
+        assert int(rows[-1] - rows[0]) + 1 == row.receptive_field, name
+
+
+def test_published_receptive_fields_of_the_paper_network() -> None:
+    fields = {row.name: row.receptive_field for row in account(PAPER).rows}
+    # by hand: 11; +2·4; +4·8; +2·8; +2·16 three times; +2·16
+    expected = {
+        "conv1": 11,
+        "pool1": 19,
+        "conv2": 51,
+        "pool2": 67,
+        "conv3": 99,
+        "conv4": 131,
+        "conv5": 163,
+        "pool5": 195,
+    }
+    assert {name: fields[name] for name in expected} == expected
+    assert fields["fc6"] is None
+
+
+def test_an_input_that_is_too_small_is_refused_by_layer() -> None:
+    with pytest.raises(ConfigError, match=r"30 pixels is too small for 'paper': only 2 pixels reach pool2"):
+        account(variant("paper", input_size=30))
+
+
+def test_groups_must_divide_the_maps() -> None:
+    with pytest.raises(ConfigError, match="conv2 of 'odd': 5 input maps do not divide into 2 groups"):
+        account(Spec("odd", (Conv("conv1", 5, 3), Conv("conv2", 4, 3, groups=2)), 16))
+
+
+def test_maps_cannot_follow_a_fully_connected_layer() -> None:
+    with pytest.raises(ConfigError, match="conv2 of 'late' needs maps"):
+        account(Spec("late", (Conv("conv1", 4, 3), Linear("fc2", 8), Conv("conv2", 4, 3)), 16))
