@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from making import tiny_store
+
+from alexnet.data.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +15,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real photographs of {folder}, which are not part of the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A small store of six classes that are easy to tell apart: 42 train, 12 val and 11 test photographs."""
+    return tiny_store(tmp_path_factory.mktemp("colours") / "store")

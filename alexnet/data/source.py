@@ -36,10 +36,12 @@ class Prepared:
 
     `pixels` is uint8 RGB of shape (256, 256, 3); `treatments` says in words what was done beyond resizing and
     cropping ("converted from CMYK", "turned upright (EXIF orientation 6)"), empty for an ordinary photograph.
+    `size` is the original's width and height in pixels, upright; (0, 0) where there was no original.
     """
 
     pixels: NDArray[np.uint8]
     treatments: tuple[str, ...] = field(default=())
+    size: tuple[int, int] = field(default=(0, 0))
 
 
 class Source(Protocol):

@@ -1,0 +1,1 @@
+"""What the network sees; knows nothing of the model."""

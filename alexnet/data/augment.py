@@ -1,0 +1,142 @@
+"""Crops, mirrors and colour noise: pure functions of stored pixels and of draws made beforehand.
+
+N images of H×W pixels and 3 colours, V views. Everything here is NumPy; pixels stay uint8 until `assemble`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexnet.data.stats import InputStatistics
+from alexnet.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training views are drawn (paper, section 4.1).
+
+    `crop` is the side of a view in pixels. `colour_noise` multiplies a standard normal draw along each principal
+    component of RGB, in units of that component's standard deviation √λ, as in the 2012 code; the paper's text has λ.
+    With noise, the whole view is divided by `noise_divisor`: 1.1 in the 2012 code, which keeps the scale near that of
+    the test views. `group` consecutive images share one crop and one mirror decision: 32 in the 2012 code.
+    """
+
+    crop: int
+    random_crop: bool = True
+    mirror: bool = True
+    colour_noise: float = 0.1
+    noise_divisor: float = 1.0
+    group: int = 1
+
+
+@dataclass(frozen=True)
+class Views:
+    """Where to look, one row a view: `top` and `left` pixel, `mirrored`, and `shift` added to every pixel's RGB."""
+
+    top: NDArray[np.int64]  # (V,)
+    left: NDArray[np.int64]  # (V,)
+    mirrored: NDArray[np.bool_]  # (V,)
+    shift: NDArray[np.float32]  # (V, 3)
+
+    def __getitem__(self, rows: slice) -> "Views":
+        return Views(self.top[rows], self.left[rows], self.mirrored[rows], self.shift[rows])
+
+    def __len__(self) -> int:
+        return len(self.top)
+
+
+def random_views(
+    count: int, augmentation: Augmentation, statistics: InputStatistics, *, seed: int, epoch: int
+) -> Views:
+    """The training views of all `count` positions of an epoch.
+
+    A function of its arguments alone: the view at position p does not depend on batches, workers or where training
+    resumed. Raises ConfigError when the crop is larger than the stored photographs.
+    """
+    side = statistics.mean_image.shape[0]
+    border = _border(side, augmentation.crop)
+    groups = -(-count // augmentation.group)
+    # one stream per kind of draw, so that switching one off leaves the others as they were
+    where, flips, noise = (_stream(seed, epoch, kind) for kind in ("crop", "mirror", "colour"))
+    if augmentation.random_crop:
+        corners = where.integers(0, border, size=(groups, 2), endpoint=True)
+    else:
+        corners = np.full((groups, 2), border // 2, dtype=np.int64)
+    mirrored = (flips.random(groups) < 0.5) & augmentation.mirror
+    image = np.arange(count) // augmentation.group
+    along = noise.standard_normal((count, 3)) * augmentation.colour_noise * statistics.deviations
+    return Views(
+        corners[image, 0], corners[image, 1], mirrored[image], (along @ statistics.eigenvectors.T).astype(np.float32)
+    )
+
+
+def fixed_views(crop: int, side: int, crops: int) -> Views:
+    """The test views: `crops` 1 for the centre, 10 for four corners and centre and their mirrors (section 4.1).
+
+    The ten come in the order of the 2012 code: top left, top right, centre, bottom left, bottom right, then mirrored.
+    Raises ConfigError for another number, or for a crop larger than `side`, the stored photographs' side in pixels.
+    """
+    end = _border(side, crop)
+    middle = end // 2
+    match crops:
+        case 1:
+            corners = [(middle, middle)]
+        case 10:
+            corners = [(0, 0), (0, end), (middle, middle), (end, 0), (end, end)] * 2
+        case _:
+            raise ConfigError(f"Evaluation takes 1 crop or 10 crops, not {crops}.")
+    top, left = np.array(corners, dtype=np.int64).T
+    return Views(top, left, np.arange(crops) >= 5, np.zeros((crops, 3), dtype=np.float32))
+
+
+def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The permutation of `count` images for an epoch."""
+    return _stream(seed, epoch, "order").permutation(count)
+
+
+def centre_mean(statistics: InputStatistics, crop: int) -> NDArray[np.float32]:
+    """The centre (crop, crop, 3) of the mean image.
+
+    It is subtracted from every view wherever the view lies, and is not mirrored with it, as in the 2012 code.
+    """
+    border = _border(statistics.mean_image.shape[0], crop)
+    start = border // 2
+    return np.ascontiguousarray(statistics.mean_image[start : start + crop, start : start + crop])
+
+
+def assemble(
+    pixels: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    views: Views,
+    mean: NDArray[np.float32],
+    scale: float = 1.0,
+) -> NDArray[np.float32]:
+    """The network's input (V, crop, crop, 3) float32: a view of each of V photographs, (pixel - mean + shift) · scale.
+
+    `pixels` are V arrays of uint8 (side, side, 3); `mean` is (crop, crop, 3) as from `centre_mean`. `scale` is
+    1 / `noise_divisor` for noisy views.
+    """
+    crop = mean.shape[0]
+    out = np.empty((len(views), crop, crop, 3), dtype=np.float32)
+    for row, photograph in enumerate(pixels):
+        top, left = views.top[row], views.left[row]
+        view = photograph[top : top + crop, left : left + crop]
+        np.subtract(view[:, ::-1] if views.mirrored[row] else view, mean, out=out[row])
+        out[row] += views.shift[row]
+    if scale != 1.0:
+        out *= np.float32(scale)
+    return out
+
+
+def _border(side: int, crop: int) -> int:
+    if not 1 <= crop <= side:
+        raise ConfigError(
+            f"The crop (={crop}) must be from 1 to {side}, the side of the stored photographs in pixels; "
+            "lower the model's input size."
+        )
+    return side - crop
+
+
+def _stream(seed: int, epoch: int, kind: str) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, *kind.encode()])))

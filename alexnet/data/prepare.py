@@ -1,0 +1,371 @@
+"""From a source to a store: in several processes, resumable, with the same bytes however it ran."""
+
+import errno
+import hashlib
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexnet.data.images import encode_jpeg
+from alexnet.data.pool import in_order
+from alexnet.data.source import SPLITS, Example, Source
+from alexnet.data.split import assign_splits, check_shares
+from alexnet.data.stats import InputStatistics, Sums
+from alexnet.data.store import ENCODINGS, IMAGE_BYTES, IMAGES, INDEX, Images, Store, as_json, partial, seal
+from alexnet.data.unfinished import Chunk, Unfinished, discard
+from alexnet.errors import ConfigError, DataError, ImageError, unknown
+
+RAW_LIMIT = 8 * 2**30  # bytes
+CHUNK = 32  # photographs in a worker's task
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far preparation is: `done` of `total` photographs in this stage, `refused` so far.
+
+    "read" reads and packs every photograph; "measure" then computes the statistics of the training ones. The
+    first of a stage says where work resumes.
+    """
+
+    stage: Literal["read", "measure"]
+    done: int
+    total: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a store's content; `quality` is None for raw pixels, `seed` with no split to draw."""
+
+    source: str
+    identity: str
+    encoding: str
+    quality: int | None
+    shares: dict[str, float]
+    seed: int | None
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that differ when anything in the plan does."""
+        return hashlib.sha256(as_json(asdict(self))).hexdigest()
+
+
+def prepare(
+    source: Source,
+    path: str | Path,
+    *,
+    encoding: str = "auto",
+    quality: int = 90,
+    workers: int = 0,
+    split: Mapping[str, float] | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+) -> Store:
+    """The store at `path`, made from the source unless it is there already; an interrupted one is continued.
+
+    `encoding` is "raw", "jpeg" (of `quality`) or "auto": raw up to 8 GiB (43,690 photographs), where pixels
+    are exact and reading them costs nothing; JPEG above, where ImageNet takes about 30 GB instead of 252.
+    `workers` is the number of processes, 0 for one a core; a script that asks for more than 1 must do so
+    under `if __name__ == "__main__":`.
+
+    Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
+    `seed` from the photographs used otherwise for training; None stands for the source's default, used when
+    it gives no split at all. Statistics are those of the training photographs as they will be read back.
+
+    A photograph that cannot be used is left out and listed in the store's report; with `strict` it is an
+    error instead, and the work is deleted. Raises DataError also when `path` holds something else, when a
+    class or the training split has no photograph left, when the disk is full or a worker dies; ConfigError
+    for options that do not fit.
+    """
+    path = Path(path).absolute()
+    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed)
+    with _sentences(path):
+        if not _vacant(path):
+            return _finished(path, plan, strict)
+        with Unfinished(path, as_json(asdict(plan))) as work:
+            if not _vacant(path):  # another process finished it just before the lock was ours
+                return _finished(path, plan, strict)
+            tell = progress or (lambda _: None)
+            _read(source, work, plan, workers, strict, tell)
+            _complete(source, work, plan, workers, tell)
+            work.publish()
+        return Store.open(path)
+
+
+def prepared(
+    source: Source,
+    cache: str | Path,
+    *,
+    encoding: str = "auto",
+    quality: int = 90,
+    workers: int = 0,
+    split: Mapping[str, float] | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+) -> Store:
+    """The store of this source and these options in the folder `cache`, made if it is not there; see `prepare`."""
+    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed)
+    return prepare(
+        source,
+        Path(cache) / f"{plan.source}-{plan.digest[:16]}.store",
+        encoding=encoding,
+        quality=quality,
+        workers=workers,
+        split=split,
+        seed=seed,
+        strict=strict,
+        progress=progress,
+    )
+
+
+def make_plan(source: Source, *, encoding: str, quality: int, split: Mapping[str, float] | None, seed: int) -> Plan:
+    """What preparing the source with these options makes. Raises ConfigError where they do not fit it."""
+    if encoding == "auto":
+        encoding = "raw" if len(source.examples) * IMAGE_BYTES <= RAW_LIMIT else "jpeg"
+    if encoding not in ENCODINGS:
+        raise unknown("encoding", encoding, ["auto", *ENCODINGS])
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"The JPEG quality must be from 1 to 100, not {quality}.")
+    given = {example.split for example in source.examples if example.split is not None}
+    asked = split if split is not None else {} if given else source.default_split
+    check_shares(asked)
+    shares = {name: float(share) for name, share in asked.items() if share > 0}
+    if clash := sorted(given & set(shares)):
+        raise ConfigError(
+            f"The source {source.name} says itself which photographs are {' and '.join(map(repr, clash))}; "
+            "a share can only be asked for a split that it does not give."
+        )
+    return Plan(
+        source.name,
+        source.identity,
+        encoding,
+        quality if encoding == "jpeg" else None,
+        shares,
+        seed if shares else None,
+    )
+
+
+def _read(
+    source: Source,
+    work: Unfinished,
+    plan: Plan,
+    workers: int,
+    strict: bool,
+    tell: Callable[[Progress], object],
+) -> None:
+    """Read and pack the photographs that are not in the work yet."""
+    examples = source.examples
+    parts = [examples[start : start + CHUNK] for start in range(0, len(examples), CHUNK)]
+    resumed = len(work.chunks)
+    done = min(resumed * CHUNK, len(examples))
+    refused = {
+        part[row].path: reason
+        for part, chunk in zip(parts, work.chunks, strict=False)
+        for row, reason in chunk.refused.items()
+    }
+    if plan.encoding == "raw":
+        _check_space(work.path, (len(examples) - done) * IMAGE_BYTES)
+    tell(Progress("read", done, len(examples), len(refused)))
+    with closing(in_order(_pack, (source, plan.quality), parts[resumed:], workers)) as results:
+        for part, (chunk, content) in zip(parts[resumed:], results, strict=True):
+            if strict and refused:
+                break
+            work.append(chunk, content)
+            refused |= {part[row].path: reason for row, reason in chunk.refused.items()}
+            done += len(part)
+            tell(Progress("read", done, len(examples), len(refused)))
+    if strict and refused:
+        work.discard()
+        raise _refusal(refused)
+
+
+def _pack(shared: tuple[Source, int | None], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
+    source, quality = shared
+    refused, treated, contents, records = {}, {}, [], []
+    for row, example in enumerate(examples):
+        try:
+            photograph = source.load(example)
+        except ImageError as error:
+            refused[row] = str(error)
+            continue
+        except OSError as error:
+            refused[row] = f"it cannot be read: {error.strerror or error}"
+            continue
+        assert photograph.pixels.nbytes == IMAGE_BYTES
+        content = photograph.pixels.tobytes() if quality is None else encode_jpeg(photograph.pixels, quality)
+        contents.append(content)
+        records.append((len(content), zlib.crc32(content), *photograph.size))
+        if photograph.treatments:
+            treated[row] = photograph.treatments
+    return Chunk(np.array(records, dtype=np.int64).reshape(-1, 4), refused, treated), b"".join(contents)
+
+
+def _complete(source: Source, work: Unfinished, plan: Plan, workers: int, tell: Callable[[Progress], object]) -> None:
+    """Split and measure what was read, and write the rest of the store."""
+    examples = source.examples
+    refused = {
+        number * CHUNK + row: reason
+        for number, chunk in enumerate(work.chunks)
+        for row, reason in chunk.refused.items()
+    }
+    treated = {
+        number * CHUNK + row: treatments
+        for number, chunk in enumerate(work.chunks)
+        for row, treatments in chunk.treated.items()
+    }
+    accepted = [example for row, example in enumerate(examples) if row not in refused]
+    index = np.zeros(len(accepted), dtype=INDEX)
+    columns = np.concatenate([np.empty((0, 4), np.int64), *(chunk.records for chunk in work.chunks)]).T
+    index["length"], index["crc32"], index["width"], index["height"] = columns
+    index["offset"] = np.cumsum(columns[0]) - columns[0]
+    index["label"] = [example.label for example in accepted]
+    try:
+        _check_classes(source, index["label"], refused)
+        index["split"] = _splits(source, accepted, plan)
+        train = index[index["split"] == SPLITS.index("train")]
+        if not len(train):
+            raise DataError(
+                f"The source {source.name} has no photograph to train on: all {len(accepted)} are in other "
+                "splits; give it training photographs."
+            )
+    except DataError:
+        work.discard()
+        raise
+    raw = len(examples) * IMAGE_BYTES
+    seal(
+        work.store,
+        images_sha256=work.sha256.hexdigest(),
+        index=index,
+        paths=[example.path for example in accepted],
+        classes=source.categories,
+        statistics=_measure(work.store / IMAGES, train, plan, workers, tell, len(refused)),
+        report={
+            "refused": [
+                {
+                    "path": examples[row].path,
+                    "class": source.categories[examples[row].label].key,
+                    "reason": why,
+                }
+                for row, why in refused.items()
+            ],
+            "treated": [{"path": examples[row].path, "treatments": how} for row, how in treated.items()],
+        },
+        origin={
+            "plan": plan.digest,
+            "source": {"name": plan.source, "identity": plan.identity},
+            "encoding": plan.encoding,
+            "encoding_rule": f"unless asked for, raw up to {RAW_LIMIT / 2**30:.0f} GiB and JPEG above; the "
+            f"source's {len(examples):,} photographs are {raw / 2**30:.2f} GiB raw",
+            "quality": plan.quality,
+            "split": {"shares": plan.shares, "seed": plan.seed},
+        },
+    )
+
+
+def _check_classes(source: Source, labels: NDArray[np.int32], refused: Mapping[int, str]) -> None:
+    empty = np.flatnonzero(np.bincount(labels, minlength=len(source.categories)) == 0).tolist()
+    if empty:
+        reasons = [reason for row, reason in refused.items() if source.examples[row].label == empty[0]]
+        why = f"all {len(reasons)} were refused, the first because {reasons[0]}" if reasons else "it has none"
+        raise DataError(
+            f"The class {source.categories[empty[0]].key!r} of the source {source.name} has no usable "
+            f"photograph ({why}); repair its photographs or leave the class out."
+        )
+
+
+def _splits(source: Source, accepted: Sequence[Example], plan: Plan) -> NDArray[np.uint8]:
+    splits = np.array([SPLITS.index(example.split or "train") for example in accepted], dtype=np.uint8)
+    if plan.seed is not None:
+        labels = np.array([example.label for example in accepted])
+        free = np.flatnonzero(splits == SPLITS.index("train"))
+        keys = [category.key for category in source.categories]
+        splits[free] = assign_splits(labels[free], plan.shares, plan.seed, keys)
+    return splits
+
+
+def _measure(
+    file: Path,
+    train: NDArray[np.void],
+    plan: Plan,
+    workers: int,
+    tell: Callable[[Progress], object],
+    refused: int,
+) -> InputStatistics:
+    parts = [train[start : start + 4 * CHUNK] for start in range(0, len(train), 4 * CHUNK)]
+    total = Sums.of([])
+    tell(Progress("measure", 0, len(train), refused))
+    with closing(in_order(_sum, (file, plan.encoding), parts, workers)) as results:
+        for sums in results:
+            total += sums
+            tell(Progress("measure", total.images, len(train), refused))
+    return total.statistics()
+
+
+def _sum(shared: tuple[Path, str], index: NDArray[np.void]) -> Sums:
+    file, encoding = shared
+    images = Images(file, index, encoding)
+    return Sums.of(images.read(position) for position in range(len(index)))
+
+
+def _vacant(path: Path) -> bool:
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
+def _finished(path: Path, plan: Plan, strict: bool) -> Store:
+    """The store found at `path`, which must be the planned one."""
+    if not (path / "manifest.json").exists():
+        raise DataError(f"{path} exists and is not a store; choose another path.")
+    store = Store.open(path)
+    if store.manifest["plan"] != plan.digest:
+        raise DataError(
+            f"{path} is a store already, of other photographs or with other options than asked for now "
+            f"(source {store.manifest['source']['name']}, {len(store)} photographs, {store.encoding}); delete it "
+            "or choose another path."
+        )
+    if strict and store.report["refused"]:
+        raise _refusal({entry["path"]: entry["reason"] for entry in store.report["refused"]})
+    discard(path)  # of a process killed after it had renamed the store
+    return store
+
+
+def _refusal(refused: Mapping[str, str]) -> DataError:
+    listed = "; ".join(f"{path}: {reason}" for path, reason in list(refused.items())[:3])
+    more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+    return DataError(
+        f"Some photographs cannot be used ({listed}{more}); repair or remove them, or do not ask for strictness."
+    )
+
+
+def _check_space(path: Path, needed: int) -> None:
+    free = _free_space(path.parent)
+    if needed > free:
+        raise DataError(
+            f"Preparing {path} takes {needed / 1e9:.2f} GB more, but its disk has {free / 1e9:.2f} GB free; "
+            'make room, choose another disk, or use the encoding "jpeg".'
+        )
+
+
+def _free_space(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """Say what an error of the operating system means for the store being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+            raise DataError(
+                f"The disk is full: {partial(path)} cannot grow; make room and run again to continue."
+            ) from error
+        raise DataError(f"Cannot write the store {path}: {error}.") from error

@@ -1,0 +1,258 @@
+"""What sources are made of: files by name, in a folder or in a tar archive, and the examples among them."""
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import tarfile
+import zlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from posixpath import dirname, normpath
+from typing import Any, ClassVar, NamedTuple
+
+from alexnet.data.images import load_photograph
+from alexnet.data.source import Category, Example, Prepared
+from alexnet.errors import DataError, ImageError
+
+
+class Span(NamedTuple):
+    """Where a file's content lies, in bytes: in its archive, or in the file itself."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Files(ABC):
+    """The files below one place, by names with forward slashes. What starts with "." is hidden.
+
+    Pickling keeps the place alone: a copy in another process looks again, and only when it has to.
+    """
+
+    path: Path
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Every file's size in bytes, by name; -1 for a link that leads nowhere."""
+        return {name: span.size for name, span in self._spans.items()}
+
+    @property
+    def folders(self) -> set[str]:
+        """The names of the folders, empty ones too."""
+        return self._listing[1]
+
+    @abstractmethod
+    def read(self, name: str, part: Span | None = None) -> bytes:
+        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
+
+    @abstractmethod
+    def _look(self) -> tuple[dict[str, Span], set[str]]:
+        """The files and the folders."""
+
+    @cached_property
+    def _listing(self) -> tuple[dict[str, Span], set[str]]:
+        return self._look()
+
+    @property
+    def _spans(self) -> dict[str, Span]:
+        return self._listing[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class FolderFiles(Files):
+    """The files in a folder and its sub-folders, through links too."""
+
+    def read(self, name: str, part: Span | None = None) -> bytes:
+        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
+        try:
+            return _read(self.path / name, part)
+        except OSError as error:
+            raise ImageError(f"it cannot be read ({error.strerror})") from error
+
+    def _look(self) -> tuple[dict[str, Span], set[str]]:
+        spans: dict[str, Span] = {}
+        folders: set[str] = set()
+
+        def walk(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
+            real = folder.resolve()
+            if real in above:
+                raise DataError(f"{folder} is a link to a folder that contains it; remove the link.")
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = inside + entry.name
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        folders.add(name)
+                        walk(Path(entry.path), f"{name}/", (*above, real))
+                    elif entry.is_file():
+                        spans[name] = Span(0, entry.stat().st_size)
+                    elif entry.is_symlink():
+                        spans[name] = Span(0, -1)
+
+        try:
+            walk(self.path, "", ())
+        except OSError as error:
+            raise DataError(f"{error.filename} cannot be listed ({error.strerror}).") from error
+        return spans, folders
+
+
+_DECOMPRESS = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ": lzma.decompress, b"BZh": bz2.decompress}
+
+
+@dataclass(frozen=True)
+class TarFiles(Files):
+    """The files in a tar archive, read at random without extracting it.
+
+    A plain archive stays on the disk. A compressed one is unpacked into memory, once in each process that
+    reads from it. `inside` is a folder of the archive that is left out of the names; `start` is the offset at
+    which the archive begins, for one that is itself a member of another.
+    """
+
+    inside: str = ""
+    start: int = 0
+
+    def read(self, name: str, part: Span | None = None) -> bytes:
+        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
+        if name not in self._spans:
+            raise ImageError(f"it is not in {self.path}")
+        offset, size = self._spans[name]
+        if part:
+            offset, size = offset + part.offset, part.size
+        if self._unpacked is not None:
+            return self._unpacked[offset : offset + size]
+        try:
+            return _read(self.path, Span(offset, size))
+        except OSError as error:
+            raise ImageError(f"it cannot be read ({error.strerror})") from error
+
+    def offset(self, name: str) -> int:
+        """Where in the file the content of a member of a plain archive begins."""
+        return self._spans[name].offset
+
+    def _look(self) -> tuple[dict[str, Span], set[str]]:
+        spans: dict[str, Span] = {}
+        folders: set[str] = set()
+        top = f"{self.inside}/" if self.inside else ""
+        try:
+            with self.path.open("rb") if self._unpacked is None else io.BytesIO(self._unpacked) as stream:
+                stream.seek(self.start)
+                with tarfile.open(fileobj=stream, mode="r:") as archive:
+                    for member in archive:
+                        name = normpath(member.name).removeprefix(top)
+                        if any(part.startswith(".") for part in name.split("/")):
+                            continue
+                        if member.isdir():
+                            folders.add(name)
+                        elif member.isfile():
+                            spans[name] = Span(member.offset_data, member.size)
+                        while name := dirname(name):  # an archive need not hold its folders as members
+                            folders.add(name)
+                stream.seek(archive.offset)
+                if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile does not mind
+                    raise EOFError("it breaks off")
+        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+            raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again.") from error
+        return spans, folders
+
+    @cached_property
+    def _unpacked(self) -> bytes | None:
+        """The content of a compressed archive, None for a plain one."""
+        with self.path.open("rb") as file:
+            magic = file.read(5)
+        for start, decompress in _DECOMPRESS.items():
+            if magic.startswith(start):
+                return decompress(self.path.read_bytes())
+        return None
+
+
+def _read(path: Path, part: Span | None) -> bytes:
+    """A file or a part of it. It is opened each time, so that threads and processes share no position in it."""
+    with path.open("rb") as file:
+        if part is None:
+            return file.read()
+        file.seek(part.offset)
+        return file.read(part.size)
+
+
+def open_files(path: Path, inside: str = "") -> Files:
+    """The files in a folder or a tar archive; in its folder `inside`, if there is one of that name."""
+    if path.is_dir():
+        return FolderFiles(path / inside if (path / inside).is_dir() else path)
+    if path.is_file():
+        return TarFiles(path, inside)
+    raise DataError(f"{path} does not exist; give the path of a folder or of a tar archive.")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds; `sizes` are the bytes of each example's file."""
+
+    categories: tuple[Category, ...]
+    examples: tuple[Example, ...]
+    sizes: tuple[int, ...]
+
+    def identity(self) -> str:
+        """A SHA-256 digest of all that the listing says."""
+        rows = [f"{category.key}\0{category.name}" for category in self.categories]
+        rows += [
+            f"{example.path}\0{example.label}\0{example.split}\0{size}"
+            for example, size in zip(self.examples, self.sizes, strict=True)
+        ]
+        return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class ListedSource(ABC):
+    """A `Source` over files, listed when it is opened so that what is wrong is said then.
+
+    A pickled copy does not carry the list, and lists again only if asked: `load` does without.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, files: Files):
+        self._files = files
+        _ = self._listing
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The classes in label order."""
+        return self._listing.categories
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Every photograph, in an order that depends on the data set alone."""
+        return self._listing.examples
+
+    @cached_property
+    def identity(self) -> str:
+        """A digest of the classes, paths, labels, splits and sizes."""
+        return self._listing.identity()
+
+    @property
+    def default_split(self) -> dict[str, float]:
+        """The shares held out of each class when the source gives no split."""
+        return {}
+
+    def load(self, example: Example) -> Prepared:
+        """The example's photograph. Raises ImageError with the reason when it cannot be used."""
+        return load_photograph(self._files.read(example.path), example.path)
+
+    @abstractmethod
+    def _list(self) -> Listing:
+        """The listing; raises DataError where the files are not what the source consists of."""
+
+    @cached_property
+    def _listing(self) -> Listing:
+        return self._list()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_listing"}

@@ -1,0 +1,78 @@
+"""The table of sources, and the one way to open them."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alexnet.data.download import ARCHIVES, IMAGENET
+from alexnet.data.source import Source
+from alexnet.data.sources.cifar10 import Cifar10
+from alexnet.data.sources.flowers17 import Flowers17
+from alexnet.data.sources.folder import Folder
+from alexnet.data.sources.imagenet import ImageNet
+from alexnet.data.sources.shapes import Shapes
+from alexnet.errors import ConfigError, DataError, unknown
+
+
+@dataclass(frozen=True)
+class Row:
+    """A source that has a name: what opens it at a location, what it is, and how to get its data.
+
+    `open` takes no location where `how_to_get` is None: the source is built in.
+    """
+
+    open: Callable[..., Source]
+    description: str
+    how_to_get: str | None
+
+
+_DOWNLOAD = "get it with `alexnet data download {0}`, or give the path of {1} with --from."
+
+SOURCES: Final = {
+    "cifar10": Row(
+        Cifar10,
+        "CIFAR-10: 60,000 pictures of 32×32 pixels, 10 classes",
+        _DOWNLOAD.format("cifar10", ARCHIVES["cifar10"].file_name),
+    ),
+    "flowers17": Row(
+        Flowers17,
+        "Oxford 17 Category Flowers: 1,360 photographs, 17 classes",
+        _DOWNLOAD.format("flowers17", ARCHIVES["flowers17"].file_name),
+    ),
+    "folder": Row(Folder, "your photographs, one sub-folder per class", "give its path with --from."),
+    "imagenet": Row(ImageNet, "ILSVRC2012: 1.2 million photographs, 1,000 classes", IMAGENET),
+    "shapes": Row(Shapes, "built in: drawn pictures of everyday things, 10 classes", None),
+}
+"""The sources by name."""
+
+
+def open_source(name_or_path: str, location: Path | None = None) -> Source:
+    """The source of that name, at `location`; or the `Folder` at that path.
+
+    A name of the table comes before a folder of the same name (write ./name for the folder). Raises ConfigError
+    for an unknown name or a missing location, DataError when the data is not what the source consists of.
+    """
+    row = SOURCES.get(name_or_path)
+    if row is None:
+        return _open_path(name_or_path, location)
+    if row.how_to_get is None:
+        if location is not None:
+            raise ConfigError(
+                f"The source {name_or_path} is built in, so it has no place {location}; leave out --from."
+            )
+        return row.open()
+    if location is None:
+        raise ConfigError(f"The source {name_or_path} needs data: {row.how_to_get}")
+    return row.open(location)
+
+
+def _open_path(text: str, location: Path | None) -> Source:
+    if not Path(text).exists():
+        if os.sep in text:
+            raise DataError(f"{text} does not exist; give the path of a folder, or one of: {', '.join(SOURCES)}.")
+        raise ConfigError(f"{unknown('source', text, SOURCES)} There is no folder of that name either.")
+    if location is not None:
+        raise ConfigError(f"{text} is itself a place, and --from names another, {location}; leave out one of them.")
+    return Folder(Path(text))

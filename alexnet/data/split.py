@@ -1,0 +1,79 @@
+"""Which photographs are held out: by class, by seed, and by nothing else."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from alexnet.data.source import SPLITS
+from alexnet.errors import ConfigError, unknown
+
+
+def assign_splits(
+    labels: ArrayLike, shares: Mapping[str, float], seed: int, keys: Sequence[str] | None = None
+) -> NDArray[np.uint8]:
+    """The split of each photograph as an index into SPLITS: "train" for all that `shares` do not hold out.
+
+    A class gives round(share · count) photographs to each held-out split; at least one, as long as one is
+    left to train on. What a class gives depends on the seed, the class's key and its own photographs' order
+    alone: not on other classes, nor on the order of `shares`. `keys` names the classes in label order;
+    without it their index does. Raises ConfigError when the shares are not of "val" and "test", or not from 0
+    to under 1 in sum.
+    """
+    labels = np.asarray(labels, dtype=np.int64)
+    check_shares(shares)
+    splits = np.full(len(labels), SPLITS.index("train"), dtype=np.uint8)
+    for label, members in _classes(labels):
+        free = members[_order(len(members), seed, keys[label] if keys is not None else str(label))]
+        for name in ("test", "val"):  # test first: its photographs stay when the share of "val" changes
+            held = _held(shares.get(name, 0.0), len(members), len(free))
+            splits[free[:held]] = SPLITS.index(name)
+            free = free[held:]
+    return splits
+
+
+def holdout(labels: ArrayLike, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ascending positions kept and held out, when each class gives `share` of its photographs.
+
+    This is how training takes a validation part from the photographs of "train"; the rule is that of
+    `assign_splits`.
+    """
+    held = assign_splits(labels, {"val": share}, seed) == SPLITS.index("val")
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Raise ConfigError unless the shares can be held out of a data set and leave something to train on."""
+    for name, share in shares.items():
+        if name == "train":
+            raise ConfigError('The share of "train" is what the others leave; give shares of "val" and "test" only.')
+        if name not in SPLITS:
+            raise unknown("split", name, SPLITS)
+        if not 0 <= share < 1:
+            raise ConfigError(f"The share of {name!r} must be from 0 to under 1, not {share}.")
+    if sum(shares.values()) >= 1:
+        raise ConfigError(f"The shares held out ({_listed(shares)}) leave nothing to train on; lower them.")
+
+
+def _held(share: float, count: int, free: int) -> int:
+    wanted = max(1, round(share * count)) if share > 0 else 0
+    return max(0, min(wanted, free - 1))
+
+
+def _classes(labels: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+    """Each label that occurs, with its positions in ascending order."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    return list(zip(present.tolist(), np.split(order, starts[1:]), strict=True))
+
+
+def _order(count: int, seed: int, key: str) -> NDArray[np.int64]:
+    """A permutation of `count`, from a hash: NumPy's generators may draw otherwise in its next version."""
+    name = f"{seed}/{key}".encode("utf-8", "surrogatepass")
+    draws = np.frombuffer(hashlib.shake_256(name).digest(8 * count), dtype="<u8")
+    return np.argsort(draws, kind="stable")
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {share:g}" for name, share in sorted(shares.items()))

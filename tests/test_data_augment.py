@@ -1,0 +1,144 @@
+"""Views against plain slicing, and draws as functions of (seed, epoch, position) alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from alexnet.data.augment import Augmentation, Views, assemble, centre_mean, epoch_order, fixed_views, random_views
+from alexnet.data.stats import InputStatistics
+from alexnet.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def statistics() -> InputStatistics:
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(3, 3))
+    covariance = spread @ spread.T * 1000
+    values, vectors = np.linalg.eigh(covariance)
+    mean = rng.uniform(90, 140, (256, 256, 3)).astype(np.float32)
+    return InputStatistics(mean, covariance, values[::-1].copy(), vectors[:, ::-1].copy(), 10)
+
+
+def naive(photograph, top, left, mirrored, shift, mean, scale):
+    crop = mean.shape[0]
+    out = np.empty((crop, crop, 3))
+    for row in range(crop):
+        for column in range(crop):
+            source = left + (crop - 1 - column if mirrored else column)
+            out[row, column] = (photograph[top + row, source].astype(np.float64) - mean[row, column] + shift) * scale
+    return out
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 1.1])
+def test_assembled_views_are_the_pixels_of_a_plain_loop(statistics: InputStatistics, scale: float) -> None:
+    rng = np.random.default_rng(1)
+    photographs = rng.integers(0, 256, (4, 256, 256, 3), dtype=np.uint8)
+    views = random_views(4, Augmentation(crop=30), statistics, seed=3, epoch=5)
+    mean = centre_mean(statistics, 30)
+    batch = assemble(photographs, views, mean, scale)
+    assert batch.dtype == np.float32
+    assert {True, False} == set(views.mirrored.tolist()), "both kinds are tried"
+    for row in range(4):
+        expected = naive(
+            photographs[row], views.top[row], views.left[row], views.mirrored[row], views.shift[row], mean, scale
+        )
+        # three float32 roundings of numbers up to some hundreds
+        np.testing.assert_allclose(batch[row], expected, atol=1e-4, rtol=0)
+
+
+def test_the_centre_of_the_mean_is_subtracted_wherever_the_view_lies(statistics: InputStatistics) -> None:
+    photograph = np.zeros((1, 256, 256, 3), dtype=np.uint8)
+    mean = centre_mean(statistics, 224)
+    np.testing.assert_array_equal(mean, statistics.mean_image[16:240, 16:240])
+    for row in range(10):
+        view = fixed_views(224, 256, 10)[row : row + 1]
+        np.testing.assert_array_equal(assemble(photograph, view, mean)[0], -mean)
+
+
+def test_the_ten_crops_are_the_five_of_the_2012_code_and_their_mirrors() -> None:
+    views = fixed_views(224, 256, 10)
+    five = [(0, 0), (0, 32), (16, 16), (32, 0), (32, 32)]
+    assert list(zip(views.top.tolist(), views.left.tolist(), strict=True)) == five * 2
+    assert views.mirrored.tolist() == [False] * 5 + [True] * 5
+    assert not views.shift.any()
+
+
+def test_the_centre_view_of_227_starts_at_14_as_caffe_does() -> None:
+    assert (fixed_views(227, 256, 1).top, fixed_views(227, 256, 1).left) == (14, 14)
+
+
+def test_another_number_of_crops_is_refused() -> None:
+    with pytest.raises(ConfigError, match="1 crop or 10 crops, not 5"):
+        fixed_views(224, 256, 5)
+
+
+@pytest.mark.parametrize("crop", [0, 257])
+def test_a_crop_that_does_not_fit_is_refused_with_its_value(crop: int, statistics: InputStatistics) -> None:
+    with pytest.raises(ConfigError, match=rf"crop \(={crop}\) must be from 1 to 256"):
+        random_views(1, Augmentation(crop=crop), statistics, seed=0, epoch=0)
+
+
+def test_every_offset_and_both_mirrors_occur_equally_often(statistics: InputStatistics) -> None:
+    views = random_views(33 * 2000, Augmentation(crop=224), statistics, seed=0, epoch=0)
+    for offsets in (views.top, views.left):
+        counts = np.bincount(offsets, minlength=33)
+        assert len(counts) == 33, "33 positions, 0 to 32: not the 32 of the paper's 2048"
+        # 2000 expected each; five standard deviations of a binomial are 220
+        assert abs(counts - 2000).max() < 220
+    assert abs(views.mirrored.mean() - 0.5) < 5 * 0.5 / np.sqrt(66000)
+
+
+def test_colour_noise_has_the_covariance_of_the_pixels_times_a_hundredth(statistics: InputStatistics) -> None:
+    views = random_views(200_000, Augmentation(crop=224), statistics, seed=1, epoch=0)
+    found = np.cov(views.shift.T.astype(np.float64), bias=True)
+    # (0.1 √λ)² along each component is 0.01 × covariance; sampling error of a variance is √(2/n), here 0.3 %
+    np.testing.assert_allclose(found, 0.01 * statistics.covariance, atol=0.02 * 0.01 * statistics.covariance.max())
+
+
+def test_draws_depend_on_seed_epoch_and_position_alone(statistics: InputStatistics) -> None:
+    augmentation = Augmentation(crop=224)
+    views = random_views(100, augmentation, statistics, seed=7, epoch=3)
+    again = random_views(100, augmentation, statistics, seed=7, epoch=3)
+    for other in (random_views(100, augmentation, statistics, seed=8, epoch=3),
+                  random_views(100, augmentation, statistics, seed=7, epoch=4)):  # fmt: skip
+        assert (other.top != views.top).any()
+        assert (other.shift != views.shift).all()
+    for name in ("top", "left", "mirrored", "shift"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(views, name))
+
+
+def test_switching_one_kind_of_draw_off_leaves_the_others(statistics: InputStatistics) -> None:
+    augmentation = Augmentation(crop=224)
+    views = random_views(50, augmentation, statistics, seed=0, epoch=0)
+    still = random_views(50, replace(augmentation, mirror=False), statistics, seed=0, epoch=0)
+    assert views.mirrored.any() and not still.mirrored.any()
+    np.testing.assert_array_equal(still.top, views.top)
+    np.testing.assert_array_equal(still.shift, views.shift)
+    plain = random_views(50, replace(augmentation, colour_noise=0.0), statistics, seed=0, epoch=0)
+    assert not plain.shift.any()
+    np.testing.assert_array_equal(plain.left, views.left)
+
+
+def test_groups_share_crop_and_mirror_but_not_colour(statistics: InputStatistics) -> None:
+    views = random_views(128, Augmentation(crop=224, group=32), statistics, seed=0, epoch=0)
+    for first in range(0, 128, 32):
+        assert len({*zip(views.top[first : first + 32], views.left[first : first + 32], strict=True)}) == 1
+        assert len({*views.mirrored[first : first + 32]}) == 1
+    assert len({*zip(views.top, views.left, strict=True)}) == 4, "a batch of 128 holds four draws, as in 2012"
+    assert len({tuple(shift) for shift in views.shift}) == 128
+
+
+def test_an_epoch_visits_every_photograph_once() -> None:
+    order = epoch_order(1000, seed=0, epoch=0)
+    assert sorted(order) == list(range(1000))
+    assert (order != epoch_order(1000, seed=0, epoch=1)).any()
+    assert (order != epoch_order(1000, seed=1, epoch=0)).any()
+    np.testing.assert_array_equal(order, epoch_order(1000, seed=0, epoch=0))
+
+
+def test_slices_of_views_keep_rows_together(statistics: InputStatistics) -> None:
+    views = random_views(10, Augmentation(crop=224), statistics, seed=0, epoch=0)
+    part: Views = views[3:6]
+    assert len(part) == 3
+    np.testing.assert_array_equal(part.shift, views.shift[3:6])

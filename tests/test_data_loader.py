@@ -1,0 +1,112 @@
+"""Batches against the views they should hold; the same whatever the workers and wherever an epoch is entered."""
+
+import numpy as np
+import pytest
+import torch
+
+from alexnet.data.augment import Augmentation, assemble, centre_mean, epoch_order, fixed_views, random_views
+from alexnet.data.loader import TrainingLoader, evaluation_batches
+from alexnet.data.prepare import prepare
+from alexnet.data.source import Category, Example, Prepared
+from alexnet.data.store import Store
+
+
+class Noise:
+    """Pictures of noise, of which every pixel tells them apart."""
+
+    name = "noise"
+    categories = (Category("a", "a"), Category("b", "b"))
+    examples = tuple(Example(f"{number}", number % 2, "train") for number in range(23))
+    identity = "noise"
+    default_split = None
+
+    def load(self, example: Example) -> Prepared:
+        rng = np.random.default_rng(int(example.path))
+        return Prepared(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module", params=["raw", "jpeg"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return prepare(Noise(), tmp_path_factory.mktemp("loader") / "noise.store", encoding=request.param, workers=1)
+
+
+def loader(store: Store, **changes) -> TrainingLoader:
+    settings = {
+        "statistics": store.statistics,
+        "batch_size": 5,
+        "augmentation": Augmentation(crop=64),
+        "seed": 3,
+        **changes,
+    }
+    return TrainingLoader(store, store.split("train"), **settings)
+
+
+def test_a_batch_holds_the_views_of_its_positions(store: Store) -> None:
+    batches = list(loader(store).epoch(2))
+    assert [len(batch.labels) for batch in batches] == [5, 5, 5, 5, 3], "the last, smaller batch is kept"
+    order = epoch_order(23, seed=3, epoch=2)
+    views = random_views(23, Augmentation(crop=64), store.statistics, seed=3, epoch=2)
+    mean = centre_mean(store.statistics, 64)
+    images = torch.cat([batch.images for batch in batches])
+    expected = assemble([store.read(int(position)) for position in order], views, mean)
+    torch.testing.assert_close(images, torch.from_numpy(expected).permute(0, 3, 1, 2), rtol=0, atol=1e-4)
+    assert torch.cat([batch.labels for batch in batches]).tolist() == store.labels[order].tolist()
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("workers", [2, 7])
+def test_batches_do_not_depend_on_workers(store: Store, workers: int) -> None:
+    for one, many in zip(loader(store).epoch(0), loader(store, workers=workers).epoch(0), strict=True):
+        assert torch.equal(one.images, many.images)
+        assert torch.equal(one.labels, many.labels)
+
+
+@pytest.mark.parametrize("start", [1, 4, 5])
+def test_an_epoch_entered_later_goes_on_with_the_same_batches(store: Store, start: int) -> None:
+    whole = list(loader(store).epoch(1))[start:]
+    rest = list(loader(store).epoch(1, start=start))
+    assert len(rest) == len(whole) == 5 - start
+    for one, other in zip(whole, rest, strict=True):
+        assert torch.equal(one.images, other.images)
+
+
+def test_an_epoch_that_is_left_early_can_be_entered_again(store: Store) -> None:
+    each = loader(store, workers=2)
+    batches = each.epoch(0)
+    first = next(batches)
+    batches.close()
+    assert torch.equal(next(each.epoch(0)).images, first.images)
+
+
+def test_epochs_have_orders_of_their_own_unless_told_otherwise(store: Store) -> None:
+    def labels(each: TrainingLoader, epoch: int) -> list[int]:
+        return torch.cat([batch.labels for batch in each.epoch(epoch)]).tolist()
+
+    assert labels(loader(store), 0) != labels(loader(store), 1)
+    fixed = loader(store, reshuffle=False)
+    assert labels(fixed, 0) == labels(fixed, 1)
+    assert not torch.equal(next(fixed.epoch(0)).images, next(fixed.epoch(1)).images), "crops still differ"
+
+
+def test_colour_noise_is_divided_by_only_while_it_is_on(store: Store) -> None:
+    each = loader(store, augmentation=Augmentation(crop=64, colour_noise=0.1, noise_divisor=1.1))
+    quiet = next(each.epoch(0, colour_noise=False)).images
+    loud = next(each.epoch(0)).images
+    shift = (loud * 1.1 - quiet).flatten(2)  # one RGB offset an image
+    assert float(shift.std(2).max()) < 1e-3
+    assert float(shift.abs().max()) > 1
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+def test_evaluation_sees_every_photograph_once_in_all_its_views(store: Store, crops: int) -> None:
+    positions = store.split("train")
+    batches = list(
+        evaluation_batches(store, positions, statistics=store.statistics, crop=64, crops=crops, images_per_batch=4)
+    )
+    assert torch.cat([batch.labels for batch in batches]).tolist() == store.labels[positions].tolist()
+    images = torch.cat([batch.images for batch in batches]).unflatten(0, (-1, crops))
+    assert len(images) == 23
+    mean, views = centre_mean(store.statistics, 64), fixed_views(64, 256, crops)
+    for photograph in (0, 11, 22):
+        expected = assemble([store.read(photograph)] * crops, views, mean)
+        assert np.array_equal(images[photograph].permute(0, 2, 3, 1).numpy(), expected)

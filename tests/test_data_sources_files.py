@@ -1,0 +1,158 @@
+import io
+import os
+import pickle
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from alexnet.data.source import Category, Example
+from alexnet.data.sources.files import FolderFiles, Listing, Span, TarFiles, open_files
+from alexnet.errors import DataError, ImageError
+
+CONTENT = {"b/2.jpg": b"second", "b/1.jpg": b"first", "a/deep/er/3.jpg": b"third", "top.txt": b""}
+HIDDEN = {".DS_Store": b"x", "a/._3.jpg": b"x", ".git/config": b"x"}
+
+
+def make_folder(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def make_tar(path: Path, files: dict[str, bytes], mode: str = "w", top: str = "") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(top + name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+PLACES = {
+    "folder": lambda tmp: make_folder(tmp / "set", CONTENT | HIDDEN),
+    "tar": lambda tmp: make_tar(tmp / "set.tar", CONTENT | HIDDEN),
+    "dotted": lambda tmp: make_tar(tmp / "set.tar", CONTENT | HIDDEN, top="./"),
+    "gz": lambda tmp: make_tar(tmp / "set.tgz", CONTENT | HIDDEN, "w:gz"),
+    "xz": lambda tmp: make_tar(tmp / "set.bin", CONTENT | HIDDEN, "w:xz"),
+    "bz2": lambda tmp: make_tar(tmp / "set.tar.bz2", CONTENT | HIDDEN, "w:bz2"),
+}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_folder_and_archives_hold_the_same_files(tmp_path, kind):
+    files = open_files(PLACES[kind](tmp_path))
+    assert files.sizes == {name: len(content) for name, content in CONTENT.items()}
+    assert files.folders == {"a", "a/deep", "a/deep/er", "b"}
+    assert {name: files.read(name) for name in CONTENT} == CONTENT
+    assert files.read("b/2.jpg", Span(1, 3)) == b"eco"
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_pickling_keeps_the_place_alone(tmp_path, kind):
+    files = open_files(PLACES[kind](tmp_path))
+    before = pickle.dumps(files)
+    assert files.read("b/1.jpg") == b"first"
+    assert len(files.sizes) == 4
+    assert pickle.dumps(files) == before
+    assert pickle.loads(before).read("b/1.jpg") == b"first"
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_file_that_is_not_there_is_refused(tmp_path, kind):
+    files = open_files(PLACES[kind](tmp_path))
+    with pytest.raises(ImageError, match=r"cannot be read|is not in"):
+        files.read("b/9.jpg")
+
+
+def test_inner_folder_is_left_out_of_the_names(tmp_path):
+    files = {"a/1": b"one", "a/b/2": b"two"}
+    for place in (make_folder(tmp_path / "in" / "top", files).parent, make_tar(tmp_path / "x.tar", files, top="top/")):
+        inside = open_files(place, inside="top")
+        assert set(inside.sizes) == {"a/1", "a/b/2"}
+        assert inside.read("a/b/2") == b"two"
+
+
+def test_archive_inside_of_an_archive_is_read_in_place(tmp_path):
+    inner = make_tar(tmp_path / "inner.tar", CONTENT).read_bytes()
+    outer = make_tar(tmp_path / "outer.tar", {"other": b"x" * 700, "inner.tar": inner, "more": b"y"})
+    files = TarFiles(outer, start=TarFiles(outer).offset("inner.tar"))
+    assert files.sizes == {name: len(content) for name, content in CONTENT.items()}
+    assert files.read("b/2.jpg") == b"second"
+
+
+def test_empty_folders_are_folders(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert open_files(tmp_path).folders == {"a", "a/b"}
+
+
+def test_links_are_followed_and_broken_ones_kept(tmp_path):
+    make_folder(tmp_path / "else", {"1.jpg": b"linked"})
+    root = make_folder(tmp_path / "set", {"a/0.jpg": b"own"})
+    (root / "b").symlink_to(tmp_path / "else")
+    (root / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    files = open_files(root)
+    assert files.sizes == {"a/0.jpg": 3, "b/1.jpg": 6, "a/gone.jpg": -1}
+    assert files.read("b/1.jpg") == b"linked"
+    with pytest.raises(ImageError, match="No such file"):
+        files.read("a/gone.jpg")
+
+
+def test_link_to_a_folder_above_is_an_error(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    with pytest.raises(DataError, match=r"a/again is a link to a folder that contains it"):
+        _ = open_files(tmp_path).sizes
+
+
+def test_pipes_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert open_files(tmp_path).sizes == {}
+
+
+def test_missing_place_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        open_files(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
+@pytest.mark.parametrize("length", [3000, 5632, 6000, 8000])  # in a file, after it, in the next header, in the next
+def test_truncated_archive_is_an_error(tmp_path, mode, length):
+    noise = random.Random(0).randbytes
+    path = make_tar(tmp_path / "set.tar", {"a/1": noise(5000), "a/2": noise(5000)}, mode)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match=r"set\.tar is not a whole tar archive"):
+        _ = open_files(path).sizes
+
+
+def test_file_that_is_no_archive_is_an_error(tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(2000))
+    with pytest.raises(DataError, match="not a whole tar archive"):
+        _ = open_files(path).sizes
+
+
+def test_identity_changes_with_everything_it_covers():
+    cat, dog = Category("n1", "cat"), Category("n2", "dog")
+    one, two = Example("a", 0, "train"), Example("b", 1, "val")
+    listings = [
+        Listing((cat, dog), (one, two), (10, 20)),
+        Listing((dog, cat), (one, two), (10, 20)),
+        Listing((Category("n1", "tiger"), dog), (one, two), (10, 20)),
+        Listing((cat, dog), (two, one), (10, 20)),
+        Listing((cat, dog), (one, two), (10, 21)),
+        Listing((cat, dog), (Example("a", 1, "train"), two), (10, 20)),
+        Listing((cat, dog), (Example("a", 0, "val"), two), (10, 20)),
+        Listing((cat, dog), (Example("c", 0, "train"), two), (10, 20)),
+        Listing((cat, dog), (one,), (10,)),
+    ]
+    assert len({listing.identity() for listing in listings}) == len(listings)
+    assert listings[0].identity() == Listing((cat, dog), (one, two), (10, 20)).identity()
+
+
+def test_names_that_are_not_unicode_have_an_identity(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    (name,) = FolderFiles(tmp_path).sizes
+    assert len(Listing((), (Example(name, 0),), (1,)).identity()) == 64

@@ -1,0 +1,166 @@
+import io
+import os
+import pickle
+import random
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alexnet.data.source import Category, Example
+from alexnet.data.sources.folder import Folder
+from alexnet.errors import DataError, ImageError
+
+PHOTOGRAPH = io.BytesIO()
+Image.new("RGB", (300, 280), (10, 200, 90)).save(PHOTOGRAPH, "PNG")
+
+
+def make(root: Path, names: str | list[str]) -> Path:
+    for name in names.split() if isinstance(names, str) else names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(PHOTOGRAPH.getvalue())
+    return root
+
+
+def test_one_folder_per_class_sorted_by_name(tmp_path):
+    source = Folder(make(tmp_path, "dog/2.jpg dog/10.jpg cat/b.JPG cat/a.png Bird/x/y/1.jpg"))
+    assert [category.key for category in source.categories] == ["Bird", "cat", "dog"]
+    assert source.categories[1] == Category("cat", "cat")
+    assert source.examples == (
+        Example("Bird/x/y/1.jpg", 0),
+        Example("cat/a.png", 1),
+        Example("cat/b.JPG", 1),
+        Example("dog/10.jpg", 2),
+        Example("dog/2.jpg", 2),
+    )
+    assert source.default_split == {"val": 0.1}
+    assert source.name == "folder"
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation"])
+def test_splits_above_the_classes_are_kept(tmp_path, val):
+    names = f"{val}/dog/1.jpg {val}/cat/1.jpg test/cat/1.jpg test/dog/1.jpg train/dog/1.jpg train/cat/1.jpg"
+    source = Folder(make(tmp_path, names))
+    assert [(example.path, example.label, example.split) for example in source.examples] == [
+        ("train/cat/1.jpg", 0, "train"),
+        ("train/dog/1.jpg", 1, "train"),
+        (f"{val}/cat/1.jpg", 0, "val"),
+        (f"{val}/dog/1.jpg", 1, "val"),
+        ("test/cat/1.jpg", 0, "test"),
+        ("test/dog/1.jpg", 1, "test"),
+    ]
+    assert source.default_split == {}
+
+
+def test_single_split_is_a_split(tmp_path):
+    source = Folder(make(tmp_path, "val/cat/1.jpg val/dog/1.jpg"))
+    assert {example.split for example in source.examples} == {"val"}
+
+
+def test_class_may_be_called_train(tmp_path):
+    source = Folder(make(tmp_path, "bus/1.jpg train/1.jpg"))
+    assert [category.key for category in source.categories] == ["bus", "train"]
+
+
+def test_listing_does_not_depend_on_the_order_of_the_file_system(tmp_path, monkeypatch):
+    source = Folder(make(tmp_path, [f"{name}/{number}.jpg" for name in "dacb" for number in range(9)]))
+    scandir = os.scandir
+
+    class Shuffled(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    def shuffled(path):
+        with scandir(path) as entries:
+            entries = Shuffled(entries)
+        random.Random(str(path)).shuffle(entries)
+        return entries
+
+    monkeypatch.setattr(os, "scandir", shuffled)
+    again = Folder(tmp_path)
+    assert again.examples == source.examples
+    assert again.identity == source.identity
+
+
+def test_identity_changes_when_a_file_does(tmp_path):
+    before = Folder(make(tmp_path, "a/1.jpg b/1.jpg")).identity
+    assert Folder(tmp_path).identity == before
+    (tmp_path / "a" / "1.jpg").write_bytes(b"longer or shorter")
+    assert Folder(tmp_path).identity != before
+
+
+def test_everything_but_plain_text_counts_as_a_photograph(tmp_path):
+    make(tmp_path, "a/1.jpg a/labels.csv a/README.md a/Thumbs.db a/.hidden.jpg b/1 b/2.heic b/readme.TXT classes.txt")
+    source = Folder(tmp_path)
+    assert [example.path for example in source.examples] == ["a/1.jpg", "b/1", "b/2.heic"]
+
+
+def test_tar_archive_of_the_folder_is_the_same_source(tmp_path):
+    root = make(tmp_path / "set", "train/a/1.jpg train/b/1.jpg val/a/2.jpg val/b/2.jpg")
+    with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as archive:
+        archive.add(root, arcname=".")
+    packed, folder = Folder(tmp_path / "set.tar.gz"), Folder(root)
+    assert packed.examples == folder.examples
+    assert packed.identity == folder.identity
+    np.testing.assert_array_equal(packed.load(packed.examples[0]).pixels, folder.load(folder.examples[0]).pixels)
+
+
+def test_pickled_source_loads_without_listing(tmp_path):
+    source = Folder(make(tmp_path, "a/1.jpg b/1.jpg"))
+    content = pickle.dumps(source)
+    assert b"1.jpg" not in content
+    copy = pickle.loads(content)
+    assert copy.load(source.examples[0]).pixels.shape == (256, 256, 3)
+    assert copy.examples == source.examples
+    assert copy.identity == source.identity
+
+
+def test_load_notes_treatments_by_name(tmp_path):
+    source = Folder(make(tmp_path, "a/1.jpg b/1.png"))
+    assert source.load(source.examples[0]).treatments == ("decoded as PNG although named .jpg",)
+    assert source.load(source.examples[1]).treatments == ()
+
+
+def test_unreadable_photograph_is_listed_and_refused_on_loading(tmp_path):
+    source = Folder(make(tmp_path, "a/1.jpg b/1.jpg"))
+    (tmp_path / "a" / "1.jpg").unlink()
+    with pytest.raises(ImageError, match="cannot be read"):
+        source.load(source.examples[0])
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ("", "has no class folders; expected was one for each class"),
+        ("1.jpg 2.jpg", "has no class folders; expected was one for each class"),
+        ("flowers/rose/1.jpg flowers/tulip/1.jpg", "has the class folder flowers alone"),
+        ("a/1.jpg b/1.jpg stray.png", r"stray\.png lies beside the class folders"),
+        ("a/1.jpg b/notes.txt c/readme.md", "The class folders .*/b, .*/c have no photographs"),
+        ("train/a/1.jpg train/b/1.jpg val/a/1.jpg", r"/val has no folder for b, which the other splits have"),
+        ("train/a/1.jpg val/a/1.jpg val/b/1.jpg", r"/train has no folder for b, which the other splits have"),
+        ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/x.txt", r"The class folders .*/val/b have no photographs"),
+        ("train/a/1.jpg train/b/1.jpg train/x.jpg", r"train/x\.jpg lies beside the class folders"),
+        ("train/a/1.jpg val/a/1.jpg extra/a/1.jpg", "has the folders extra, train, val: splits or classes?"),
+        ("train/a/1.jpg masks/a/1.jpg", "has the folders masks, train: splits or classes?"),
+        ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/1.jpg valid/a/1.jpg valid/b/1.jpg", "splits or classes?"),
+    ],
+)
+def test_what_is_not_one_folder_per_class_is_an_error(tmp_path, names, sentence):
+    with pytest.raises(DataError, match=sentence):
+        Folder(make(tmp_path, names))
+
+
+def test_many_missing_classes_are_counted(tmp_path):
+    names = [f"train/{number}/1.jpg" for number in range(10)] + ["val/0/1.jpg"]
+    with pytest.raises(DataError, match=r"no folder for 1, 2, 3, 4, 5 and 4 more"):
+        Folder(make(tmp_path, names))
+
+
+def test_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        Folder(tmp_path / "nowhere")

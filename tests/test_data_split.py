@@ -1,0 +1,110 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alexnet.data.source import SPLITS
+from alexnet.data.split import assign_splits, holdout
+from alexnet.errors import ConfigError
+
+TRAIN, VAL, TEST = (SPLITS.index(name) for name in ("train", "val", "test"))
+labels_of = st.lists(st.integers(0, 4), min_size=1, max_size=200)
+
+
+def test_flowers_give_64_and_16_of_each_class():
+    labels = np.repeat(np.arange(17), 80)
+    splits = assign_splits(labels, {"test": 0.2}, seed=0)
+    for label in range(17):
+        assert Counter(splits[labels == label].tolist()) == {TRAIN: 64, TEST: 16}
+
+
+@given(labels_of, st.floats(0, 0.49), st.floats(0, 0.49), st.integers(0, 9))
+def test_each_class_gives_its_rounded_share_and_keeps_one(labels, val, test, seed):
+    splits = assign_splits(labels, {"val": val, "test": test}, seed)
+    for label, count in Counter(labels).items():
+        found = Counter(splits[np.array(labels) == label].tolist())
+        wanted_test = max(1, round(test * count)) if test else 0
+        wanted_val = max(1, round(val * count)) if val else 0
+        assert found[TRAIN] >= 1
+        assert found[TEST] == min(wanted_test, count - 1)
+        assert found[VAL] == min(wanted_val, count - 1 - found[TEST])
+
+
+@given(labels_of, st.integers(0, 9))
+def test_the_order_of_the_shares_does_not_matter(labels, seed):
+    one = assign_splits(labels, {"val": 0.2, "test": 0.3}, seed)
+    other = assign_splits(labels, {"test": 0.3, "val": 0.2}, seed)
+    np.testing.assert_array_equal(one, other)
+
+
+@given(labels_of, st.lists(st.integers(5, 7), max_size=50), st.randoms())
+def test_a_class_does_not_depend_on_the_others(labels, more, random):
+    mixed = labels + more
+    order = sorted(random.sample(range(len(mixed)), len(labels)))  # where the first ones go
+    merged = iter(more)
+    interleaved = [labels[order.index(i)] if i in order else next(merged) for i in range(len(mixed))]
+    alone = assign_splits(labels, {"test": 0.3}, seed=1)
+    np.testing.assert_array_equal(assign_splits(interleaved, {"test": 0.3}, seed=1)[order], alone)
+
+
+def test_a_class_keeps_its_split_when_its_index_changes_but_not_its_key():
+    labels = np.zeros(50, dtype=int)
+    first = assign_splits(labels, {"test": 0.3}, 0, keys=["cat"])
+    later = assign_splits(labels + 1, {"test": 0.3}, 0, keys=["ant", "cat"])
+    other = assign_splits(labels, {"test": 0.3}, 0, keys=["dog"])
+    np.testing.assert_array_equal(first, later)
+    assert (first != other).any()
+
+
+def test_the_test_photographs_stay_when_the_share_of_val_changes():
+    labels = np.repeat([0, 1], 40)
+    without = assign_splits(labels, {"test": 0.2}, 0)
+    with_val = assign_splits(labels, {"test": 0.2, "val": 0.3}, 0)
+    np.testing.assert_array_equal(without == TEST, with_val == TEST)
+    assert (with_val == VAL).sum() == 24
+
+
+def test_the_seed_decides():
+    labels = np.zeros(50, dtype=int)
+    splits = [assign_splits(labels, {"test": 0.5}, seed).tobytes() for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def test_the_draw_is_the_same_for_ever():
+    # written down once: another draw would silently change every published result's test photographs
+    held = np.flatnonzero(assign_splits([0] * 40, {"test": 0.2}, seed=0, keys=["daffodil"]) == TEST)
+    assert held.tolist() == [3, 4, 5, 20, 22, 27, 32, 36]
+
+
+def test_holdout_parts_are_ascending_stratified_and_complete():
+    labels = np.tile([0, 1, 2], 30)
+    kept, held = holdout(labels, 0.1, seed=3)
+    assert sorted([*kept, *held]) == list(range(90))
+    assert (np.diff(kept) > 0).all()
+    assert (np.diff(held) > 0).all()
+    assert Counter(labels[held].tolist()) == {0: 3, 1: 3, 2: 3}
+
+
+def test_holding_out_nothing_keeps_everything():
+    kept, held = holdout([0, 0, 1], 0.0, seed=0)
+    assert kept.tolist() == [0, 1, 2]
+    assert held.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("shares", "sentence"),
+    [
+        ({"validation": 0.1}, "Unknown split 'validation'"),
+        ({"train": 0.8}, 'The share of "train" is what the others leave'),
+        ({"test": 1.0}, "The share of 'test' must be from 0 to under 1, not 1.0."),
+        ({"test": -0.1}, "not -0.1"),
+        ({"test": float("nan")}, "not nan"),
+        ({"test": 0.5, "val": 0.5}, "(test 0.5, val 0.5) leave nothing to train on"),
+    ],
+)
+def test_shares_that_cannot_be_held_out_are_errors(shares, sentence):
+    with pytest.raises(ConfigError) as caught:
+        assign_splits([0, 1], shares, seed=0)
+    assert sentence in str(caught.value)
