@@ -8,6 +8,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 FOLDER = "alexnet/kernels"
 # NaN and infinity keep their meaning, so no -ffast-math: only errno and exception flags are given up.
@@ -26,14 +27,19 @@ class BuildKernels(build_ext):
     """Compiles kernels.cpp once for each instruction set and links one library that chooses at run time."""
 
     def build_extension(self, ext: Extension) -> None:
-        """Leaves the library where setuptools expects the extension."""
+        """Leaves the library where setuptools expects the extension; one thread only if there is no OpenMP."""
+        try:
+            self.build(self.get_ext_fullpath(ext.name), ["-fopenmp"])
+        except CompileError:
+            self.build(self.get_ext_fullpath(ext.name), [])
+
+    def build(self, library: str, threads: list[str]) -> None:
+        """Compiles and links; the linker too needs the flags for `threads`."""
         x86 = platform.machine().lower() in {"x86_64", "amd64"}
-        objects = self.compile("dispatch.cpp", "dispatch", [("WITH_X86", "1")] if x86 else [], [])
+        objects = self.compile("dispatch.cpp", "dispatch", [("WITH_X86", "1")] if x86 else [], threads)
         for name, flags in {"generic": [], **(X86 if x86 else {})}.items():
-            objects += self.compile("kernels.cpp", name, [("INSTRUCTIONS", name)], flags)
-        self.compiler.link_shared_object(
-            objects, self.get_ext_fullpath(ext.name), target_lang="c++", extra_postargs=["-fopenmp"]
-        )
+            objects += self.compile("kernels.cpp", name, [("INSTRUCTIONS", name)], threads + flags)
+        self.compiler.link_shared_object(objects, library, target_lang="c++", extra_postargs=threads)
 
     def compile(self, source: str, name: str, macros: list[tuple[str, str]], flags: list[str]) -> list[str]:
         """Returns the object files of one source, in a folder of its own so that they do not collide."""
@@ -41,7 +47,7 @@ class BuildKernels(build_ext):
             [f"{FOLDER}/{source}"],
             output_dir=str(Path(self.build_temp) / name),
             macros=macros,
-            extra_postargs=[*FLAGS, "-fopenmp", *flags],
+            extra_postargs=FLAGS + flags,
             depends=[str(p) for p in Path(FOLDER).glob("*.h")],
         )
 

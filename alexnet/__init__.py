@@ -1,11 +1,11 @@
 """AlexNet (Krizhevsky, Sutskever and Hinton 2012): prepare photographs, train the network, measure it, use it.
 
-The names below are the public interface. They are imported on first use, so `import alexnet` costs nothing.
+The names below are the public interface, besides `alexnet.train.train.train` and `alexnet.evaluate.evaluate.evaluate`,
+whose names their rooms have. They are imported on first use, so `import alexnet` costs nothing.
 """
 
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alexnet.version import VERSION as VERSION
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from alexnet.errors import DataError as DataError
     from alexnet.errors import ImageError as ImageError
     from alexnet.errors import WeightsError as WeightsError
-    from alexnet.evaluate.evaluate import evaluate as evaluate
     from alexnet.evaluate.predict import predict as predict
     from alexnet.model.account import account as account
     from alexnet.model.device import place as place
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from alexnet.train.recipes import recipe as recipe
     from alexnet.train.train import Runtime as Runtime
     from alexnet.train.train import resume as resume
-    from alexnet.train.train import train as train
     from alexnet.weights.model_dir import Model as Model
     from alexnet.weights.model_dir import load_model as load_model
     from alexnet.weights.model_dir import save_model as save_model
@@ -55,28 +53,14 @@ _HOMES = {
     "weights.model_dir": ("Model", "load_model", "save_model"),
 }
 _HOME_OF = {name: f"alexnet.{home}" for home, names in _HOMES.items() for name in names}
-_CALLED_ROOMS = ("evaluate", "train")
 
-__all__ = ["VERSION", *_HOME_OF, *_CALLED_ROOMS]
-
-
-class CalledRoom(ModuleType):
-    """A sub-package called as its function of the same name: `alexnet.train(…)` is `alexnet.train.train.train(…)`.
-
-    Importing anything from `alexnet.train` binds that name to the sub-package, so a function could not keep it.
-    """
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        name = self.__name__.rpartition(".")[2]
-        return getattr(import_module(f"{self.__name__}.{name}"), name)(*args, **kwargs)
+__all__ = ["VERSION", *_HOME_OF]
 
 
 if not TYPE_CHECKING:  # a type checker would take every misspelt name for one that __getattr__ knows
 
     def __getattr__(name: str) -> object:
         """The public object of that name, imported now."""
-        if name in _CALLED_ROOMS:
-            return import_module(f"alexnet.{name}")
         if name not in _HOME_OF:
             raise AttributeError(f"module 'alexnet' has no attribute {name!r}")
         return globals().setdefault(name, getattr(import_module(_HOME_OF[name]), name))

@@ -1,8 +1,10 @@
 """What all tests share: the optional folder of real photographs, and strict numerics."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from making import tiny_store
 
 from alexnet.data.store import Store
@@ -21,3 +23,12 @@ def shared_data() -> Path:
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A small store of six classes that are easy to tell apart: 42 train, 12 val and 11 test photographs."""
     return tiny_store(tmp_path_factory.mktemp("colours") / "store")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch works in one thread, which is fastest for tiny networks; whatever a test sets is undone."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,11 +1,11 @@
-"""Views against plain slicing, and draws as functions of (seed, epoch, position) alone."""
+"""Views as the paper and its code draw them: functions of (seed, epoch, position) alone."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from alexnet.data.augment import Augmentation, Views, assemble, centre_mean, epoch_order, fixed_views, random_views
+from alexnet.data.augment import Augmentation, Views, centre_mean, epoch_order, fixed_views, random_views
 from alexnet.data.stats import InputStatistics
 from alexnet.errors import ConfigError
 
@@ -20,40 +20,8 @@ def statistics() -> InputStatistics:
     return InputStatistics(mean, covariance, values[::-1].copy(), vectors[:, ::-1].copy(), 10)
 
 
-def naive(photograph, top, left, mirrored, shift, mean, scale):
-    crop = mean.shape[0]
-    out = np.empty((crop, crop, 3))
-    for row in range(crop):
-        for column in range(crop):
-            source = left + (crop - 1 - column if mirrored else column)
-            out[row, column] = (photograph[top + row, source].astype(np.float64) - mean[row, column] + shift) * scale
-    return out
-
-
-@pytest.mark.parametrize("scale", [1.0, 1 / 1.1])
-def test_assembled_views_are_the_pixels_of_a_plain_loop(statistics: InputStatistics, scale: float) -> None:
-    rng = np.random.default_rng(1)
-    photographs = rng.integers(0, 256, (4, 256, 256, 3), dtype=np.uint8)
-    views = random_views(4, Augmentation(crop=30), statistics, seed=3, epoch=5)
-    mean = centre_mean(statistics, 30)
-    batch = assemble(photographs, views, mean, scale)
-    assert batch.dtype == np.float32
-    assert {True, False} == set(views.mirrored.tolist()), "both kinds are tried"
-    for row in range(4):
-        expected = naive(
-            photographs[row], views.top[row], views.left[row], views.mirrored[row], views.shift[row], mean, scale
-        )
-        # three float32 roundings of numbers up to some hundreds
-        np.testing.assert_allclose(batch[row], expected, atol=1e-4, rtol=0)
-
-
-def test_the_centre_of_the_mean_is_subtracted_wherever_the_view_lies(statistics: InputStatistics) -> None:
-    photograph = np.zeros((1, 256, 256, 3), dtype=np.uint8)
-    mean = centre_mean(statistics, 224)
-    np.testing.assert_array_equal(mean, statistics.mean_image[16:240, 16:240])
-    for row in range(10):
-        view = fixed_views(224, 256, 10)[row : row + 1]
-        np.testing.assert_array_equal(assemble(photograph, view, mean)[0], -mean)
+def test_the_centre_of_the_mean_image_is_the_one_of_the_centre_view(statistics: InputStatistics) -> None:
+    np.testing.assert_array_equal(centre_mean(statistics, 224), statistics.mean_image[16:240, 16:240])
 
 
 def test_the_ten_crops_are_the_five_of_the_2012_code_and_their_mirrors() -> None:

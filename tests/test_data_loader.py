@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from alexnet.data.augment import Augmentation, assemble, centre_mean, epoch_order, fixed_views, random_views
-from alexnet.data.loader import TrainingLoader, evaluation_batches
+from alexnet.data.augment import Augmentation, centre_mean, epoch_order, fixed_views, random_views
+from alexnet.data.loader import Form, TrainingLoader, assemble, evaluation_batches
 from alexnet.data.prepare import prepare
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.store import Store
@@ -49,7 +49,7 @@ def test_a_batch_holds_the_views_of_its_positions(store: Store) -> None:
     mean = centre_mean(store.statistics, 64)
     images = torch.cat([batch.images for batch in batches])
     expected = assemble([store.read(int(position)) for position in order], views, mean)
-    torch.testing.assert_close(images, torch.from_numpy(expected).permute(0, 3, 1, 2), rtol=0, atol=1e-4)
+    assert torch.equal(images, expected)
     assert torch.cat([batch.labels for batch in batches]).tolist() == store.labels[order].tolist()
     assert images.is_contiguous(memory_format=torch.channels_last)
 
@@ -109,4 +109,43 @@ def test_evaluation_sees_every_photograph_once_in_all_its_views(store: Store, cr
     mean, views = centre_mean(store.statistics, 64), fixed_views(64, 256, crops)
     for photograph in (0, 11, 22):
         expected = assemble([store.read(photograph)] * crops, views, mean)
-        assert np.array_equal(images[photograph].permute(0, 2, 3, 1).numpy(), expected)
+        assert torch.equal(images[photograph], expected)
+
+
+def naive(photograph, top, left, mirrored, shift, mean, scale):
+    crop = mean.shape[0]
+    out = np.empty((3, crop, crop))
+    for row in range(crop):
+        for column in range(crop):
+            source = left + (crop - 1 - column if mirrored else column)
+            out[:, row, column] = (photograph[top + row, source].astype(np.float64) - mean[row, column] + shift) * scale
+    return out
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 1.1])
+def test_assembled_views_are_the_pixels_of_a_plain_loop(store: Store, scale: float) -> None:
+    photographs = [store.read(position) for position in range(4)]
+    views = random_views(4, Augmentation(crop=30), store.statistics, seed=3, epoch=5)
+    assert {True, False} == set(views.mirrored.tolist()), "both kinds are tried"
+    mean = centre_mean(store.statistics, 30)
+    batch = assemble(photographs, views, mean, scale=scale)
+    assert batch.dtype == torch.float32
+    for row in range(4):
+        where = views.top[row], views.left[row], views.mirrored[row], views.shift[row]
+        # three float32 roundings of numbers up to some hundreds
+        np.testing.assert_allclose(batch[row], naive(photographs[row], *where, mean, scale), atol=1e-4, rtol=0)
+
+
+def test_the_centre_of_the_mean_is_subtracted_wherever_the_view_lies(store: Store) -> None:
+    black = np.zeros((256, 256, 3), dtype=np.uint8)
+    mean = centre_mean(store.statistics, 224)
+    for view in assemble([black] * 10, fixed_views(224, 256, 10), mean):
+        np.testing.assert_array_equal(view.permute(1, 2, 0), -mean)
+
+
+def test_the_form_changes_the_layout_and_not_the_numbers(store: Store) -> None:
+    plain = next(loader(store).epoch(0)).images  # (5, 3, 64, 64)
+    folded = next(loader(store, form=Form(fold=4, padding=3)).epoch(0)).images  # (5, 48, 17, 17)
+    blocks = torch.nn.functional.pad(plain, (0, 4, 0, 4)).unflatten(3, (17, 4)).unflatten(2, (17, 4))
+    assert torch.equal(folded, blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3))
+    assert torch.equal(next(loader(store, form=Form(torch.bfloat16)).epoch(0)).images, plain.bfloat16())

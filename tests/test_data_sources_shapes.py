@@ -32,8 +32,8 @@ def test_a_picture_depends_on_seed_and_path_alone() -> None:
 
 def test_no_two_pictures_are_alike() -> None:
     other_seed = replace(FEW, seed=FEW.seed + 1)
-    drawn = [pixels(source, example).tobytes() for source in (FEW, other_seed) for example in source.examples]
-    assert len(set(drawn)) == 60
+    drawn = [pixels(source, example).tobytes() for source in (FEW, other_seed) for example in source.examples[::2]]
+    assert len(set(drawn)) == 30
 
 
 def test_pictures_are_well_exposed_colour_photographs() -> None:
@@ -94,7 +94,7 @@ def test_counts_that_cannot_be_are_refused(per_class: dict[str, int], sentence: 
 
 
 def test_mean_colour_does_not_tell_the_class() -> None:
-    source = Shapes(per_class={"train": 24, "test": 16})
+    source = Shapes(per_class={"train": 14, "test": 8})
     train, test = (
         (
             np.array([pixels(source, example)[::4, ::4].mean(axis=(0, 1)) for example in part]),
@@ -104,15 +104,13 @@ def test_mean_colour_does_not_tell_the_class() -> None:
     )
     centres = np.array([train[0][train[1] == label].mean(axis=0) for label in range(10)])
     nearest = np.linalg.norm(test[0][:, None] - centres, axis=2).argmin(axis=1)
-    # Chance is 0.9; with 160 pictures its standard deviation is 0.024, and 0.8 is four of them away.
-    assert np.mean(nearest != test[1]) > 0.8
+    # Chance is 0.9; with 80 pictures its standard deviation is 0.034, and 0.75 is four of them away.
+    assert np.mean(nearest != test[1]) > 0.75
 
 
 def test_the_pictures_are_those_of_this_revision() -> None:
-    # A coarse look at three pictures. Raise REVISION when this has to change: stores are cached by identity.
-    seen = [pixels(FEW, FEW.examples[i]).reshape(2, 128, 2, 128, 3).mean(axis=(1, 3, 4)) for i in (0, 7, 25)]
+    # The mean of each quarter of a butterfly, a key and an umbrella. Raise REVISION when these have to change.
+    quarters = [pixels(FEW, FEW.examples[i]).reshape(2, 128, 2, 128, 3).mean(axis=(1, 3, 4)) for i in (0, 7, 29)]
+    expected = [140.65, 130.89, 112.55, 110.56, 142.23, 133.19, 154.23, 150.14, 136.25, 121.1, 154.34, 156.77]
     # Processors round the last bit of sines and roots differently, which moves a few pixels by one level.
-    np.testing.assert_allclose(np.ravel(seen), GOLDEN, atol=0.1)
-
-
-GOLDEN = [0.0] * 12
+    np.testing.assert_allclose(np.ravel(quarters), expected, atol=0.1)

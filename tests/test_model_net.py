@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from alexnet.errors import ConfigError
+from alexnet.kernels import fold_image
 from alexnet.model.net import AlexNet, initialise
 from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
 from alexnet.model.variants import PAPER, variant
@@ -80,6 +81,20 @@ def test_the_224_geometry_pads_three_zeros_at_right_and_bottom() -> None:
     padded = F.pad(x, (0, 3, 0, 3))
     expected = F.conv2d(padded, net.conv1.weight, net.conv1.bias, stride=4)
     torch.testing.assert_close(net.stages(x, ["conv1"])["conv1"], expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [67, 68])
+def test_folded_images_give_the_same_stages(small: AlexNet, size: int) -> None:
+    net = AlexNet(replace(small.spec, input_size=size)).eval()
+    x = images(2, size)
+    fold, padding = net.folding
+    assert (fold, padding) == (4, 0 if size == 67 else 3)
+    folded = fold_image(x, fold, padding)
+    assert folded.shape[1] == 48
+    for name, tensor in net.stages(x, net.names).items():
+        # the same sums in another order
+        other = net.stages(folded, [name])[name]
+        torch.testing.assert_close(other, tensor, rtol=1e-4, atol=1e-5 * float(tensor.detach().abs().max()), msg=name)
 
 
 def test_the_whole_and_its_stages_give_the_same_logits(small: AlexNet) -> None:

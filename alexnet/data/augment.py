@@ -1,9 +1,8 @@
-"""Crops, mirrors and colour noise: pure functions of stored pixels and of draws made beforehand.
+"""Crops, mirrors and colour noise: which views of the stored photographs are drawn.
 
-N images of H×W pixels and 3 colours, V views. Everything here is NumPy; pixels stay uint8 until `assemble`.
+N images of H×W pixels and 3 colours, V views. `alexnet.data.loader` applies them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,29 +103,6 @@ def centre_mean(statistics: InputStatistics, crop: int) -> NDArray[np.float32]:
     border = _border(statistics.mean_image.shape[0], crop)
     start = border // 2
     return np.ascontiguousarray(statistics.mean_image[start : start + crop, start : start + crop])
-
-
-def assemble(
-    pixels: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
-    views: Views,
-    mean: NDArray[np.float32],
-    scale: float = 1.0,
-) -> NDArray[np.float32]:
-    """The network's input (V, crop, crop, 3) float32: a view of each of V photographs, (pixel - mean + shift) · scale.
-
-    `pixels` are V arrays of uint8 (side, side, 3); `mean` is (crop, crop, 3) as from `centre_mean`. `scale` is
-    1 / `noise_divisor` for noisy views.
-    """
-    crop = mean.shape[0]
-    out = np.empty((len(views), crop, crop, 3), dtype=np.float32)
-    for row, photograph in enumerate(pixels):
-        top, left = views.top[row], views.left[row]
-        view = photograph[top : top + crop, left : left + crop]
-        np.subtract(view[:, ::-1] if views.mirrored[row] else view, mean, out=out[row])
-        out[row] += views.shift[row]
-    if scale != 1.0:
-        out *= np.float32(scale)
-    return out
 
 
 def _border(side: int, crop: int) -> int:

@@ -1,8 +1,8 @@
 """Batches from a store in one determined order, assembled ahead of the training step. N images of side H = W = crop."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,26 +10,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alexnet.data.augment import (
-    Augmentation,
-    Views,
-    assemble,
-    centre_mean,
-    epoch_order,
-    fixed_views,
-    random_views,
-)
+from alexnet.data.augment import Augmentation, Views, centre_mean, epoch_order, fixed_views, random_views
 from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
+from alexnet.kernels import augment_fold
 
 BATCHES_AHEAD = 2
 
 
 class Batch(NamedTuple):
-    """Images (N, 3, crop, crop) float32, channels-last in memory, mean subtracted; labels (N,) int64."""
+    """Images (N, 3, crop, crop), or folded (see `Form`), channels-last in memory; labels (N,) int64."""
 
     images: Tensor
     labels: Tensor
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form that a network takes images in: `dtype`, and blocks of `fold` × `fold` pixels as channels.
+
+    `padding` zeros come behind the last row and column before folding; see `alexnet.kernels.fold_image`.
+    """
+
+    dtype: torch.dtype = torch.float32
+    fold: int = 1
+    padding: int = 0
 
 
 class TrainingLoader:
@@ -50,6 +55,7 @@ class TrainingLoader:
         seed: int,
         reshuffle: bool = True,
         workers: int = 1,
+        form: Form = Form(),
     ) -> None:
         self.store = store
         self.positions = positions
@@ -59,6 +65,7 @@ class TrainingLoader:
         self.seed = seed
         self.reshuffle = reshuffle
         self.workers = workers
+        self.form = form
         self._mean = centre_mean(statistics, augmentation.crop)
 
     @property
@@ -80,8 +87,8 @@ class TrainingLoader:
 
         def make(row: slice) -> Batch:
             pixels = [self.store.read(int(position)) for position in order[row]]
-            images = assemble(pixels, views[row], self._mean, scale)
-            return _batch(images, self.store.labels[order[row]])
+            images = assemble(pixels, views[row], self._mean, self.form, scale=scale)
+            return Batch(images, torch.from_numpy(self.store.labels[order[row]]))
 
         with ThreadPoolExecutor(max(1, self.workers), thread_name_prefix="loader") as pool:
             ahead: list[Future[Batch]] = []
@@ -105,6 +112,7 @@ def evaluation_batches(
     crop: int,
     crops: int,
     images_per_batch: int,
+    form: Form = Form(),
 ) -> Iterator[Batch]:
     """Every photograph once, in order, each as `crops` consecutive views: images are (N · crops, 3, crop, crop).
 
@@ -115,11 +123,13 @@ def evaluation_batches(
     for first in range(0, len(positions), images_per_batch):
         rows = positions[first : first + images_per_batch]
         photographs = [store.read(int(position)) for position in rows]
-        yield _batch(view_batch(photographs, views, mean), store.labels[rows])
+        yield Batch(view_batch(photographs, views, mean, form), torch.from_numpy(store.labels[rows]))
 
 
-def view_batch(photographs: list[NDArray[np.uint8]], views: Views, mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """All `views` of each photograph, photograph by photograph: (N · V, crop, crop, 3) float32."""
+def view_batch(
+    photographs: Sequence[NDArray[np.uint8]], views: Views, mean: NDArray[np.float32], form: Form = Form()
+) -> Tensor:
+    """All V `views` of each photograph, photograph by photograph: (N · V, 3, crop, crop) in the form asked for."""
     count = len(photographs)
     repeated = [photograph for photograph in photographs for _ in range(len(views))]
     tiled = Views(
@@ -128,9 +138,31 @@ def view_batch(photographs: list[NDArray[np.uint8]], views: Views, mean: NDArray
         np.tile(views.mirrored, count),
         np.tile(views.shift, (count, 1)),
     )
-    return assemble(repeated, tiled, mean)
+    return assemble(repeated, tiled, mean, form)
 
 
-def _batch(images: NDArray[np.float32], labels: NDArray[np.int64]) -> Batch:
-    # (N, crop, crop, 3) in memory seen as (N, 3, crop, crop): channels-last, no copy
-    return Batch(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels))
+def assemble(
+    pixels: Sequence[NDArray[np.uint8]],
+    views: Views,
+    mean: NDArray[np.float32],
+    form: Form = Form(),
+    *,
+    scale: float = 1.0,
+) -> Tensor:
+    """One view of each photograph, (pixel - mean + shift) · scale, as a batch (N, 3, crop, crop) in the form asked for.
+
+    On one thread: the others belong to the training step that goes on meanwhile.
+    """
+    return augment_fold(
+        pixels,
+        views.top,
+        views.left,
+        views.mirrored,
+        views.shift,
+        mean,
+        scale=scale,
+        fold=form.fold,
+        padding=form.padding,
+        dtype=form.dtype,
+        threads=1,
+    )

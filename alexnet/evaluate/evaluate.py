@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from alexnet.data.loader import evaluation_batches
+from alexnet.data.loader import Form, evaluation_batches
 from alexnet.data.store import Store
-from alexnet.errors import DataError
+from alexnet.errors import DataError, WeightsError
 from alexnet.evaluate.metrics import Tally
 from alexnet.model.device import Placement, working_copy
 from alexnet.model.net import AlexNet
@@ -21,10 +21,22 @@ def mean_probabilities(net: AlexNet, views: Tensor, crops: int, placement: Place
     """Class probabilities (N, K) fp32: the softmax of each view, averaged over a photograph's views (section 4.1).
 
     `views` are (N · crops, C, H, W), the views of a photograph in consecutive rows. `net` is in evaluation mode and in
-    the placement's numbers.
+    the placement's numbers. Raises WeightsError when the network answers NaN.
     """
-    logits: Tensor = net(views.to(placement.device, placement.dtype))
-    return logits.float().softmax(1).view(-1, crops, logits.shape[1]).mean(1)
+    logits: Tensor = net(views.to(placement.device, placement.dtype, non_blocking=True))
+    probabilities = logits.float().softmax(1).view(-1, crops, logits.shape[1]).mean(1)
+    if probabilities.isnan().any():
+        raise WeightsError(
+            f"The network {net.spec.name!r} answers NaN instead of probabilities: its weights are damaged or its "
+            "training diverged; take another model."
+        )
+    return probabilities
+
+
+def input_form(net: AlexNet, placement: Placement) -> Form:
+    """The form of images that `net` is fastest with in that place: folded on a CPU, and always in its numbers."""
+    fold, padding = net.folding if placement.device.type == "cpu" else (1, 0)
+    return Form(placement.dtype, fold, padding)
 
 
 def evaluate(
@@ -39,7 +51,7 @@ def evaluate(
     """The errors of `models`, their probabilities averaged, on every photograph of a split once.
 
     Labels are matched by the classes' keys, not by their order. `progress` is told (photographs done, in all). Raises
-    DataError when the models and the store do not know the same classes, ConfigError for a split the store lacks.
+    DataError when the models and the store do not know the same classes, or for a split that the store lacks.
     """
     reference = models[0]
     for model in models:
@@ -58,6 +70,7 @@ def evaluate(
             crop=model.net.spec.input_size,
             crops=crops,
             images_per_batch=max(1, VIEWS_PER_BATCH // crops),
+            form=input_form(model.net, placement),
         )
         for model in models
     ]

@@ -20,14 +20,12 @@ class Tally:
         self.loss_sum = 0.0
 
     def add(self, probabilities: Tensor, labels: Tensor) -> None:
-        """Counts answers: `probabilities` (N, K), `labels` (N,)."""
+        """Counts answers: `probabilities` (N, K) without NaN, `labels` (N,)."""
         probabilities, labels = probabilities.double().cpu(), labels.cpu()
         true = probabilities.gather(1, labels[:, None])  # (N, 1)
         # ties go to the lower index, so that a constant answer is not right by luck
         earlier = torch.arange(probabilities.shape[1]) < labels[:, None]
         rank = (probabilities > true).sum(1) + ((probabilities == true) & earlier).sum(1)
-        # a NaN is no answer
-        rank = torch.where(true[:, 0].isnan(), probabilities.shape[1], rank)
         self.top1_wrong += int((rank >= 1).sum())
         self.top5_wrong += int((rank >= TOP).sum())
         self.loss_sum += float(-true.clamp_min(1e-300).log().sum())

@@ -14,7 +14,7 @@ from alexnet.data.augment import centre_mean, fixed_views
 from alexnet.data.images import SIDE, load_photograph
 from alexnet.data.loader import view_batch
 from alexnet.errors import ImageError
-from alexnet.evaluate.evaluate import VIEWS_PER_BATCH, mean_probabilities
+from alexnet.evaluate.evaluate import VIEWS_PER_BATCH, input_form, mean_probabilities
 from alexnet.model.device import Placement, working_copy
 from alexnet.weights.model_dir import Model
 
@@ -65,6 +65,7 @@ def predict(
     """
     net = working_copy(model.net.to(placement.device), placement).eval()
     crop = model.net.spec.input_size
+    form = input_form(net, placement)
     mean, views = centre_mean(model.statistics, crop), fixed_views(crop, SIDE, crops)
     images = iter(images)
     with ThreadPoolExecutor(READERS) as readers:
@@ -73,7 +74,7 @@ def predict(
             pixels = [item for item in read if not isinstance(item, str)]
             ranked: Iterator[tuple[Answer, ...]] = iter(())
             if pixels:
-                batch = torch.from_numpy(view_batch(pixels, views, mean)).permute(0, 3, 1, 2)
+                batch = view_batch(pixels, views, mean, form)
                 ranked = map(_ranking(model, top), mean_probabilities(net, batch, crops, placement).cpu())
             for (name, _), item in zip(chunk, read, strict=True):
                 yield Prediction(name, error=item) if isinstance(item, str) else Prediction(name, next(ranked))

@@ -21,13 +21,22 @@ from alexnet.model.account import account
 from alexnet.model.ops import ceil_padding, norm_window
 from alexnet.model.spec import Activation, Conv, Dropout, Layer, Linear, MaxPool, ResponseNorm, Spec
 
+# Runs of layers that are one pass over memory, as `_order` writes them.
+FUSED = (*kernels.ORDERS, "relu-dropout")
+
 
 class CeilConv2d(nn.Conv2d):
-    """A convolution that appends zeros at the right and bottom until its last window is whole (see `Conv.ceil`)."""
+    """A convolution that appends zeros at the right and bottom until its last window is whole (see `Conv.ceil`).
+
+    It also takes images folded in blocks of stride × stride pixels with that padding: the same sums as a dense
+    convolution, which fast kernels are made for. The weights keep their shape.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, maps, H', W')."""
+        """(N, C, H, W), or folded (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W')."""
         sides = int(self.padding[0])
+        if x.shape[1] != self.in_channels:  # folded already
+            return F.conv2d(x, kernels.fold_weight(self.weight, self.stride[0]), self.bias)
         bottom, right = (ceil_padding(size + 2 * sides, self.kernel_size[0], self.stride[0]) for size in x.shape[-2:])
         return super().forward(F.pad(x, (0, right, 0, bottom)) if bottom or right else x)
 
@@ -48,6 +57,24 @@ class LocalResponseNorm(nn.Module):
     def extra_repr(self) -> str:
         """The layer's numbers, for printing the network."""
         return ", ".join(f"{key}={value!r}" for key, value in vars(self.layer).items() if key != "name")
+
+
+class InvertedDropout(nn.Module):
+    """Inverted dropout whose mask is a function of one number drawn from PyTorch's default generator."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
+        """The activations that are kept, divided by 1 - rate, of `x` or of its positive part; in evaluation all."""
+        if not self.training or self.rate == 0.0:
+            return F.relu(x) if relu else x
+        return kernels.relu_dropout(x, self.rate, int(torch.randint(1 << 62, ())), relu)
+
+    def extra_repr(self) -> str:
+        """The rate, for printing the network."""
+        return f"rate={self.rate}"
 
 
 class AlexNet(nn.Module):
@@ -71,8 +98,22 @@ class AlexNet(nn.Module):
         """The layers in order."""
         return tuple(layer.name for layer in self.spec.layers)
 
+    @property
+    def folding(self) -> tuple[int, int]:
+        """The side of the blocks that images may come folded in, and the zeros behind the last row and column.
+
+        (4, 3) for the paper's network at 224 pixels; (1, 0) where the first layer takes no folded images. See
+        `alexnet.kernels.fold_image`.
+        """
+        first = self.spec.layers[0]
+        if not (
+            isinstance(first, Conv) and first.ceil and first.stride > 1 and not first.padding and first.groups == 1
+        ):
+            return 1, 0
+        return first.stride, ceil_padding(self.spec.input_size, first.kernel, first.stride)
+
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, K) of images (N, C, H, W)."""
+        """Logits (N, K) of images (N, C, H, W), or of images folded as `folding` says."""
         return self._run(x, frozenset())[1]
 
     def stages(self, x: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
@@ -102,7 +143,7 @@ class AlexNet(nn.Module):
         kept = {}
         for group in _groups(self.spec.layers):
             if len(group) > 1 and not self._watched(group, wanted):
-                x = _run_fused(group, x)
+                x = self._run_fused(group, x)
                 if group[-1].name in wanted:
                     kept[group[-1].name] = x
                 continue
@@ -114,6 +155,15 @@ class AlexNet(nn.Module):
                     kept[layer.name] = x
         return kept, x
 
+    def _run_fused(self, group: tuple[Layer, ...], x: Tensor) -> Tensor:
+        if isinstance(group[-1], Dropout):
+            dropped: Tensor = self.get_submodule(group[-1].name)(x, relu=True)
+            return dropped
+        pool = next(layer for layer in group if isinstance(layer, MaxPool))
+        norm = next((layer for layer in group if isinstance(layer, ResponseNorm)), None)
+        numbers = (*norm_window(norm), norm.towers) if norm else ()
+        return kernels.pooled_stage(x, _order(group), pool.kernel, pool.stride, *numbers)
+
     def _watched(self, group: tuple[Layer, ...], wanted: frozenset[str]) -> bool:
         """Whether somebody wants to see, or change, what passes between the layers of `group`."""
         modules = [self.get_submodule(layer.name) for layer in group]
@@ -123,9 +173,11 @@ class AlexNet(nn.Module):
         )
 
     def _check(self, x: Tensor) -> None:
-        size = self.spec.input_size
+        size, (fold, padding) = self.spec.input_size, self.folding
         expected = (self.spec.channels, size, size)
-        if x.ndim != 4 or x.shape[1:] != expected:
+        blocks = -(-(size + padding) // fold)
+        folded = (self.spec.channels * fold**2, blocks, blocks)
+        if x.ndim != 4 or x.shape[1:] not in (expected, folded):
             raise ConfigError(
                 f"{self.spec.name!r} takes images of shape (N, {', '.join(map(str, expected))}), not "
                 f"{tuple(x.shape)}; crop the images, or build the network for another input size."
@@ -133,29 +185,22 @@ class AlexNet(nn.Module):
 
 
 @cache
-def _groups(layers: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
-    """The layers in order, runs of them that `kernels.pooled_stage` knows taken together; the longest run first."""
+def _groups(sequence: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
+    """The layers in order, runs of them that are known as one operation taken together; the longest run first."""
     groups = []
     start = 0
-    while start < len(layers):
+    while start < len(sequence):
         longest = max(
-            (end for end in range(start + 2, len(layers) + 1) if _order(layers[start:end]) in kernels.ORDERS),
+            (end for end in range(start + 2, len(sequence) + 1) if _order(sequence[start:end]) in FUSED),
             default=start + 1,
         )
-        groups.append(layers[start:longest])
+        groups.append(sequence[start:longest])
         start = longest
     return tuple(groups)
 
 
-def _order(layers: tuple[Layer, ...]) -> str:
-    return "-".join(layer.function if isinstance(layer, Activation) else layer.kind for layer in layers)
-
-
-def _run_fused(group: tuple[Layer, ...], x: Tensor) -> Tensor:
-    pool = next(layer for layer in group if isinstance(layer, MaxPool))
-    norm = next((layer for layer in group if isinstance(layer, ResponseNorm)), None)
-    numbers = (*norm_window(norm), norm.towers) if norm else ()
-    return kernels.pooled_stage(x, _order(group), pool.kernel, pool.stride, *numbers)
+def _order(sequence: tuple[Layer, ...]) -> str:
+    return "-".join(layer.function if isinstance(layer, Activation) else layer.kind for layer in sequence)
 
 
 def _build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -180,7 +225,7 @@ def _build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
         case Linear():
             module = skip_init(nn.Linear, prod(shape), layer.units or classes, device=device)  # type: ignore[no-untyped-call]
         case Dropout():
-            module = nn.Dropout(layer.rate)
+            module = InvertedDropout(layer.rate)
     return module
 
 

@@ -73,7 +73,23 @@ class Saved:
     step: int
 
 
-Event = Started | Step | EpochEnd | Warned | Saved
+@dataclass(frozen=True)
+class Finished:
+    """The run is over and its model is written. `rate` is the median over the epochs, in images a second; `seconds` are
+    those of training steps, validation and logs left out; `peak_memory` is the process's largest, in bytes.
+    """
+
+    run: str
+    model: str
+    epochs: int
+    weights_of: int  # the epoch, from 1, that the model is
+    val_top1_error: float | None
+    seconds: float
+    rate: float
+    peak_memory: int
+
+
+Event = Started | Step | EpochEnd | Warned | Saved | Finished
 Listener = Callable[[Event], None]
 
 

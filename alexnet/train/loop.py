@@ -14,7 +14,7 @@ from torch import Tensor
 from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
 from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
-from alexnet.evaluate.evaluate import VIEWS_PER_BATCH, mean_probabilities
+from alexnet.evaluate.evaluate import VIEWS_PER_BATCH, input_form, mean_probabilities
 from alexnet.evaluate.metrics import Tally
 from alexnet.model.device import Placement, working_copy
 from alexnet.model.net import AlexNet
@@ -35,6 +35,7 @@ class Progress:
 
     epoch: int = 0  # epochs finished
     step: int = 0  # steps done in the epoch under way
+    lr: float = 0.0  # of the last step
     loss_sum: float = 0.0  # over the photographs of the epoch under way
     wrong: int = 0
     seen: int = 0
@@ -93,11 +94,11 @@ class Trainer:
             seed=recipe.seed,
             reshuffle=recipe.reshuffle,
             workers=workers,
+            form=input_form(self.net, placement),
         )
         self.progress = Progress()
         self.best: dict[str, Any] | None = None  # not yet written to best.pt
         self._saved_at = time.monotonic()
-        self._lr = recipe.lr
 
     def fit(self, request: StopRequest, *, until_learned: bool = False) -> None:
         """Trains to the recipe's last epoch, or until an epoch without a wrong answer.
@@ -108,19 +109,18 @@ class Trainer:
         while self.progress.epoch < self.recipe.epochs:
             check_space(self.run, sum(parameter.numel() for parameter in self.net.parameters()))
             self._train_epoch(request, watch)
-            self._finish_epoch()
+            self._finish_epoch(request)
             if until_learned and not self.progress.history[-1]["train_error"]:
                 break
-            if time.monotonic() - self._saved_at >= self.save_every:
-                self.save()
-            self._obey(request)
         self.save()
 
     def save(self) -> None:
         """Writes the best weights, if they are new, then the checkpoint to resume from.
 
-        In this order, a kill in between loses nothing: the epochs done again find the same best weights again.
+        In this order, a kill in between loses nothing: the epochs done again find the same best weights again. Raises
+        Diverged, and leaves the last good checkpoint as it is, when weights are not finite.
         """
+        self._check_weights()
         if self.best is not None:
             save_checkpoint(self.run.best, self.best)
             self.best = None
@@ -141,7 +141,7 @@ class Trainer:
         self.net.load_state_dict(content["weights"])
         if self.working is not self.net:
             self.working.load_state_dict(content["weights"])
-        self.optimiser.load_velocity(content["velocity"].items())
+        self.optimiser.load_velocity(content["velocity"])
         self.progress = Progress(**content["progress"])
 
     def load_best(self) -> int:
@@ -158,15 +158,9 @@ class Trainer:
         batches = self.loader.epoch(progress.epoch, start=progress.step, colour_noise=noisy)
         began = time.perf_counter()
         for waited, batch in _timed(batches):
-            lr = self._lr = self._rate()
+            lr = progress.lr = self._rate()
             loss, wrong = self._step(batch, lr)
-            check_finite(
-                loss,
-                epoch=progress.epoch,
-                step=progress.step,
-                lr=lr,
-                checkpoint=str(self.run.last) if self.run.last.is_file() else None,
-            )
+            self._check_finite("loss", loss)
             count = len(batch.labels)
             progress.step += 1
             progress.loss_sum += loss * count
@@ -179,8 +173,7 @@ class Trainer:
             self.listener(self._report(lr))
             if warning := watch.see(loss, lr):
                 self.listener(Warned(warning))
-            if progress.step < self.loader.steps:
-                self._obey(request)
+            self._pause(request)
 
     def _step(self, batch: Batch, lr: float) -> tuple[float, int]:
         """One update; returns the batch's mean loss and its number of wrong answers."""
@@ -200,14 +193,15 @@ class Trainer:
         self.optimiser.step(lambda layer: self._layer_rate(layer, lr))
         return loss_sum / len(labels), wrong
 
-    def _finish_epoch(self) -> None:
+    def _finish_epoch(self, request: StopRequest) -> None:
         progress = self.progress
-        tally = self._validate() if len(self.plan.val) else None
+        self._check_weights()
+        tally = self._validate(request) if len(self.plan.val) else None
         error = tally.top1_error if tally else None
         best = error is not None and error < min(progress.val_errors, default=math.inf)
         end = EpochEnd(
             epoch=progress.epoch + 1,
-            lr=self._lr,
+            lr=progress.lr,
             train_loss=progress.loss_sum / progress.seen,
             train_error=progress.wrong / progress.seen,
             val_loss=tally.loss if tally else None,
@@ -226,7 +220,7 @@ class Trainer:
         progress.start_epoch()
         self.listener(end)
 
-    def _validate(self) -> Tally:
+    def _validate(self, request: StopRequest) -> Tally:
         self.working.eval()
         tally = Tally(self.plan.spec.classes)
         for batch in evaluation_batches(
@@ -236,8 +230,10 @@ class Trainer:
             crop=self.plan.spec.input_size,
             crops=1,
             images_per_batch=VIEWS_PER_BATCH,
+            form=self.loader.form,
         ):
             tally.add(mean_probabilities(self.working, batch.images, 1, self.placement), batch.labels)
+            self._pause(request)
         return tally
 
     def _rate(self) -> float:
@@ -251,11 +247,29 @@ class Trainer:
     def _freeze(self) -> None:
         """Spares the backward pass of layers that stand still in this epoch."""
         for name, parameter in self.working.named_parameters():
-            parameter.requires_grad_(self._layer_rate(name.rpartition(".")[0], self._rate()).weight > 0)
+            # not the rate of the moment: a warm-up starts at 0
+            parameter.requires_grad_(self._layer_rate(name.rpartition(".")[0], self.recipe.lr).weight > 0)
 
-    def _obey(self, request: StopRequest) -> None:
-        if request.number is not None:
+    def _check_finite(self, what: str, value: float) -> None:
+        progress, last = self.progress, self.run.last
+        check_finite(
+            what,
+            value,
+            epoch=progress.epoch,
+            step=progress.step,
+            lr=progress.lr,
+            checkpoint=str(last) if last.is_file() else None,
+        )
+
+    def _check_weights(self) -> None:
+        for name, parameter in self.net.named_parameters():
+            self._check_finite(f"sum of {name}", float(parameter.detach().sum()))
+
+    def _pause(self, request: StopRequest) -> None:
+        """Between two batches: saves when it is time to, and obeys a request to stop."""
+        if request.number is not None or time.monotonic() - self._saved_at >= self.save_every:
             self.save()
+        if request.number is not None:
             raise Interrupted(
                 request.number,
                 f"Stopped after epoch {self.progress.epoch}, step {self.progress.step}; go on with: "

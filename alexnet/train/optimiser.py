@@ -1,6 +1,6 @@
 """Stochastic gradient descent as the paper writes it (section 5), over fp32 masters and working copies."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ class MomentumSGD:
         for parameter in self.working.values():
             parameter.grad = None
 
-    def load_velocity(self, velocity: Iterable[tuple[str, Tensor]]) -> None:
+    def load_velocity(self, velocity: Mapping[str, Tensor]) -> None:
         """Takes over the velocities of a checkpoint."""
-        for name, tensor in velocity:
-            self.velocity[name].copy_(tensor)
+        for name, mine in self.velocity.items():
+            mine.copy_(velocity[name])

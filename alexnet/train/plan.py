@@ -11,6 +11,7 @@ from alexnet.data.store import Store
 from alexnet.errors import ConfigError
 from alexnet.model.spec import Conv, Dropout, Layer, Linear, Spec
 from alexnet.train.recipe import LayerRate, Recipe
+from alexnet.train.schedule import layer_rate
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def make_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0) -> 
 
 
 def frozen(recipe: Recipe, layers: tuple[str, ...]) -> Recipe:
-    """The recipe with `layers` frozen from the first epoch."""
-    rates = tuple(LayerRate(layer, 0, 0.0) for layer in layers)
-    return replace(recipe, layer_rates=recipe.layer_rates + rates)
+    """The recipe with `layers` frozen from the first epoch to the last."""
+    others = tuple(rate for rate in recipe.layer_rates if rate.layer not in layers)
+    return replace(recipe, layer_rates=others + tuple(LayerRate(layer, 0, 0.0) for layer in layers))
 
 
 def _overfitting(recipe: Recipe) -> Recipe:
@@ -90,6 +91,13 @@ def _check_layers(spec: Spec, recipe: Recipe) -> None:
     for rate in recipe.layer_rates:
         if not isinstance(spec.layer(rate.layer), Conv | Linear):
             raise ConfigError(f"The layer {rate.layer} has no weights to set a rate for or to freeze.")
+    weighted = [layer.name for layer in spec.layers if isinstance(layer, Conv | Linear)]
+    for epoch in sorted({rate.epoch for rate in recipe.layer_rates}):
+        if not any(layer_rate(recipe, name, recipe.lr, epoch=epoch).weight for name in weighted):
+            raise ConfigError(
+                f"All {len(weighted)} layers with weights are frozen from epoch {epoch} on, so nothing is left to "
+                "learn; freeze fewer."
+            )
 
 
 def _with_dropout(spec: Spec, rate: float | None) -> Spec:

@@ -1,6 +1,7 @@
 """How a network is trained, as frozen data: one field a decision, each with the line of text that the help prints."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, get_args, get_type_hints
@@ -70,6 +71,12 @@ class Recipe:
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("momentum", "holdout", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            self._require(each.name, not isinstance(value, float) or math.isfinite(value), "finite")
+        self._require("lr_steps", all(step >= 0 for step in self.lr_steps), "of epochs from 0 on")
+        learnable = all(rate.epoch >= 0 and 0 <= rate.lr < math.inf for rate in self.layer_rates)
+        self._require("layer_rates", learnable, "of epochs and rates from 0 on")
         self._require("dropout", self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
         self._require("accumulate", self.accumulate <= self.batch_size, f"at most the batch size (={self.batch_size})")
         if self.schedule not in SCHEDULES:
@@ -100,7 +107,7 @@ class Recipe:
         return replace(self, **{key: _parse(key, text, hints[key]) for key, text in settings.items()})
 
 
-def settings_table(recipe: Recipe = Recipe()) -> list[tuple[str, str, str]]:  # noqa: B008 (frozen)
+def settings_table(recipe: Recipe = Recipe()) -> list[tuple[str, str, str]]:
     """Name, value in `recipe` as --set takes it, and meaning of every setting, in order."""
     return [(each.name, _text(getattr(recipe, each.name)), each.metadata["help"]) for each in fields(recipe)]
 
@@ -133,32 +140,37 @@ def _text(value: Any) -> str:
             return str(value)
 
 
+WANTED: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    int | None: "a whole number or none",
+    float | None: "a number or none",
+    tuple[int, ...]: "epochs like 30,60",
+    tuple[LayerRate, ...]: "layer:epoch:lr like conv1:0:0",
+}
+
+
 def _parse(key: str, text: str, kind: Any) -> Any:
     """The value that `text` stands for in a field of type `kind`."""
     try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        if kind in (int, float, str):
-            return kind(text)
-        inner = get_args(kind)
-        if type(None) in inner:
-            return None if text.lower() == "none" else _parse(key, text, inner[0])
-        items = [item for item in text.split(",") if item]
-        return tuple(_parse_item(item, inner[0]) for item in items)
+        return _value(text, kind)
     except (ValueError, KeyError) as error:
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, str(kind))
-        if kind not in (bool, int, float):
-            wanted = {"lr_steps": "epochs like 30,60", "layer_rates": "layer:epoch:lr like conv1:0:0"}.get(
-                key, "a number or none"
-            )
-        raise ConfigError(f"The setting {key} takes {wanted}, not {text!r}.") from error
+        raise ConfigError(f"The setting {key} takes {WANTED[kind]}, not {text!r}.") from error
 
 
-def _parse_item(item: str, kind: Any) -> Any:
+def _value(text: str, kind: Any) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}[text.lower()]
+    if kind in (int, float, str):
+        return kind(text)
     if kind is LayerRate:
-        layer, epoch, lr = item.split(":")
+        layer, epoch, lr = text.split(":")
         return LayerRate(layer, int(epoch), float(lr))
-    return kind(item)
+    inner, other = get_args(kind)
+    if other is type(None):
+        return None if text.lower() == "none" else _value(text, inner)
+    return tuple(_value(item, inner) for item in text.split(",") if item)
 
 
 def read_recipe(text: str) -> Recipe:
@@ -167,4 +179,6 @@ def read_recipe(text: str) -> Recipe:
         plain = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"A recipe file holds JSON, but this one does not parse: {error}.") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f"A recipe file holds a JSON object of settings, not {text.strip()[:40]!r}.")
     return Recipe.from_json(plain)

@@ -43,13 +43,14 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
     "small": (
         Recipe(
             name="small",
-            epochs=150,
+            epochs=100,
             batch_size=64,
             lr=0.003,
+            weight_decay=1e-3,
             bias_rate=2.0,
             bias_decay=False,
-            schedule="steps",
-            lr_steps=(90, 128),
+            schedule="cosine",
+            warmup=2.0,
             holdout=0.0,
         ),
         "a few thousand photographs, from scratch",

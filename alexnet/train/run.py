@@ -3,7 +3,7 @@
 recipe.json  environment.json  run.json   what was asked for, where it runs, on which data and network
 log.jsonl    metrics.csv  tensorboard/    what happened
 checkpoints/last.pt  checkpoints/best.pt  to resume from; the weights of the best validation error
-model/                                    the finished model
+model/  summary.json                      the finished model; how long it took and what it needed
 """
 
 import json
@@ -23,6 +23,13 @@ from alexnet import kernels
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.version import VERSION
 from alexnet.weights.files import write_text
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+SMALL_FILES = 10**7  # bytes: mean images, logs and the rest
 
 
 @dataclass(frozen=True)
@@ -83,11 +90,11 @@ def create_run(path: Path) -> Run:
 
 def check_space(run: Run, parameters: int) -> None:
     """Raises AlexNetError when the disk could not take the next checkpoints of so many parameters and the model."""
-    # last.pt holds masters, velocities and the best weights; its successor stands beside it while it is written
-    checkpoint = 12 * parameters
+    # last.pt holds weights and velocities, its successor beside it while it is written; best.pt and the model weights
     present = sum(file.stat().st_size for file in (run.last, run.best) if file.is_file())
-    needed = 2 * checkpoint + 8 * parameters - present
-    free = shutil.disk_usage(run.path).free
+    needed = (8 + 8 + 4 + 4) * parameters + SMALL_FILES - present
+    existing = next(place for place in (run.path, *run.path.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise AlexNetError(
             f"{run.path} has {free / 1e9:.2f} GB free, but checkpoints and model need {needed / 1e9:.2f} GB; "
@@ -112,6 +119,14 @@ def environment(*, device: str, dtype: str, threads: int) -> dict[str, Any]:
         "kernels": kernels.describe(),
         "command": sys.argv,
     }
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes; 0 where the system does not tell."""
+    if resource is None:
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # Linux counts in KiB
 
 
 def processor() -> str:

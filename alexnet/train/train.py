@@ -1,8 +1,9 @@
 """Training from the outside: from a store and a recipe to a finished model, and on from where a run stopped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -13,13 +14,13 @@ from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.device import Placement, place
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
-from alexnet.train.events import Event, Listener, Started, silent
+from alexnet.train.events import Event, Finished, Listener, Started, silent
 from alexnet.train.interrupt import stop_requests
 from alexnet.train.log import RunLog
 from alexnet.train.loop import Trainer
 from alexnet.train.plan import frozen, make_plan
 from alexnet.train.recipe import Recipe
-from alexnet.train.run import Run, check_space, create_run, environment, open_run
+from alexnet.train.run import Run, check_space, create_run, environment, open_run, peak_memory
 from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
 from alexnet.weights.model_dir import Model, save_model
@@ -34,7 +35,7 @@ class Runtime:
     dtype: str = "auto"
     threads: int = 0  # 0: PyTorch's choice
     workers: int = 1  # threads that assemble batches
-    save_every: float = 120.0  # seconds between checkpoints, rounded up to whole epochs
+    save_every: float = 120.0  # seconds between checkpoints
 
 
 def train(
@@ -61,8 +62,8 @@ def train(
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
     if init_from is not None:
         _take_over(net, init_from, store)
+    check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
     run = create_run(out)
-    check_space(run, sum(parameter.numel() for parameter in net.parameters()))
     run.write("recipe.json", plan.recipe.to_json())
     run.write("environment.json", _environment(placement))
     run.write(
@@ -111,9 +112,15 @@ def resume(
         net = AlexNet(plan.spec)
     net.to_empty(device="cpu")
     checkpoint = load_checkpoint(run.last)
-    statistics = from_tensors(checkpoint["statistics"])
-    trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
-    trainer.restore(checkpoint)
+    try:
+        statistics = from_tensors(checkpoint["statistics"])
+        trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+        trainer.restore(checkpoint)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put the "
+            "right one back or train anew."
+        ) from error
     return _run(trainer, told["overfit"])
 
 
@@ -123,7 +130,7 @@ def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
 
 def _run(trainer: Trainer, overfit: int) -> Run:
     run, progress, listener = trainer.run, trainer.progress, trainer.listener
-    log = RunLog(run, epochs=progress.epoch)
+    log = RunLog(run, progress.history)
 
     def tell(event: Event) -> None:
         log.write(event)
@@ -133,8 +140,8 @@ def _run(trainer: Trainer, overfit: int) -> Run:
     try:
         if log.missing:
             tell(log.missing)
-        tell(_started(trainer))
         with stop_requests() as request:
+            tell(_started(trainer))
             trainer.fit(request, until_learned=bool(overfit))
         last = trainer.progress.history[-1]
         if overfit and last["train_error"]:
@@ -145,6 +152,9 @@ def _run(trainer: Trainer, overfit: int) -> Run:
         epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
         model = Model(trainer.net, trainer.store.classes, trainer.statistics, _provenance(trainer, epoch))
         save_model(model, run.model)
+        finished = _finished(trainer, epoch)
+        run.write("summary.json", asdict(finished))
+        tell(finished)
     finally:
         log.close()
     return run
@@ -166,6 +176,20 @@ def _started(trainer: Trainer) -> Started:
         dtype=trainer.placement.dtype_name,
         threads=torch.get_num_threads(),
         kernels=kernels.describe(),
+    )
+
+
+def _finished(trainer: Trainer, epoch: int) -> Finished:
+    history = trainer.progress.history
+    return Finished(
+        run=str(trainer.run.path),
+        model=str(trainer.run.model),
+        epochs=len(history),
+        weights_of=epoch,
+        val_top1_error=history[epoch - 1]["val_top1_error"],
+        seconds=sum(row["seconds"] for row in history),
+        rate=median(row["rate"] for row in history),
+        peak_memory=peak_memory(),
     )
 
 
@@ -195,15 +219,15 @@ def _set_up(runtime: Runtime) -> Placement:
 
 def _take_over(net: AlexNet, start: Model, store: Store) -> None:
     """Copies the weights of `start` into `net`; the last layer stays new unless both know the same classes."""
-    state = start.net.state_dict()
+    mine, theirs = net.state_dict(), start.net.state_dict()
     if [category.key for category in start.categories] != [category.key for category in store.classes]:
         last = net.spec.layers[-1].name
-        state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{last}.")}
-    mine = net.state_dict()
-    for name, tensor in state.items():
-        if name not in mine or mine[name].shape != tensor.shape:
+        theirs |= {name: tensor for name, tensor in mine.items() if name.startswith(f"{last}.")}
+    for name in (*mine, *theirs):
+        wanted, found = (tuple(state[name].shape) if name in state else "none" for state in (mine, theirs))
+        if wanted != found:
             raise WeightsError(
-                f"The model to start from does not fit {net.spec.name!r}: its {name} has shape {tuple(tensor.shape)}; "
-                "train the network that the model is of."
+                f"The model to start from does not fit {net.spec.name!r}: its {name} has shape {found}, expected "
+                f"{wanted}; train the network that the model is of."
             )
-    net.load_state_dict(state, strict=False)
+    net.load_state_dict(theirs)

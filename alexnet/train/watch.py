@@ -5,21 +5,21 @@ import math
 from alexnet.errors import AlexNetError
 
 PATIENCE_STEPS = 300  # a healthy run of the paper's network leaves ln(classes) well before
-BAND = 0.01  # relative distance from ln(classes) that counts as sitting there
+BAND = 0.01  # share of ln(classes) that the loss has to fall below it
 
 
 class Diverged(AlexNetError):
-    """The loss is no longer a number."""
+    """The loss, or a weight, is no longer a finite number."""
 
 
-def check_finite(loss: float, *, epoch: int, step: int, lr: float, checkpoint: str | None) -> None:
-    """Raises Diverged, naming the step and the last good checkpoint, when `loss` is not finite."""
-    if math.isfinite(loss):
+def check_finite(what: str, value: float, *, epoch: int, step: int, lr: float, checkpoint: str | None) -> None:
+    """Raises Diverged, naming the step and the last good checkpoint, when `what` has a `value` that is not finite."""
+    if math.isfinite(value):
         return
     last = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint has been written yet"
     raise Diverged(
-        f"The loss is {loss} at epoch {epoch + 1}, step {step + 1}, learning rate {lr:g}; {last}. Train again with a "
-        f"lower rate (--set lr={lr / 3:.2g}) or in fp32."
+        f"The {what} is {value} at epoch {epoch + 1}, step {step + 1}, learning rate {lr:g}; {last}. Train again with "
+        f"a lower rate (--set lr={lr / 3:.2g}) or in fp32."
     )
 
 
@@ -45,7 +45,7 @@ class StuckWatch:
             return None
         self.done = True
         return (
-            f"After {self.steps} steps the loss is still {self.mean:.3f}, near ln(classes) = {self.chance:.3f}: the "
-            f"network is not learning. Try another learning rate (--set lr={lr / 3:.2g}, then {lr * 2:.2g}), "
-            "faster biases (--set bias_rate=2), or --overfit 64 to see that it can learn at all."
+            f"After {self.steps} steps the loss is still {self.mean:.3f}, no better than ln(classes) = "
+            f"{self.chance:.3f}: the network is not learning. Try another learning rate (--set lr={lr / 3:.2g}, then "
+            f"{lr * 2:.2g}), faster biases (--set bias_rate=2), or --overfit 64 to see that it can learn at all."
         )

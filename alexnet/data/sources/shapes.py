@@ -83,13 +83,13 @@ class Shapes:
 def picture(rng: Generator, thing: str) -> NDArray[np.uint8]:
     """A picture of the `thing` among clutter: uint8 RGB of shape (256, 256, 3)."""
     scene, ground = surface(rng)
-    for _ in range(int(rng.integers(4))):
+    for _ in range(int(rng.integers(3))):
         _clutter(rng, scene)
     main = material(rng, unlike=(ground,), by=0.3)
     second = material(rng, unlike=(main.colour, ground))
     third = material(rng, unlike=(second.colour,))
-    size = SIDE / 2 * rng.uniform(0.74, 0.98)
-    slack = SIDE / 2 - 0.85 * size  # at most about a sixth of it lies outside the picture
+    size = SIDE / 2 * rng.uniform(0.76, 1.0)
+    slack = SIDE / 2 - 0.87 * size  # at most about a sixth of it lies outside the picture
     centre = (SIDE / 2 + rng.uniform(-slack, slack), SIDE / 2 + rng.uniform(-slack, slack))
     window, x, y = _points(rng, centre, size, math.radians(rng.uniform(-20, 20)))
     scene.lay(rng, THINGS[thing](rng, x, y), [main, second, third], window, x, y, 1 / size)

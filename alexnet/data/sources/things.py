@@ -3,7 +3,7 @@
 Legend: x to the right, y upwards, both (H, W) in the thing's own units, in which it about fills the circle of radius 1;
 "distance" is signed, negative inside, and exact enough near the outline to draw its edge.
 Every thing varies in its proportions and in what belongs to it; what tells it from the others is its shape alone.
-Tones: 0 most of it, 1 and 2 what differs from that in lightness.
+Tones: 0 most of it; 1 differs from 0, and 2 from 1, in lightness.
 """
 
 import math
@@ -65,10 +65,9 @@ def _melted(one: Field, other: Field, reach: float) -> Field:
     return field
 
 
-def _outside(distance: Field, *holes: Field) -> Field:
-    for hole in holes:
-        distance = np.maximum(distance, -hole)
-    return distance
+def _without(distance: Field, hole: Field) -> Field:
+    rest: Field = np.maximum(distance, -hole)
+    return rest
 
 
 # --- things
@@ -86,11 +85,11 @@ def butterfly(rng: Generator, x: Field, y: Field) -> list[Part]:
     if rng.random() < 0.4:
         hind = _melted(hind, _bar(side, y, (0.4, -0.5), (0.5, -0.92), 0.06, 0.03), 0.15)
     wings = np.minimum(fore, hind)
-    border, spots = rng.uniform(0.05, 0.11), rng.uniform(9, 15)
+    border, veins = rng.uniform(0.05, 0.11), rng.uniform(9, 15)
     paint = smoothstep(wings, -border - 0.02, -border)
     dots = np.minimum(_disc(u, v, 0.68, -0.02, rng.uniform(0.06, 0.11)), _disc(p, q, 0.5, 0, rng.uniform(0.05, 0.1)))
     paint = np.maximum(paint, smoothstep(dots, 0.02, 0))
-    vein = np.sin(np.where(fore < hind, v / np.maximum(u + 0.35, 0.1), q / np.maximum(p + 0.3, 0.1)) * spots)
+    vein = np.sin(np.where(fore < hind, v / np.maximum(u + 0.35, 0.1), q / np.maximum(p + 0.3, 0.1)) * veins)
     relief = 0.02 * np.abs(vein) + 0.12 * side
     body = _bar(x, y, (0, 0.3), (0, -0.42), 0.07, 0.03)
     head = _disc(x, y, 0, 0.36, 0.075)
@@ -112,7 +111,7 @@ def clock(rng: Generator, x: Field, y: Field) -> list[Part]:
     if alarm:
         side = np.abs(x)
         feet = _bar(side, y, (0.4, -0.6), (0.57, -0.9), 0.07, 0.05)
-        bells = np.maximum(_disc(side, y, 0.42, 0.72, 0.27), -_disc(x, y, 0, 0, 0.8))
+        bells = _without(_disc(side, y, 0.42, 0.72, 0.27), _disc(x, y, 0, 0, 0.8))
         parts = [Part(feet, tone=1, edge=0.06), Part(bells, tone=1, edge=0.25)]
     rim = rng.uniform(0.08, 0.17) * radius
     case = _disc(x, y, 0, 0, radius)
@@ -132,7 +131,7 @@ def clock(rng: Generator, x: Field, y: Field) -> list[Part]:
         hands.append(_bar(x, y, (-0.15 * tip[0], -0.15 * tip[1]), tip, thick, thick * 0.6))
     return [
         *parts,
-        Part(_outside(case, face), edge=rim / 2, lift=0.12),
+        Part(_without(case, face), edge=rim / 2, lift=0.12),
         Part(face, tone=1, edge=0.01, lift=0.04),
         Part(ticks, tone=2, edge=0.01, lift=0.05),
         Part(hands[0], tone=2, edge=0.02, lift=0.08),
@@ -143,12 +142,12 @@ def clock(rng: Generator, x: Field, y: Field) -> list[Part]:
 
 def fish(rng: Generator, x: Field, y: Field) -> list[Part]:
     """A body with scales, a forked tail, fins, an eye and a gill."""
-    high = rng.uniform(0.28, 0.42)
+    high = rng.uniform(0.32, 0.46)
     y = y + rng.uniform(-0.12, 0.12) * np.cos(x * 2.2)
     bow = (0.72**2 + high**2) / (2 * high)
     body = np.maximum(_disc(x, y, 0.25, bow - high, bow), _disc(x, y, 0.25, high - bow, bow)) * 0.95
     side = np.abs(y)
-    spread = rng.uniform(0.32, 0.48)
+    spread = rng.uniform(0.38, 0.52)
     tail = _bar(x, side, (-0.42, 0.0), (-0.9, spread), 0.1, 0.06)
     tail = np.minimum(tail, _bar(x, side, (-0.42, 0.0), (-0.78, spread * 0.5), 0.08, 0.13))
     back = rng.uniform(0.0, 0.25)
@@ -162,7 +161,7 @@ def fish(rng: Generator, x: Field, y: Field) -> list[Part]:
     relief = 0.045 * np.minimum(scales, 0.6) * (gill > 0) - 0.03 * smoothstep(np.abs(gill), 0.03, 0)
     paint = smoothstep(y, -0.2 * high, -0.55 * high) if rng.random() < 0.5 else None
     mouth = _bar(x, y, (0.98, -0.06), (0.84, -0.07), 0.012, 0.012)
-    eye = (0.73, high * 0.22)
+    eye = (0.7, high * 0.24)
     fin = _bar(x, y, (0.42, -0.06), (0.2, -0.16), 0.04, 0.08)
     return [
         Part(_melted(tail, dorsal, 0.02), tone=1, edge=0.04, lift=0.02, relief=rays),
@@ -170,8 +169,8 @@ def fish(rng: Generator, x: Field, y: Field) -> list[Part]:
         Part(body, edge=high * 0.9, lift=0.03, relief=relief, paint=paint),
         Part(fin, tone=1, edge=0.04, lift=0.3 * high + 0.1, relief=rays),
         Part(mouth, tone=2, edge=0.01, lift=0.15),
-        Part(_disc(x, y, *eye, 0.075), tone=1, edge=0.03, lift=0.2),
-        Part(_disc(x, y, *eye, 0.045), tone=2, edge=0.04, lift=0.2),
+        Part(_disc(x, y, *eye, 0.095), tone=1, edge=0.03, lift=0.2),
+        Part(_disc(x, y, *eye, 0.055), tone=2, edge=0.04, lift=0.2),
     ]
 
 
@@ -206,7 +205,7 @@ def key(rng: Generator, x: Field, y: Field) -> list[Part]:
         teeth = np.minimum(teeth, _box(x, y, at, -long / 2, (0.86 - start) / count * 0.32 + 0.015, long / 2 + 0.03))
     return [
         Part(np.minimum(teeth, shaft), edge=0.05, lift=0.04),
-        Part(_outside(bow, hole), edge=0.07, lift=0.04),
+        Part(_without(bow, hole), edge=0.07, lift=0.04),
         Part(collar, edge=0.05, lift=0.06),
     ]
 

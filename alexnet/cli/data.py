@@ -1,0 +1,130 @@
+"""`alexnet data`: what photographs and stores hold, what is wrong with them, where to get them."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from alexnet.cli.options import PATH, from_option, json_option, workers_option
+from alexnet.cli.session import Session, common_options, home, offline, progress_options
+from alexnet.cli.terminal import counted, print_json, print_table
+from alexnet.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from alexnet.data.check import CheckReport
+    from alexnet.data.source import Source
+
+CLASSES_SHOWN = 40
+
+
+@click.group()
+@common_options
+def data() -> None:
+    """Check data, describe a store, download a published set."""
+
+
+@data.command()
+@click.argument("path")
+@from_option
+@json_option
+@workers_option("Processes; 0: one a core.", default=0)
+@progress_options
+@click.pass_obj
+def check(session: Session, path: str, location: Path | None, as_json: bool, workers: int) -> int:
+    """Look for what makes results wrong.
+
+    PATH is a store, a folder of class folders, or the name of a source. Every photograph is read: unreadable files,
+    duplicates within and across splits, sizes, class balance. The exit code is 3 when a file is broken or a photograph
+    lies in two splits.
+    """
+    from alexnet.cli.places import find_source, is_store
+    from alexnet.cli.progress import Meter
+    from alexnet.data.check import check
+    from alexnet.data.store import Store
+
+    subject: Source | Store = Store.open(path, verify=True) if is_store(path) else find_source(session, path, location)
+    with Meter(session) as meter:
+        report = check(subject, workers=workers, progress=meter.preparing)
+    if as_json:
+        found = {**asdict(report), "problems": report.problems, "notes": report.notes, "balance": report.balance}
+        found |= {key: spread and spread._asdict() for key in ("width", "height") for spread in [getattr(report, key)]}
+        print_json(found)
+    else:
+        _print_report(report)
+    return DataError.exit_code if report.problems else 0
+
+
+def _print_report(report: "CheckReport") -> None:
+    splits = ", ".join(f"{name} {count:,}" for name, count in report.splits.items())
+    click.echo(f"{report.name}: {report.images:,} photographs ({splits}), {len(report.classes):,} classes")
+    for what, spread in (("width", report.width), ("height", report.height)):
+        if spread:
+            low, middle, high = spread
+            click.echo(f"  {what} {low:,} to {high:,} pixels, median {middle:,.0f}")
+    for treatment, count in report.treatments.items():
+        click.echo(f"  {count:,} {treatment}")
+    click.echo(f"  balance {report.balance:.2f} (smallest class / largest class)")
+    click.echo()
+    shown = sorted(report.classes, key=lambda each: each.total)[:CLASSES_SHOWN]
+    columns = ["class", *(f">{name}" for name in report.splits)]
+    print_table(columns, [[row.name, *(f"{row.splits.get(name, 0):,}" for name in report.splits)] for row in shown])
+    if len(report.classes) > CLASSES_SHOWN:
+        click.echo(f"… and {len(report.classes) - CLASSES_SHOWN:,} classes with as many or more; --json prints all")
+    click.echo()
+    for sentence in report.problems:
+        click.echo(f"PROBLEM  {sentence}")
+    for sentence in report.notes:
+        click.echo(f"note     {sentence}")
+    click.echo(f"{counted(len(report.problems), 'problem')} found." if report.problems else "No problems found.")
+
+
+@data.command()
+@click.argument("store", type=PATH)
+@json_option
+@common_options
+def info(store: Path, as_json: bool) -> None:
+    """Describe a store without reading its photographs."""
+    from alexnet.cli.prepare import summary
+    from alexnet.data.store import Store
+
+    opened = Store.open(store)
+    if as_json:
+        print_json({"path": str(opened.path), **opened.manifest})
+        return
+    for line in summary(opened):
+        click.echo(line)
+    names = ", ".join(opened.class_names[:CLASSES_SHOWN]) + (", …" if len(opened.classes) > CLASSES_SHOWN else "")
+    statistics, colour = opened.statistics, opened.statistics.mean_image.mean(axis=(0, 1)).tolist()
+    click.echo(f"Source       {opened.manifest['source']['name']}")
+    click.echo(f"Names        {names}")
+    click.echo(f"Mean colour  {', '.join(f'{value:.1f}' for value in colour)} (RGB, of {statistics.images:,} training)")
+    click.echo(f"Colour axes  σ = {', '.join(f'{value:.1f}' for value in statistics.deviations.tolist())}")
+    click.echo(f"Fingerprint  {opened.fingerprint}")
+
+
+@data.command()
+@click.argument("name")
+@click.option("--sha256", is_flag=True, help="Print address and SHA-256 of what would be downloaded, and stop.")
+@progress_options
+@click.pass_obj
+def download(session: Session, name: str, sha256: bool) -> None:
+    """Download a published set by name: cifar10 or flowers17.
+
+    It is checked against the SHA-256 known here and kept in ALEXNET_HOME (default: ~/.cache/alexnet), where other verbs
+    find it. Nothing else downloads anything. ALEXNET_OFFLINE=1 forbids it.
+    """
+    from alexnet.cli.progress import Meter
+    from alexnet.data.download import ARCHIVES, download
+
+    if sha256 and name in ARCHIVES:
+        click.echo(f"{ARCHIVES[name].sha256}  {ARCHIVES[name].url}")
+        return
+    folder = home() / "downloads"
+    if offline() and name in ARCHIVES and not (folder / ARCHIVES[name].file_name).is_file():
+        raise ConfigError(
+            f"ALEXNET_OFFLINE is set, so {name} is not downloaded; unset it, or put {ARCHIVES[name].url} into {folder}."
+        )
+    with Meter(session) as meter:
+        path = download(name, folder, meter.downloading)
+    click.echo(path)

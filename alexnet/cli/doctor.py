@@ -1,0 +1,140 @@
+"""`alexnet doctor`: what this machine has, what it lacks, and how to get it."""
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alexnet.cli.options import json_option
+from alexnet.cli.session import common_options, home, offline
+from alexnet.cli.terminal import counted, print_json, size
+from alexnet.version import VERSION
+
+PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
+EXTRAS = {"simplejpeg": ("fast", "faster JPEG decoding"), "tensorboard": ("tb", "TensorBoard events of training")}
+FEATURES = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "sve", "bf16")
+
+
+@click.command()
+@json_option
+@common_options
+def doctor(as_json: bool) -> int:
+    """Show what this machine has.
+
+    Versions, processor, kernels, number format, missing extras, space. The exit code is 1 when something essential is
+    broken.
+    """
+    found = _examine()
+    if as_json:
+        print_json(found)
+    else:
+        for line in _lines(found):
+            click.echo(line)
+    return 1 if found["problems"] else 0
+
+
+def _examine() -> dict[str, Any]:
+    cache = home()
+    disk = shutil.disk_usage(
+        next(folder for folder in (cache.absolute(), *cache.absolute().parents) if folder.exists())
+    )
+    versions = {package: _version(package) for package in PACKAGES}
+    problems = [
+        f"{package} is not installed: pip install alexnet" for package, found in versions.items() if found is None
+    ]
+    found: dict[str, Any] = {
+        "alexnet": VERSION,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": versions,
+        "extras": {package: _version(package) for package in EXTRAS},
+        "home": str(cache),
+        "offline": offline(),
+        "disk_free": disk.free,
+        "memory": _memory(),
+        "problems": problems,
+    }
+    try:
+        return found | _compute()
+    except Exception as error:  # whatever an incomplete installation raises is what is to be reported
+        problems.append(f"the network does not run: {type(error).__name__}: {error}")
+        return found
+
+
+def _compute() -> dict[str, Any]:
+    """What can be told only with PyTorch, after a network has answered."""
+    import torch
+
+    from alexnet import kernels
+    from alexnet.data.pool import cores
+    from alexnet.model.device import place
+    from alexnet.model.net import AlexNet
+    from alexnet.model.variants import variant
+    from alexnet.train.run import processor
+
+    AlexNet(variant("paper", classes=2, input_size=67))(torch.zeros(1, 3, 67, 67))
+    automatic = place()
+    cpu: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases cannot tell
+    return {
+        "processor": processor(),
+        "features": {name: cpu[name] for name in FEATURES if name in cpu},
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "compiled_kernels": kernels.available(),
+        "kernels": kernels.describe(),
+        "device": str(automatic.device),
+        "dtype": automatic.dtype_name,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _memory() -> dict[str, int] | None:
+    """Bytes in all and available, where the system tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+            return None
+        return {"total": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")}
+    sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}
+    return {"total": sizes["MemTotal"], "available": sizes["MemAvailable"]}
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{package} {number or 'missing'}" for package, number in found["packages"].items())
+    lines = [
+        f"alexnet    {found['alexnet']}, Python {found['python']} ({sys.executable})",
+        f"system     {found['system']}",
+        f"packages   {versions}",
+    ]
+    if "processor" in found:
+        features = ", ".join(name for name, present in found["features"].items() if present) or "none that matter here"
+        threads = counted(found["threads"], "thread")
+        lines += [
+            f"processor  {found['processor']}: {counted(found['cores'], 'core')}, {threads} in use",
+            f"features   {features}",
+            f"kernels    {found['kernels']}",
+            f"runs on    {found['device']}, in {found['dtype']} (what --device auto and --dtype auto choose)",
+        ]
+    for package, number in found["extras"].items():
+        extra, purpose = EXTRAS[package]
+        missing = f"missing ({purpose}); to get it: pip install 'alexnet[{extra}]'"
+        lines.append(f"extra      {package} {number or missing}")
+    if memory := found["memory"]:
+        free = f", {size(memory['available'])} available" if "available" in memory else ""
+        lines.append(f"memory     {size(memory['total'])}{free}")
+    network = "; ALEXNET_OFFLINE forbids downloads" if found["offline"] else ""
+    lines.append(f"cache      {found['home']}, {size(found['disk_free'])} free on its disk{network}")
+    lines += [f"PROBLEM    {problem}" for problem in found["problems"]] or ["Everything essential works."]
+    return lines

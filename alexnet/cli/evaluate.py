@@ -1,0 +1,145 @@
+"""`alexnet evaluate`: top-1 and top-5 error of a model, or of several averaged."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alexnet.cli.options import PATH, crops_option, from_option, json_option, place_options, placed
+from alexnet.cli.session import Session, progress_options
+from alexnet.cli.terminal import percent, print_json, print_table
+from alexnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alexnet.data.store import Store
+    from alexnet.evaluate.metrics import Tally
+    from alexnet.model.device import Placement
+    from alexnet.weights.model_dir import Model
+
+ROWS = 5  # classes and confusions shown
+
+
+@click.command()
+@click.argument("models_and_data", nargs=-1, required=True, metavar="MODEL... DATA")
+@from_option
+@click.option("--split", metavar="NAME", help="Which photographs: train, val or test.  [default: val]")
+@crops_option
+@json_option
+@click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; rows are true classes.")
+@place_options
+@progress_options
+@click.pass_obj
+def evaluate(
+    session: Session,
+    models_and_data: tuple[str, ...],
+    location: Path | None,
+    split: str | None,
+    crops: str,
+    as_json: bool,
+    confusion: Path | None,
+    device: str,
+    dtype: str,
+    threads: int,
+) -> None:
+    """Measure errors on a split of DATA, every photograph once.
+
+    MODEL is a model directory, as `alexnet train` leaves in its run directory; the answers of several are averaged.
+    DATA is a store, a folder of class folders, or the name of a source.
+    """
+    from alexnet.cli.places import find_model, find_store
+    from alexnet.weights.files import write_text
+    from alexnet.weights.model_dir import load_model
+
+    *names, data = models_and_data
+    if not names:
+        raise click.UsageError("Give at least one MODEL, and DATA last.", click.get_current_context())
+    if confusion is not None and not confusion.absolute().parent.is_dir():
+        raise ConfigError(
+            f"{confusion} cannot be written: there is no folder {confusion.absolute().parent}; make it first."
+        )
+    placement = placed(device, dtype, threads)
+    paths = [find_model(session, Path(name)) for name in names]
+    models = [load_model(path) for path in paths]
+    store = find_store(session, data, location)
+    chosen = split or _usual_split(store)
+    tally = measure(session, models, store, split=chosen, crops=int(crops), placement=placement)
+    classes = [category.name for category in models[0].categories]
+    if confusion is not None:
+        write_text(confusion, _confusion_csv(tally, classes))
+    if as_json:
+        asked = {"models": [str(path) for path in paths], "data": str(store.path), "split": chosen, "crops": int(crops)}
+        print_json({**asked, **as_plain(tally, classes)})
+    else:
+        click.echo(f"{', '.join(map(str, paths))} on {chosen!r} of {store.path}")
+        click.echo()
+        _print(tally, classes, int(crops))
+
+
+def measure(
+    session: Session, models: "Sequence[Model]", store: "Store", *, split: str, crops: int, placement: "Placement"
+) -> "Tally":
+    """The models' counts on a split, progress shown."""
+    from alexnet.cli.progress import Meter
+    from alexnet.evaluate.evaluate import evaluate
+
+    with Meter(session) as meter:
+        return evaluate(models, store, split=split, crops=crops, placement=placement, progress=meter.evaluating)
+
+
+def _usual_split(store: "Store") -> str:
+    """The validation split. Raises ConfigError, naming those there are, for a store that has none."""
+    if "val" in store.splits:
+        return "val"
+    found = ", ".join(f"--split {name} ({count:,} photographs)" for name, count in store.splits.items())
+    raise ConfigError(f"{store.path} has no photographs in the split 'val'; choose one that it has: {found}.")
+
+
+def as_plain(tally: "Tally", classes: Sequence[str]) -> dict[str, Any]:
+    """The tally as JSON types, errors of classes by name."""
+    plain = tally.to_json()
+    return {**plain, "class_errors": dict(zip(classes, plain["class_errors"], strict=True)), "classes": list(classes)}
+
+
+def _print(tally: "Tally", classes: Sequence[str], crops: int) -> None:
+    print_table(
+        [">images", ">crops", ">top-1 error", ">top-5 error", ">loss"],
+        [
+            [
+                f"{tally.images:,}",
+                str(crops),
+                percent(tally.top1_error, 2),
+                percent(tally.top5_error, 2),
+                f"{tally.loss:.4f}",
+            ]
+        ],
+    )
+    errors = [(error, name) for error, name in zip(tally.class_errors(), classes, strict=True) if error]
+    if not errors:
+        return
+    click.echo()
+    worst = sorted(errors, key=lambda each: -each[0])[:ROWS]
+    print_table(["hardest classes", ">error"], [[name, percent(error)] for error, name in worst])
+    click.echo()
+    totals = tally.confusion.sum(1).tolist()
+    mistakes = [
+        (count, true, answer)
+        for true, row in enumerate(tally.confusion.tolist())
+        for answer, count in enumerate(row)
+        if count and true != answer
+    ]
+    often = sorted(mistakes, key=lambda each: -each[0])[:ROWS]
+    print_table(
+        ["mistaken", "for", ">times"],
+        [[classes[true], classes[answer], f"{count:,} of {totals[true]:,}"] for count, true, answer in often],
+    )
+
+
+def _confusion_csv(tally: "Tally", classes: Sequence[str]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["true class", *classes])
+    table.writerows([name, *row] for name, row in zip(classes, tally.confusion.tolist(), strict=True))
+    return text.getvalue()

@@ -1,0 +1,125 @@
+"""The `alexnet` command: its verbs, loaded when they are called, and what becomes of an error."""
+
+import sys
+import traceback
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from alexnet.cli.session import Session, common_options
+from alexnet.errors import AlexNetError, unknown
+from alexnet.version import VERSION
+
+
+class Entry(NamedTuple):
+    """A verb in the table: the file in this room that defines it under its own name, and its line in the help."""
+
+    file: str
+    text: str
+
+
+VERBS: dict[str, dict[str, Entry]] = {
+    "First steps": {
+        "demo": Entry("demo", "Train, measure and use the network on the built-in pictures, in a few minutes."),
+        "doctor": Entry("doctor", "Show what this machine has: versions, processor, kernels, space."),
+    },
+    "Data": {
+        "prepare": Entry("prepare", "Turn photographs into a store: resized, packed, measured, split."),
+        "data": Entry("data", "Check data, describe a store, download a published set."),
+    },
+    "Network": {
+        "train": Entry("train", "Train a network on a store or on photographs; resume a run."),
+        "recipes": Entry("recipes", "List the recipes for training, and what each setting means."),
+        "evaluate": Entry("evaluate", "Measure top-1 and top-5 error, with one crop or ten."),
+        "predict": Entry("predict", "Name what photographs show."),
+        "layers": Entry("layers", "Print a network layer by layer: shapes, parameters, multiply-adds."),
+        "models": Entry("layers", "List the networks by name."),
+    },
+}
+ALIASES = {"eval": "evaluate", "val": "evaluate"}
+_FILES = {name: entry.file for verbs in VERBS.values() for name, entry in verbs.items()}
+
+
+class Verbs(click.Group):
+    """The group of all verbs, and the boundary at which every error becomes one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the verbs in the order of the table."""
+        return list(_FILES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, imported now."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in _FILES:
+            return None
+        verb: click.Command = getattr(import_module(f"alexnet.cli.{_FILES[name]}"), name)
+        return verb
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, but an unknown verb is our error, which names the nearest."""
+        if not args[0].startswith("-") and args[0] not in {*_FILES, *ALIASES}:
+            raise unknown("command", args[0], _FILES)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs by section, without importing any."""
+        for section, verbs in VERBS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, entry.text) for name, entry in verbs.items()])
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Runs the verb and exits: with what it returns as status, or 0."""
+        session = Session()
+        extra |= {"prog_name": "alexnet", "standalone_mode": False, "obj": session}
+        try:
+            status = super().main(*args, **extra)
+        except Exception as error:
+            if session.debug:
+                traceback.print_exc()
+            sentence, status = _verdict(error)
+            click.echo(f"alexnet: {sentence}", err=True)
+        sys.exit(status or 0)
+
+
+def _verdict(error: Exception) -> tuple[str, int]:
+    """The sentence shown for an error, and the exit status."""
+    match error:
+        case AlexNetError(exit_code=code) if code > 128:  # a signal stopped it, as was asked for
+            return str(error), code
+        case AlexNetError(exit_code=code):
+            return f"error: {error}", code
+        case click.exceptions.Abort():
+            return "interrupted", 130
+        case click.UsageError(ctx=click.Context() as ctx):
+            return f"error: {error.format_message()} (See {ctx.command_path} --help.)", error.exit_code
+        case click.ClickException():
+            return f"error: {error.format_message()}", error.exit_code
+        case OSError(filename=str() as name):
+            return f"error: {name}: {error.strerror}.", 1
+    return f"error: unexpectedly, {type(error).__name__}: {error}. Run again with --debug to see where.", 1
+
+
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every verb has its own --help. Start with: alexnet demo",
+)
+@click.version_option(VERSION, prog_name="alexnet", message="%(prog)s %(version)s")
+@common_options
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """The network of Krizhevsky, Sutskever and Hinton (2012): prepare photographs, train it, measure it, use it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """The entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        # the name of a file may hold what the terminal's encoding does not
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    cli()

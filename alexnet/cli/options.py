@@ -1,0 +1,82 @@
+"""Options that several verbs share, so that they mean the same everywhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from alexnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alexnet.model.device import Placement
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+def place_options(verb: F) -> F:
+    """Adds --device, --dtype and --threads: where the network runs, and in which numbers."""
+    verb = click.option(
+        "--threads",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        envvar="ALEXNET_THREADS",
+        show_envvar=True,
+        help="Processor threads; 0: PyTorch's choice.",
+    )(verb)
+    text = "Numbers; auto: bf16 where it is fast."
+    verb = click.option("--dtype", default="auto", metavar="auto|fp32|bf16", help=text)(verb)
+    return click.option("--device", default="auto", metavar="auto|cpu|cuda|mps", help="Where the network runs.")(verb)
+
+
+def placed(device: str, dtype: str, threads: int) -> "Placement":
+    """What the three options ask for; the threads are set."""
+    import torch
+
+    from alexnet.model.device import place
+
+    if threads:
+        torch.set_num_threads(threads)
+    return place(device, dtype)
+
+
+def from_option(verb: F) -> F:
+    """Adds --from."""
+    return click.option("--from", "location", type=PATH, help="The archive or folder of a named source.")(verb)
+
+
+def json_option(verb: F) -> F:
+    """Adds --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(verb)
+
+
+def crops_option(verb: F) -> F:
+    """Adds --crops."""
+    return click.option(
+        "--crops",
+        type=click.Choice(["1", "10"]),
+        default="1",
+        show_default=True,
+        help="Views of each photograph: the centre; or centre and corners, mirrored too, averaged as in the paper.",
+    )(verb)
+
+
+def workers_option(text: str, default: int) -> Callable[[F], F]:
+    """Adds -j, whose meaning is `text`; its default is also the least that it may be."""
+    kind = click.IntRange(min=default)
+    return click.option("-j", "--workers", type=kind, default=default, metavar="N", show_default=True, help=text)
+
+
+def pairs(option: str, text: str, kind: Callable[[str], Any]) -> dict[str, Any]:
+    """`"val=0.1,test=0.2"` → `{"val": 0.1, "test": 0.2}`. Raises ConfigError, naming the option, for other text."""
+    found = {}
+    for pair in filter(None, text.split(",")):
+        key, _, value = pair.partition("=")
+        try:
+            found[key.strip()] = kind(value)
+        except ValueError:
+            raise ConfigError(f"{option} takes name=number pairs like val=0.1,test=0.2, not {pair!r}.") from None
+    return found

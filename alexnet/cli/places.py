@@ -1,0 +1,65 @@
+"""What the words DATA and MODEL stand for: stores, sources and model directories, wherever they lie."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alexnet.cli.progress import Meter
+from alexnet.cli.session import Session, home
+from alexnet.cli.terminal import counted
+from alexnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alexnet.data.source import Source
+    from alexnet.data.store import Store
+
+
+def is_store(data: str) -> bool:
+    """Whether `data` is the path of a store."""
+    return (Path(data) / "manifest.json").is_file()
+
+
+def find_source(session: Session, data: str, location: Path | None) -> "Source":
+    """The source that `data` names, at `location` or where its download lies."""
+    from alexnet.data.download import ARCHIVES
+    from alexnet.data.sources.table import open_source
+
+    if location is None and data in ARCHIVES:
+        archive = home() / "downloads" / ARCHIVES[data].file_name
+        if archive.is_file():
+            session.note(f"Taking {data} from {archive}.")
+            location = archive
+    return open_source(data, location)
+
+
+def find_store(session: Session, data: str, location: Path | None) -> "Store":
+    """The store at `data`; or that of the source `data`, prepared into the cache unless it is there."""
+    from alexnet.data.prepare import Progress, prepared
+    from alexnet.data.store import Store
+
+    if is_store(data):
+        if location is not None:
+            raise ConfigError(f"{data} is a store already, so --from {location} has no meaning; leave it out.")
+        return Store.open(data)
+    source = find_source(session, data, location)
+    cache = home() / "stores"
+    cache.mkdir(parents=True, exist_ok=True)
+    with Meter(session) as meter:
+
+        def tell(progress: Progress) -> None:
+            if progress.stage == "read" and not progress.done:
+                meter.line(f"Preparing {data}, once, in {cache}: {counted(progress.total, 'photograph')}")
+            meter.preparing(progress)
+
+        store = prepared(source, cache, progress=tell)
+    session.note(f"Store    {store.path}")
+    if refused := len(store.report["refused"]):
+        meter.warn(f"Refused: {counted(refused, 'photograph')}; {store.path / 'report.json'} says why.")
+    return store
+
+
+def find_model(session: Session, path: Path) -> Path:
+    """The model directory at `path`, or in the run directory at `path`."""
+    if not (path / "model.json").is_file() and (path / "model" / "model.json").is_file():
+        session.note(f"{path} is a run directory; taking its model, {path / 'model'}.")
+        return path / "model"
+    return path

@@ -1,0 +1,128 @@
+"""`alexnet predict`: what photographs show."""
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from errno import ENOENT
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from alexnet.cli.options import PATH, crops_option, json_option, place_options, placed
+from alexnet.cli.session import Session, common_options
+from alexnet.cli.terminal import bar, percent, print_json
+from alexnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alexnet.evaluate.predict import Prediction
+
+COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
+@click.option(
+    "-k", "--top", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="Classes shown."
+)
+@crops_option
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a class.")
+@place_options
+@common_options
+@click.pass_obj
+def predict(
+    session: Session,
+    model: Path,
+    images: tuple[str, ...],
+    top: int,
+    crops: str,
+    as_json: bool,
+    as_csv: bool,
+    device: str,
+    dtype: str,
+    threads: int,
+) -> int:
+    """Rank the classes that images may show, with probabilities.
+
+    A folder stands for all images in it and below, "-" for one image on standard input. An image that cannot be read
+    gets an error in its place, and the exit code is 1 then.
+    """
+    from alexnet.cli.places import find_model
+    from alexnet.evaluate.predict import predict
+    from alexnet.weights.model_dir import load_model
+
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv exclude each other; leave one out.")
+    if images.count("-") > 1:
+        raise ConfigError("Standard input holds one image, but '-' was given more than once.")
+    placement = placed(device, dtype, threads)
+    loaded = load_model(find_model(session, model))
+    answers = predict(loaded, _expand(images), top=top, crops=int(crops), placement=placement)
+    if as_json:
+        failed = _print_json(answers)
+    else:
+        failed = _print_csv(answers) if as_csv else print_bars(answers)
+    return 1 if failed else 0
+
+
+def _expand(images: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Every image with a function that reads it, folders opened."""
+    for image in images:
+        if image == "-":
+            yield "-", sys.stdin.buffer.read
+        elif Path(image).is_dir():
+            yield from _inside(Path(image))
+        else:
+            yield image, Path(image).read_bytes
+
+
+def _inside(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    from alexnet.data.images import SUFFIXES
+
+    def nothing() -> bytes:
+        raise FileNotFoundError(ENOENT, "there is no image in this folder")
+
+    paths = sorted(Path(top) / name for top, _, names in os.walk(folder) for name in names)
+    images = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    yield from ((str(path), path.read_bytes) for path in images)
+    if not images:
+        yield str(folder), nothing
+
+
+def _print_json(answers: "Iterable[Prediction]") -> bool:
+    found = list(answers)
+    print_json([prediction.to_json() for prediction in found])
+    return any(prediction.error is not None for prediction in found)
+
+
+def _print_csv(answers: "Iterable[Prediction]") -> bool:
+    table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    failed = False
+    for prediction in answers:
+        plain = prediction.to_json()
+        for rank, answer in enumerate(plain.get("predictions", ()), 1):
+            table.writerow({"image": plain["image"], "rank": rank, **answer})
+        if prediction.error is not None:
+            failed = True
+            table.writerow(plain)
+    return failed
+
+
+def print_bars(answers: "Iterable[Prediction]") -> bool:
+    """Prints predictions for a person; returns whether an image could not be read."""
+    failed = False
+    for prediction in answers:
+        click.echo(prediction.image)
+        if prediction.error is not None:
+            failed = True
+            click.echo(f"  error: {prediction.error}")
+        width = max((len(answer.name) for answer in prediction.answers), default=0)
+        for answer in prediction.answers:
+            drawn = bar(answer.probability)
+            click.echo(f"  {answer.name:{width}}  {percent(answer.probability):>7}  {drawn}".rstrip())
+        click.echo()
+    return failed

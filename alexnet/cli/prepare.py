@@ -1,0 +1,109 @@
+"""`alexnet prepare`: photographs into a store."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from alexnet.cli.options import PATH, from_option, pairs, workers_option
+from alexnet.cli.session import Session, progress_options
+from alexnet.cli.terminal import size
+
+if TYPE_CHECKING:
+    from alexnet.data.source import Source
+    from alexnet.data.store import Store
+
+REASONS_SHOWN = 3
+
+
+@click.command(
+    epilog="SOURCE is a folder with one sub-folder per class (or train/ and val/ of those), or one of: cifar10, "
+    "flowers17, folder, imagenet, shapes. An interrupted preparation goes on where it stopped: give the same command."
+)
+@click.argument("source")
+@click.argument("store", type=PATH)
+@from_option
+@click.option("--encoding", default="auto", metavar="auto|raw|jpeg", help="auto: raw up to 8 GiB, JPEG above.")
+@click.option("--quality", default=90, show_default=True, help="JPEG quality, 1 to 100.")
+@click.option("--split", metavar="val=0.1,test=0.2", help="Shares of each class to hold out.  [default: the source's]")
+@click.option("--split-seed", default=0, show_default=True, help="Which photographs the shares are.")
+@workers_option("Processes; 0: one a core.", default=0)
+@click.option("--strict", is_flag=True, help="Stop at the first photograph that cannot be used.")
+@click.option("--per-class", metavar="train=150,val=25,test=50", help="Pictures of each class of 'shapes'.")
+@click.option("--seed", type=int, help="Which pictures 'shapes' draws.")
+@progress_options
+@click.pass_obj
+def prepare(
+    session: Session,
+    source: str,
+    store: Path,
+    location: Path | None,
+    encoding: str,
+    quality: int,
+    split: str | None,
+    split_seed: int,
+    workers: int,
+    strict: bool,
+    per_class: str | None,
+    seed: int | None,
+) -> None:
+    """Turn photographs into a store.
+
+    As in the paper, the shorter side of each becomes 256 pixels and the central 256 × 256 are kept. The store also
+    holds labels, splits, the mean image and the principal components of colour.
+    """
+    from alexnet.cli.places import find_source
+    from alexnet.cli.progress import Meter
+    from alexnet.data.prepare import prepare
+
+    drawn = _drawn(find_source(session, source, location), per_class, seed)
+    shares = None if split is None else pairs("--split", split, float)
+    with Meter(session) as meter:
+        made = prepare(
+            drawn,
+            store,
+            encoding=encoding,
+            quality=quality,
+            workers=workers,
+            split=shares,
+            seed=split_seed,
+            strict=strict,
+            progress=meter.preparing,
+        )
+    for line in summary(made):
+        click.echo(line)
+
+
+def _drawn(source: "Source", per_class: str | None, seed: int | None) -> "Source":
+    """The source, drawn as asked for where it is the one that draws."""
+    from alexnet.data.sources.shapes import Shapes
+    from alexnet.errors import ConfigError
+
+    if per_class is None and seed is None:
+        return source
+    if not isinstance(source, Shapes):
+        raise ConfigError(
+            f"--per-class and --seed are for the source 'shapes', not for {source.name!r}; leave them out."
+        )
+    if per_class is not None:
+        source = replace(source, per_class=pairs("--per-class", per_class, int))
+    return source if seed is None else replace(source, seed=seed)
+
+
+def summary(store: "Store") -> list[str]:
+    """What a store holds, in lines."""
+    splits = ", ".join(f"{name} {count:,}" for name, count in store.splits.items())
+    held = sum(entry["bytes"] for entry in store.manifest["files"].values())
+    lines = [
+        f"Store        {store.path}",
+        f"Photographs  {len(store):,} ({splits})",
+        f"Classes      {len(store.classes):,}",
+        f"Size         {size(held)}, {store.encoding}",
+    ]
+    if treated := store.report["treated"]:
+        lines.append(f"Treated      {len(treated):,} (orientation, colour mode, …); the report says how")
+    if refused := store.report["refused"]:
+        lines.append(f"Refused      {len(refused):,}; all of them in {store.path / 'report.json'}")
+        lines += [f"             {entry['path']}: {entry['reason']}" for entry in refused[:REASONS_SHOWN]]
+    return lines

@@ -1,0 +1,208 @@
+"""`alexnet train`: a network from a store or from photographs, or the rest of a run that stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from alexnet.cli.options import PATH, from_option, place_options, workers_option
+from alexnet.cli.session import Session, progress_options
+from alexnet.cli.terminal import percent, print_json
+from alexnet.errors import ConfigError
+from alexnet.train.recipe import Recipe, parse_assignments, read_recipe
+from alexnet.train.recipes import RECIPES, recipe
+
+if TYPE_CHECKING:
+    from alexnet.data.store import Store
+    from alexnet.model.spec import Spec
+    from alexnet.train.run import Run
+    from alexnet.train.train import Runtime
+    from alexnet.weights.model_dir import Model
+
+SHORTHANDS = ("epochs", "batch_size", "lr", "seed")
+# What a resumed run may be told anew; all else is what it started with.
+RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every"}
+
+_width = max(map(len, RECIPES))
+RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in RECIPES.items())
+
+
+@click.command(
+    epilog=f"\b\nRecipes (alexnet recipes tells more):\n{RECIPE_LINES}\n\n"
+    "DATA is a store, a folder of class folders, or the name of a source; photographs are prepared once, into "
+    "ALEXNET_HOME. Ctrl-C finishes the step, saves, and says how to go on."
+)
+@click.argument("data", required=False)
+@click.option(
+    "-m", "--model", "-a", "--arch", metavar="NAME", help="The network (see: alexnet models).  [default: paper]"
+)
+@click.option(
+    "--recipe", "recipe_name", default="paper", show_default=True, metavar="NAME|FILE.json", help="How to train."
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting; see: alexnet recipes.",
+)
+@click.option("--epochs", metavar="N", help="Short for --set epochs=N.")
+@click.option("-b", "--batch-size", metavar="N", help="Short for --set batch_size=N.")
+@click.option("--lr", metavar="RATE", help="Short for --set lr=RATE.")
+@click.option("--seed", metavar="N", help="Short for --set seed=N.")
+@click.option("-o", "--out", "--output", type=PATH, help="The run directory.  [default: runs/MODEL-RECIPE]")
+@from_option
+@click.option("--input-size", type=int, metavar="N", help="Pixels of the crops.  [default: the network's]")
+@click.option("--classes", type=int, metavar="N", help="Outputs, which must be the data's.  [default: the data's]")
+@click.option("--init-from", type=PATH, metavar="MODEL", help="Start with the weights of a model: fine-tuning.")
+@click.option("--freeze", default="", metavar="LAYERS", help="Leave layers as they are, e.g. conv1,conv2.")
+@click.option("--overfit", type=click.IntRange(min=1), metavar="N", help="Self-test: learn N photographs by heart.")
+@click.option(
+    "--save-every",
+    type=click.FloatRange(min=0),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two checkpoints.",
+)
+@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="Go on with a run that stopped.")
+@click.option("--data", "moved", type=PATH, metavar="STORE", help="With --resume: the store, if it has moved.")
+@click.option("--print-recipe", is_flag=True, help="Print the settings as JSON and stop; --recipe reads such a file.")
+@place_options
+@workers_option("Threads that assemble batches.", default=1)
+@progress_options
+@click.pass_context
+def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_recipe: bool, **options: Any) -> None:
+    """Train a network on DATA.
+
+    The run directory gets the settings, logs, checkpoints and, at the end, the model of the lowest validation error.
+    """
+    session: Session = ctx.obj
+    if resumed is not None:
+        _resume(ctx, session, resumed, options["moved"] or (Path(data) if data else None))
+        return
+    if options["moved"] is not None:
+        raise ConfigError("--data goes with --resume; to start a run, give DATA without it.")
+    chosen = resolve(options["recipe_name"], options["settings"], {name: options[name] for name in SHORTHANDS})
+    freeze = tuple(filter(None, options["freeze"].split(",")))
+    if print_recipe:
+        from alexnet.train.plan import frozen
+
+        print_json(frozen(chosen, freeze).to_json())
+        return
+    if data is None:
+        raise click.UsageError("Missing argument 'DATA': a store, a folder of class folders, or a source.", ctx)
+    _start(session, data, chosen, freeze, options)
+
+
+def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str | None]) -> Recipe:
+    """The recipe of that name or in that file, with settings changed by --set and by options of their own."""
+    path = Path(name)
+    if path.suffix == ".json":
+        try:
+            chosen = read_recipe(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"There is no recipe file {name}; a name without .json is one of: {', '.join(RECIPES)}."
+            ) from None
+    else:
+        chosen = recipe(name)
+    settings = parse_assignments(assignments)
+    for key, value in shorthands.items():
+        if value is not None and settings.setdefault(key, value) != value:
+            raise ConfigError(
+                f"The setting {key} is given twice, as {settings[key]!r} and as {value!r}; leave one out."
+            )
+    return chosen.updated(settings)
+
+
+def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any]) -> None:
+    from alexnet.cli.places import find_model, find_store
+    from alexnet.model.device import place
+    from alexnet.weights.model_dir import load_model
+
+    place(options["device"], options["dtype"])  # an impossible one should not wait for the data
+    start = load_model(find_model(session, options["init_from"])) if options["init_from"] else None
+    spec = _spec(options["model"], start, options["input_size"])
+    store = find_store(session, data, options["location"])
+    classes = options["classes"]
+    spec = replace(spec, classes=len(store.classes) if classes is None else classes)
+    out = options["out"] or Path("runs") / f"{spec.name}-{chosen.name}"
+    how = {"init_from": start, "freeze": freeze, "overfit": options["overfit"] or 0}
+    _finish(session, run_training(session, store, spec, chosen, out, _runtime(options), **how), store)
+
+
+def run_training(
+    session: Session, store: "Store", spec: "Spec", chosen: Recipe, out: Path, runtime: "Runtime", **how: Any
+) -> "Run":
+    """The finished run, its progress shown."""
+    from alexnet.cli.progress import Meter
+    from alexnet.train.train import train
+
+    with Meter(session) as meter:
+        return train(store, spec, chosen, out, runtime=runtime, listener=meter.training, **how)
+
+
+def _spec(name: str | None, start: "Model | None", input_size: int | None) -> "Spec":
+    """The network asked for; with a model to start from, that model's."""
+    from alexnet.model.variants import variant
+
+    if start is None:
+        return variant(name or "paper", input_size=input_size)
+    spec = start.net.spec
+    if name not in (None, spec.name):
+        raise ConfigError(
+            f"--model {name} was asked for, but the model to start from is {spec.name!r}; leave out --model."
+        )
+    return spec if input_size is None else replace(spec, input_size=input_size)
+
+
+def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None) -> None:
+    from alexnet.cli.progress import Meter
+    from alexnet.data.store import Store
+    from alexnet.train.run import open_run
+    from alexnet.train.train import resume
+
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if surplus := given - RESUMABLE:
+        names = ", ".join(max(param.opts, key=len) for param in ctx.command.params if param.name in surplus)
+        raise ConfigError(
+            f"{names} cannot change in a run that has begun; leave it out, or train anew without --resume."
+        )
+    told = open_run(path).read("run.json")
+    kept = {name: told[name] for name in ("device", "dtype", "threads") if name not in given}
+    with Meter(session) as meter:
+        run = resume(path, runtime=_runtime({**ctx.params, **kept}), data=moved, listener=meter.training)
+    _finish(session, run, Store.open(moved or told["data"]))
+
+
+def _runtime(options: dict[str, Any]) -> "Runtime":
+    from alexnet.train.train import Runtime
+
+    return Runtime(
+        device=options["device"],
+        dtype=options["dtype"],
+        threads=options["threads"],
+        workers=options["workers"],
+        save_every=options["save_every"],
+    )
+
+
+def _finish(session: Session, run: "Run", store: "Store") -> None:
+    """Says where everything lies, how good it is, and what to type next."""
+    from alexnet.weights.model_dir import read_description
+
+    provenance = read_description(run.model)["provenance"]
+    errors = provenance["errors"]
+    click.echo(f"Run      {run.path}")
+    click.echo(f"Model    {run.model}, weights of {provenance['weights_of']}")
+    if "val_top1_error" in errors:
+        top5 = percent(errors["val_top5_error"])
+        click.echo(f"Error    {percent(errors['val_top1_error'])} top-1, {top5} top-5, on the validation photographs")
+    unseen = next((f" --split {split}" for split in ("test", "val") if split in store.splits), " --split train")
+    model = quote(str(run.model))
+    session.note(f"Next     alexnet evaluate {model} {quote(str(store.path))}{unseen}")
+    session.note(f"         alexnet predict {model} PHOTOGRAPH")

@@ -1,0 +1,55 @@
+"""The yardstick: a linear classifier on the pixels. N photographs, D numbers each, K classes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexnet.data.images import SIDE as STORED
+from alexnet.data.store import Store
+from alexnet.errors import ConfigError
+
+SIDE = 32
+MOST = 5_000  # photographs; the time grows with their cube
+PENALTIES = (1e1, 1e2, 1e3, 1e4)
+
+
+def linear_error(store: Store, split: str = "test") -> float:
+    """The share of a split, 0 to 1, that ridge regression on 32×32 RGB pixels to one-hot classes gets wrong.
+
+    It learns from the "train" photographs, with the penalty that does best on "val" (the middle one without a "val"
+    split). Raises ConfigError when there are too many photographs for this direct solution.
+    """
+    rows = store.split("train")
+    if len(rows) > MOST:
+        raise ConfigError(
+            f"{store.path} has {len(rows)} training photographs; this linear classifier takes {MOST} at most."
+        )
+    x, labels = _pixels(store, rows), store.labels[rows]
+    centre = x.mean(axis=0)
+    x -= centre
+    products = x @ x.T  # (N, N): the dual form, since N is less than D
+    targets = np.eye(len(store.classes))[labels] - 1 / len(store.classes)
+
+    def weights(penalty: float) -> NDArray[np.float64]:
+        solution: NDArray[np.float64] = x.T @ np.linalg.solve(products + penalty * np.eye(len(x)), targets)
+        return solution  # (D, K)
+
+    penalty = PENALTIES[len(PENALTIES) // 2]
+    if "val" in store.splits:
+        held, truth = _pixels(store, store.split("val")) - centre, store.labels[store.split("val")]
+        penalty = min(PENALTIES, key=lambda each: _error(held @ weights(each), truth))
+    asked = store.split(split)
+    return _error((_pixels(store, asked) - centre) @ weights(penalty), store.labels[asked])
+
+
+def _error(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    return float((scores.argmax(axis=1) != labels).mean())
+
+
+def _pixels(store: Store, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Photographs averaged down to 32×32, from 0 to 1: (N, D)."""
+    block = STORED // SIDE
+    sums = np.empty((len(positions), SIDE, SIDE, 3))
+    for row, position in enumerate(positions.tolist()):
+        bands = store.read(position).reshape(SIDE, block, -1).sum(axis=1, dtype=np.uint16)  # whole rows at once: fast
+        sums[row] = bands.reshape(SIDE, SIDE, block, 3).sum(axis=2)
+    return sums.reshape(len(positions), -1) / (255 * block**2)

@@ -1,0 +1,59 @@
+// What crosses the border between Python (native.py mirrors every line of this file) and C++.
+#pragma once
+#include <cstdint>
+
+// Raised with every change of this file, so that a library built from older sources is refused.
+constexpr int64_t ABI = 1;
+
+// y = x * (k + alpha * (sum of x^2 over channels c-lo .. c+hi))^-beta, inside each of `towers` equal blocks.
+struct Norm {
+    int64_t channels, towers, lo, hi;
+    double k, alpha, beta;
+};
+
+// [ReLU ->] [norm ->] max-pool [-> ReLU] of (images, height, width, channels). ReLU before a pool without
+// norm is the same function as ReLU after it, and is expressed so.
+struct Stage {
+    Norm norm;
+    int64_t images, height, width, kernel, stride;
+    int64_t normalises, relu_before, relu_after;
+};
+
+// The largest kernel whose window places fit a byte beside the mark DEAD.
+constexpr int64_t MAX_KERNEL = 15;
+
+// Crops of `images` photographs of 3 interleaved colours and `width` columns, each row (pixel - mean + shift) *
+// scale, folded into `blocks` * `blocks` blocks of `fold` * `fold` pixels; zero where a block has no crop.
+struct Augment {
+    int64_t images, width, crop, fold, blocks;
+    double scale;
+    const uint8_t *const *pixels;  // by image
+    const int64_t *top, *left;     // by image
+    const uint8_t *mirrored;       // by image; the mean is not mirrored
+    const float *shift, *mean;     // (images, 3), (crop, crop, 3)
+};
+
+// All functions return 0, or 1 when there is no memory for scratch. `bf16` says what `void*` points to:
+// bfloat16 (1) or float (0). Tensors are dense and channels-last.
+struct Kernels {
+    const char *instructions;
+    int (*norm_forward)(const Norm *, int64_t pixels, int bf16, int threads, const void *x, void *y);
+    int (*norm_backward)(const Norm *, int64_t pixels, int bf16, int threads, const void *x, const void *gy,
+                         void *gx);
+    // `argmax` may be null: then nothing is recorded for a backward pass.
+    int (*stage_forward)(const Stage *, int bf16, int threads, const void *x, void *y, uint8_t *argmax);
+    // `x` is read only if the stage normalises.
+    int (*stage_backward)(const Stage *, int bf16, int threads, const void *x, const uint8_t *argmax,
+                          const void *gy, void *gx);
+    // `bf16` speaks of `grad`; `working` is bfloat16 or null.
+    int (*momentum_update)(int64_t count, int bf16, int threads, double lr, double momentum,
+                           double weight_decay, const void *grad, float *master, float *velocity,
+                           void *working);
+    // An element is dropped if its 32 random bits are below `threshold`; the others are multiplied by `scale`.
+    int (*dropout_forward)(int64_t count, int bf16, int threads, int64_t seed, int64_t threshold, double scale,
+                           int relu, const void *x, void *y);
+    // `y` is the forward pass's output if that began with a ReLU, and null if not.
+    int (*dropout_backward)(int64_t count, int bf16, int threads, int64_t seed, int64_t threshold,
+                            double scale, const void *y, const void *gy, void *gx);
+    int (*augment)(const Augment *, int bf16, int threads, void *out);
+};

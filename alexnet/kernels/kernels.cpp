@@ -1,0 +1,79 @@
+// The table of kernels for one instruction set. Compiled once for each, with INSTRUCTIONS the set's name and
+// the compiler flags that allow it; dispatch.cpp chooses at run time.
+#include "abi.h"
+#include "augment.h"
+#include "dropout.h"
+#include "norm.h"
+#include "stage.h"
+#include "update.h"
+
+namespace {
+
+// Calls `f` with pointers to the element type that `is_bf16` names.
+template <class F> int typed(int is_bf16, F f) { return is_bf16 ? f(bf16()) : f(float()); }
+
+template <class T> const T *in(const void *p, T) { return static_cast<const T *>(p); }
+template <class T> T *out(void *p, T) { return static_cast<T *>(p); }
+
+int norm_forward(const Norm *n, int64_t pixels, int is_bf16, int threads, const void *x, void *y) {
+    return typed(is_bf16, [=](auto t) { return norm_forward(*n, pixels, threads, in(x, t), out(y, t)); });
+}
+
+int norm_backward(const Norm *n, int64_t pixels, int is_bf16, int threads, const void *x, const void *gy,
+                  void *gx) {
+    return typed(is_bf16, [=](auto t) {
+        return norm_backward(*n, pixels, threads, in(x, t), in(gy, t), out(gx, t));
+    });
+}
+
+int stage_forward(const Stage *s, int is_bf16, int threads, const void *x, void *y, uint8_t *argmax) {
+    return typed(is_bf16, [=](auto t) { return stage_forward(*s, threads, in(x, t), out(y, t), argmax); });
+}
+
+int stage_backward(const Stage *s, int is_bf16, int threads, const void *x, const uint8_t *argmax,
+                   const void *gy, void *gx) {
+    return typed(is_bf16, [=](auto t) {
+        return stage_backward(*s, threads, in(x, t), argmax, in(gy, t), out(gx, t));
+    });
+}
+
+int momentum_update(int64_t count, int is_bf16, int threads, double lr, double momentum, double weight_decay,
+                    const void *grad, float *master, float *velocity, void *working) {
+    return typed(is_bf16, [=](auto t) {
+        return momentum_update(count, threads, float(lr), float(momentum), float(weight_decay), in(grad, t),
+                               master, velocity, static_cast<bf16 *>(working));
+    });
+}
+
+int dropout_forward(int64_t count, int is_bf16, int threads, int64_t seed, int64_t threshold, double scale,
+                    int relu, const void *x, void *y) {
+    return typed(is_bf16, [=](auto t) {
+        return dropout_forward(count, threads, uint64_t(seed), uint32_t(threshold), float(scale), relu != 0,
+                               in(x, t), out(y, t));
+    });
+}
+
+int dropout_backward(int64_t count, int is_bf16, int threads, int64_t seed, int64_t threshold, double scale,
+                     const void *y, const void *gy, void *gx) {
+    return typed(is_bf16, [=](auto t) {
+        return dropout_backward(count, threads, uint64_t(seed), uint32_t(threshold), float(scale), in(y, t),
+                                in(gy, t), out(gx, t));
+    });
+}
+
+int augment(const Augment *a, int is_bf16, int threads, void *to) {
+    return typed(is_bf16, [=](auto t) { return augment(*a, threads, out(to, t)); });
+}
+
+} // namespace
+
+#define NAME_OF(x) #x
+#define STRING_OF(x) NAME_OF(x)
+#define TABLE_OF(x) kernels_##x
+#define TABLE(x) TABLE_OF(x)
+
+extern const Kernels TABLE(INSTRUCTIONS);
+const Kernels TABLE(INSTRUCTIONS) = {
+    STRING_OF(INSTRUCTIONS), norm_forward,    norm_backward,   stage_forward,
+    stage_backward,          momentum_update, dropout_forward, dropout_backward, augment,
+};

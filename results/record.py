@@ -1,0 +1,98 @@
+"""Writes the record of a finished training run: what was asked, done and measured. See README.md in this folder."""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import alexnet
+from alexnet.data.check import check
+from alexnet.data.store import Store
+from alexnet.evaluate.evaluate import evaluate
+from alexnet.evaluate.predict import predict
+from alexnet.model.device import Placement
+
+EXAMPLES = 5
+
+
+def main() -> None:
+    """Prints the record as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--question", required=True)
+    arguments = parser.parse_args()
+    print(json.dumps(record(arguments.run, arguments.store, arguments.split, arguments.question), indent=1))
+
+
+def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, Any]:
+    """The record of `run`, its model measured on a split of the store."""
+    told = {
+        name: json.loads((run / f"{name}.json").read_text()) for name in ("recipe", "environment", "run", "summary")
+    }
+    store = Store.open(store_path)
+    model = alexnet.load_model(run / "model")
+    placement = alexnet.place(told["run"]["device"], told["run"]["dtype"])
+    tallies = {crops: evaluate([model], store, split=split, crops=crops, placement=placement) for crops in (1, 10)}
+    environment = told["environment"]
+    command = environment.pop("command")
+    return {
+        "question": question,
+        "command": " ".join(["alexnet", *command[1:]]),
+        "commit": subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip(),
+        "seed": told["recipe"]["seed"],
+        "recipe": told["recipe"],
+        "data": {"source": store.manifest["source"], "fingerprint": store.fingerprint, "splits": store.splits},
+        "environment": environment,
+        "epochs": told["summary"]["epochs"],
+        "weights_of_epoch": told["summary"]["weights_of"],
+        "training_seconds": round(told["summary"]["seconds"], 1),
+        "images_per_second": round(told["summary"]["rate"], 1),
+        "peak_memory_bytes": told["summary"]["peak_memory"],
+        "split": split,
+        "centre_crop": _errors(tallies[1]),
+        "ten_crop": _errors(tallies[10]),
+        "lookalikes_across_splits": sum(group.leaks for group in check(store).lookalikes),
+        "examples": _examples(model, store, split, placement),
+    }
+
+
+def _errors(tally: Any) -> dict[str, Any]:
+    plain = tally.to_json()
+    return {name: plain[name] for name in ("images", "top1_error", "top5_error", "loss")}
+
+
+def _examples(model: Any, store: Store, split: str, placement: Placement) -> list[dict[str, Any]]:
+    """The first photographs of the split, spread evenly over the classes, with their first three answers.
+
+    Chosen by place alone, before anybody has seen how they turn out.
+    """
+    rows = store.split(split)
+    chosen = rows[:: len(rows) // EXAMPLES][:EXAMPLES].tolist()
+    images = ((store.paths[position], lambda position=position: _png(store, position)) for position in chosen)
+    return [
+        {
+            "photograph": answer.image,
+            "true": store.classes[store.labels[position]].name,
+            "answers": [[each.name, round(each.probability, 4)] for each in answer.answers],
+        }
+        for position, answer in zip(chosen, predict(model, images, top=3, placement=placement), strict=True)
+    ]
+
+
+def _png(store: Store, position: int) -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(store.read(position)).save(file, "PNG")
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()

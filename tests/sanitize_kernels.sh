@@ -1,0 +1,18 @@
+#!/bin/sh
+# The tests of the kernels under the address and undefined-behaviour sanitizers, in a copy of the package whose
+# library is built with them. PyTorch itself is not checked: its leaks at exit are not ours.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-$here/.venv/bin/python}
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cd "$here"
+cp -r alexnet tests setup.py pyproject.toml README.md LICENSE "$copy"
+cd "$copy"
+rm -f alexnet/kernels/_native*
+flags="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=$flags "$python" setup.py --quiet build_ext --inplace
+ls alexnet/kernels/_native*
+LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so)" \
+    ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$copy" \
+    "$python" -m pytest "$@" tests/test_kernels_ops.py tests/test_kernels_augment.py

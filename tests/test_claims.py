@@ -1,0 +1,83 @@
+"""The numbers that README and the documents print: recomputed, or read from the record that they quote."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from commanding import alexnet
+
+from alexnet.model.account import account
+from alexnet.model.variants import PAPER, variant
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECORDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "results").glob("*.json")}
+
+
+def test_the_layer_table_is_the_one_that_the_command_prints() -> None:
+    printed = re.search(r"^\$ alexnet layers paper\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert printed, "README shows `alexnet layers paper`"
+    lines = [line.rstrip() for line in alexnet("layers", "paper").stdout.splitlines()]
+    for line in printed[1].splitlines():
+        assert line == "…" or line.rstrip() in lines, line
+
+
+def test_the_size_of_the_network_is_stated_right() -> None:
+    total = account(PAPER).to_json()["total"]
+    for number in (total["parameters"], total["neurons"], total["macs"]):
+        assert f"{number:,}" in README
+    assert f"{total['parameter_bytes'] / 2**20:.2f} MiB" in README
+    assert account(variant("paper", input_size=227)).total("parameters") == total["parameters"]
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS))
+def test_a_record_says_all_that_a_result_needs(name: str) -> None:
+    record = RECORDS[name]
+    for key in ("question", "command", "commit", "seed", "recipe", "environment", "training_seconds", "epochs"):
+        assert record[key] not in (None, "", {}), key
+    assert re.fullmatch(r"[0-9a-f]{40}", record["commit"])
+    for crops in ("centre_crop", "ten_crop"):
+        measured = record[crops]
+        # an error is a count of photographs over their number
+        assert (measured["top1_error"] * measured["images"]) == pytest.approx(
+            round(measured["top1_error"] * measured["images"]), abs=1e-6
+        )
+        assert 0 <= measured["top5_error"] <= measured["top1_error"] <= 1
+    assert not any(part in json.dumps(record) for part in ("/root/", "/home/")), "no paths of a machine"
+
+
+def percent(error: float) -> str:
+    return f"{100 * error:.1f} %"
+
+
+def test_quoted_results_are_those_of_the_records() -> None:
+    quoted = re.findall(r"^\|.*results/([\w-]+)\.json.*\|$", README, re.MULTILINE)
+    assert quoted, "README quotes records"
+    for line in README.splitlines():
+        for name in re.findall(r"results/([\w-]+)\.json", line):
+            if not line.startswith("|"):
+                continue
+            record = RECORDS[name]
+            for crops in ("centre_crop", "ten_crop"):
+                for error in ("top1_error", "top5_error"):
+                    assert percent(record[crops][error]) in line, f"{name}: {crops} {error}"
+
+
+def test_the_examples_shown_are_those_of_the_record() -> None:
+    for name, record in RECORDS.items():
+        if f"results/{name}.json" not in README:
+            continue
+        for example in record["examples"]:
+            row = next((line for line in README.splitlines() if f"`{example['photograph']}`" in line), None)
+            assert row, example["photograph"]
+            assert example["true"] in row
+            for answer, probability in example["answers"]:
+                assert f"{answer} {percent(probability)}" in row
+
+
+def test_errata_of_seeds_that_the_page_repeats_are_arithmetic() -> None:
+    """fc8's 1,000 biases are what a total of 60,964,224 leaves out."""
+    fc8 = account(PAPER).rows[-1]
+    assert fc8.parameters == 1000 * 4096 + 1000
+    assert account(PAPER).total("parameters") - 1000 == 60_964_224

@@ -1,0 +1,148 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from commanding import alexnet, photographs, refusal
+from making import CLASSES, Colours, tiny_model, tiny_store
+
+from alexnet.data.store import Store
+from alexnet.evaluate.evaluate import evaluate
+from alexnet.model.device import place
+from alexnet.weights.model_dir import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def models(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two models of the colours, one of them inside a run directory."""
+    folder = tmp_path_factory.mktemp("models")
+    paths = [folder / "one", folder / "run" / "model"]
+    for seed, path in enumerate(paths):
+        save_model(tiny_model(colours, seed=seed), path)
+    return paths
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize("count", [1, 2])
+def test_json_is_what_the_library_counts(crops: int, count: int, models: list[Path], colours: Store) -> None:
+    words = [*models[:count], colours.path, "--split", "test", "--crops", crops, "--dtype", "fp32", "--json"]
+    found = json.loads(alexnet("evaluate", *words).stdout)
+    loaded = [load_model(path) for path in models[:count]]
+    tally = evaluate(loaded, colours, split="test", crops=crops, placement=place("auto", "fp32"))
+    assert found["images"] == 11
+    assert found["crops"] == crops
+    assert found["split"] == "test"
+    assert found["models"] == [str(path) for path in models[:count]]
+    assert (found["top1_error"], found["top5_error"], found["loss"]) == (tally.top1_error, tally.top5_error, tally.loss)
+    assert found["confusion"] == tally.confusion.tolist()
+    names = [name.title() for name in CLASSES]
+    assert found["classes"] == names
+    assert found["class_errors"] == dict(zip(names, tally.class_errors(), strict=True))
+
+
+def test_aliases_and_the_usual_split(models: list[Path], colours: Store) -> None:
+    outputs = {alexnet(verb, models[0], colours.path, "--json").stdout for verb in ("evaluate", "eval", "val")}
+    assert len(outputs) == 1
+    assert json.loads(outputs.pop())["split"] == "val"
+
+
+def test_the_text_shows_errors_and_what_is_hard(models: list[Path], colours: Store) -> None:
+    plain = json.loads(alexnet("evaluate", models[0], colours.path, "--json").stdout)
+    lines = alexnet("evaluate", models[0], colours.path).stdout.splitlines()
+    assert lines[0] == f"{models[0]} on 'val' of {colours.path}"
+    assert lines[2].split() == ["images", "crops", "top-1", "error", "top-5", "error", "loss"]
+    assert lines[3].split()[:3] == ["12", "1", f"{plain['top1_error']:.2%}"[:-1]]
+    worst = max(plain["class_errors"].values())
+    assert plain["class_errors"][lines[6].split()[0]] == worst
+    true, answer, *times = lines[-5].split()
+    count = plain["confusion"][plain["classes"].index(true)][plain["classes"].index(answer)]
+    assert times == [str(count), "of", "2"]
+
+
+def test_a_run_directory_stands_for_its_model(models: list[Path], colours: Store) -> None:
+    run = models[1].parent
+    result = alexnet("evaluate", run, colours.path, "--json")
+    assert json.loads(result.stdout)["models"] == [str(models[1])]
+    assert f"{run} is a run directory; taking its model, {models[1]}." in result.stderr
+
+
+def test_the_confusion_matrix_as_csv(models: list[Path], colours: Store, tmp_path: Path) -> None:
+    plain = json.loads(alexnet("evaluate", models[0], colours.path, "--json", "--confusion", tmp_path / "c.csv").stdout)
+    with open(tmp_path / "c.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["true class", *plain["classes"]]
+    assert rows == [[name, *map(str, row)] for name, row in zip(plain["classes"], plain["confusion"], strict=True)]
+
+
+def test_photographs_are_measured_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
+    folder = photographs(tmp_path / "trees")
+    alexnet("prepare", folder, tmp_path / "store", "-j", "1")
+    store = Store.open(tmp_path / "store")
+    save_model(tiny_model(store), tmp_path / "model")
+    found = [
+        json.loads(alexnet("evaluate", tmp_path / "model", data, "--json").stdout) for data in (folder, store.path)
+    ]
+    assert found[0]["confusion"] == found[1]["confusion"]
+    assert found[0]["images"] == 3
+
+
+def test_a_missing_split_is_never_replaced_in_silence(models: list[Path], tmp_path: Path) -> None:
+    store = tiny_store(tmp_path / "store", Colours(counts={"train": 12, "test": 6}))
+    code, sentence = refusal("evaluate", models[0], store.path)
+    assert code == 2
+    assert "has no photographs in the split 'val'; choose one that it has: --split train (12 photographs), " in sentence
+    code, sentence = refusal("evaluate", models[0], store.path, "--split", "val")
+    assert code == 3
+    assert "has no photographs in split 'val'; it has 'train' (12), 'test' (6)." in sentence
+
+
+def test_other_classes_than_the_models_are_refused(models: list[Path], tmp_path: Path) -> None:
+    store = tiny_store(tmp_path / "store", Colours(counts={"train": 6, "val": 6}, classes=CLASSES[:3]))
+    code, sentence = refusal("evaluate", models[0], store.path)
+    assert code == 3
+    assert "The model knows 6 classes and" in sentence
+    assert "not in both: drab, emerald, fuchsia" in sentence
+
+
+def test_damaged_weights_are_noticed(models: list[Path], colours: Store, tmp_path: Path) -> None:
+    save_model(load_model(models[0]), tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    code, sentence = refusal("evaluate", tmp_path / "model", colours.path)
+    assert code == 3
+    assert f"{file} is damaged: its SHA-256 is not the one in model.json" in sentence
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["MODEL"], 2, "Give at least one MODEL, and DATA last."),
+        (["nowhere", "DATA"], 3, "There is no model at nowhere"),
+        (["DATA", "DATA"], 3, "is not a model directory"),
+        (["MODEL", "nothing"], 2, "Unknown source 'nothing'"),
+        (["MODEL", "DATA", "--confusion", "no/where.csv"], 2, "no/where.csv cannot be written: there is no folder"),
+        (["MODEL", "DATA", "--device", "cuda:99"], 2, "Device 'cuda:99' is not here"),
+    ],
+)
+def test_mistakes_are_sentences(
+    words: list[str],
+    code: int,
+    said: str,
+    models: list[Path],
+    colours: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, object] = {"MODEL": models[0], "DATA": colours.path}
+    found = refusal("evaluate", *(known.get(word, word) for word in words))
+    assert found[0] == code
+    assert said in found[1]

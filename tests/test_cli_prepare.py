@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import pytest
+from commanding import alexnet, photographs, refusal
+
+from alexnet.data.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return photographs(tmp_path / "trees")
+
+
+def test_a_folder_becomes_a_store_and_a_short_report(folder: Path, tmp_path: Path) -> None:
+    (folder / "ash" / "broken.png").write_bytes(b"no image")
+    path = tmp_path / "store"
+    result = alexnet("prepare", folder, path, "--split", "val=0.2,test=0.2", "-j", "1")
+    assert result.exit_code == 0, result.stderr
+    store = Store.open(path)
+    assert store.splits == {"train": 12, "val": 3, "test": 3}
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"Store        {path}"
+    assert lines[1] == "Photographs  18 (train 12, val 3, test 3)"
+    assert lines[2] == "Classes      3"
+    assert lines[3].endswith("MB, raw")
+    assert lines[4] == f"Refused      1; all of them in {path / 'report.json'}"
+    assert lines[5].strip().startswith("ash/broken.png: ")
+    assert json.loads((path / "report.json").read_text())["refused"][0]["path"] == "ash/broken.png"
+
+
+def test_options_reach_the_library(folder: Path, tmp_path: Path) -> None:
+    alexnet("prepare", "folder", tmp_path / "a", "--from", folder, "--encoding", "jpeg", "--quality", "50", "-j", "1")
+    store = Store.open(tmp_path / "a")
+    assert (store.encoding, store.manifest["quality"]) == ("jpeg", 50)
+    words = ("--split", "val=0.5", "-j", "1")
+    for seed in ("1", "2"):
+        assert alexnet("prepare", folder, tmp_path / seed, *words, "--split-seed", seed).exit_code == 0
+    one, two = (Store.open(tmp_path / seed) for seed in ("1", "2"))
+    assert one.split("val").tolist() != two.split("val").tolist()
+
+
+def test_shapes_are_drawn_as_asked_for(tmp_path: Path) -> None:
+    words = ("prepare", "shapes", tmp_path / "s", "--per-class", "train=2,test=1", "--seed", "7", "-j", "1")
+    assert alexnet(*words).exit_code == 0
+    assert Store.open(tmp_path / "s").splits == {"train": 20, "test": 10}
+    code, sentence = refusal(*words[:-3], "8")
+    assert code == 3
+    assert "is a store already, of other photographs or with other options" in sentence
+
+
+def test_strict_stops_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    (folder / "ash" / "broken.png").write_bytes(b"no image")
+    code, sentence = refusal("prepare", folder, tmp_path / "out" / "s", "--strict", "-j", "1")
+    assert code == 3
+    assert "ash/broken.png" in sentence
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["flowers71"], "Unknown source 'flowers71'; did you mean 'flowers17' or"),
+        (["flowers17"], "alexnet data download flowers17"),
+        (["shapes", "--from", "x"], "is built in"),
+        (["shapes", "--encoding", "jpg"], "Unknown encoding 'jpg'; did you mean 'jpeg'?"),
+        (["shapes", "--quality", "0"], "quality must be from 1 to 100, not 0"),
+        (["shapes", "--split", "val"], "--split takes name=number pairs like val=0.1,test=0.2, not 'val'."),
+        (["shapes", "--split", "val=0.1"], "a share can only be asked for a split that it does not give"),
+        (["shapes", "--per-class", "train=many"], "--per-class takes name=number pairs"),
+        (["shapes", "--per-class", "trian=3"], "'trian'"),
+    ],
+)
+def test_what_cannot_be_prepared_is_a_sentence(words: list[str], said: str, tmp_path: Path) -> None:
+    source, *options = words
+    code, sentence = refusal("prepare", source, tmp_path / "s", *options)
+    assert code == 2
+    assert said in sentence
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    code, sentence = refusal("prepare", tmp_path / "nowhere", tmp_path / "s")
+    assert code == 3
+    assert f"{tmp_path / 'nowhere'} does not exist" in sentence
+
+
+def test_options_of_shapes_are_refused_elsewhere(folder: Path, tmp_path: Path) -> None:
+    code, sentence = refusal("prepare", folder, tmp_path / "s", "--seed", "3")
+    assert code == 2
+    assert "--per-class and --seed are for the source 'shapes', not for 'folder'" in sentence
+
+
+def test_an_archive_downloaded_before_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
+    archive = tmp_path / "home" / "downloads" / "17flowers.tgz"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"nothing like an archive")
+    result = alexnet("prepare", "flowers17", tmp_path / "s")
+    assert result.exit_code == 3
+    note, error = result.stderr.splitlines()
+    assert note == f"Taking flowers17 from {archive}."
+    assert str(archive) in error

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from making import Colours, tiny_store
+from sklearn.linear_model import Ridge
+
+import alexnet.evaluate.linear as linear
+from alexnet.data.store import Store
+from alexnet.errors import ConfigError
+from alexnet.evaluate.linear import PENALTIES, linear_error
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Colours so noisy that a linear classifier gets some wrong and some right."""
+    counts = {"train": 42, "val": 18, "test": 30}
+    return tiny_store(tmp_path_factory.mktemp("noisy") / "store", Colours(counts=counts, noise=1500.0))
+
+
+def by_hand(store: Store, penalty: float, split: str) -> float:
+    """The error by another library's ridge regression."""
+
+    def pixels(split: str) -> np.ndarray:
+        return np.stack(
+            [store.read(row).reshape(32, 8, 32, 8, 3).mean((1, 3)).ravel() / 255 for row in store.split(split)]
+        )
+
+    ridge = Ridge(alpha=penalty).fit(pixels("train"), np.eye(len(store.classes))[store.labels[store.split("train")]])
+    return float((ridge.predict(pixels(split)).argmax(1) != store.labels[store.split(split)]).mean())
+
+
+def test_it_is_ridge_regression_with_the_penalty_that_val_likes_best(noisy: Store) -> None:
+    best = min(PENALTIES, key=lambda penalty: by_hand(noisy, penalty, "val"))
+    assert 0 < by_hand(noisy, best, "test") < 1
+    assert linear_error(noisy) == by_hand(noisy, best, "test")
+
+
+def test_too_many_photographs_are_refused(noisy: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "MOST", 41)
+    with pytest.raises(ConfigError, match="has 42 training photographs; this linear classifier takes 41 at most"):
+        linear_error(noisy)
+
+
+def test_without_val_the_penalty_is_the_middle_one(tmp_path: Path) -> None:
+    store = tiny_store(tmp_path / "store", Colours(counts={"train": 12, "test": 30}, noise=1000.0))
+    errors = [by_hand(store, penalty, "test") for penalty in PENALTIES]
+    assert len(set(errors)) > 1
+    assert linear_error(store) == errors[2]

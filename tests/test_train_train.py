@@ -1,0 +1,458 @@
+import csv
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import training_process
+from making import CLASSES, Colours, tiny_model, tiny_recipe, tiny_spec, tiny_store
+
+from alexnet.data.store import Store
+from alexnet.errors import AlexNetError, ConfigError, DataError, WeightsError
+from alexnet.evaluate.evaluate import evaluate
+from alexnet.model.device import place
+from alexnet.model.net import AlexNet
+from alexnet.train.events import EpochEnd, Event, Started, Step
+from alexnet.train.interrupt import Interrupted
+from alexnet.train.recipe import Recipe, read_recipe
+from alexnet.train.run import Run
+from alexnet.train.train import Runtime, resume, train
+from alexnet.train.watch import Diverged
+from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
+from alexnet.weights.model_dir import load_model, save_model
+
+RUNTIME = Runtime(device="cpu", dtype="fp32", threads=1)
+RECIPE = training_process.RECIPE
+TIMES = {"rate", "waiting", "seconds"}
+Train = Callable[..., Run]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def go(colours: Store, tmp_path: Path) -> Train:
+    def run(recipe: Recipe = RECIPE, **options: Any) -> Run:
+        return train(
+            options.pop("store", colours),
+            options.pop("spec", tiny_spec()),
+            recipe,
+            options.pop("out", tmp_path / "run"),
+            **{"runtime": RUNTIME, **options},
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that nothing disturbed."""
+    return train(colours, tiny_spec(), RECIPE, tmp_path_factory.mktemp("whole") / "run", runtime=RUNTIME)
+
+
+def metrics(run: Run) -> list[dict[str, str]]:
+    with open(run.path / "metrics.csv", newline="") as file:
+        return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+
+
+def events(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return dict(load_model(run.model).net.state_dict())
+
+
+def difference(one: Run, other: Run) -> set[str]:
+    """What two finished runs differ in, times aside."""
+    found = {"metrics"} if metrics(one) != metrics(other) else set()
+    for kind in ("weights", "velocity"):
+        mine, theirs = (load_checkpoint(run.last)[kind] for run in (one, other))
+        if any(not torch.equal(mine[name], theirs[name]) for name in mine.keys() | theirs.keys()):
+            found.add(kind)
+    digests = [hashlib.sha256((run.model / "model.safetensors").read_bytes()).digest() for run in (one, other)]
+    return found | ({"model"} if digests[0] != digests[1] else set())
+
+
+def stop_at(number: int, *, epoch: int, step: int) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
+        if isinstance(event, Step) and (event.epoch, event.step) == (epoch, step):
+            signal.raise_signal(number)
+
+    return listen
+
+
+# --- determinism
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit(whole: Run, go: Train) -> None:
+    assert difference(whole, go()) == set()
+
+
+def test_another_seed_gives_another_run(whole: Run, go: Train) -> None:
+    assert difference(whole, go(replace(RECIPE, seed=1))) == {"metrics", "weights", "velocity", "model"}
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_results_do_not_depend_on_the_number_of_workers(whole: Run, go: Train, workers: int) -> None:
+    assert difference(whole, go(runtime=replace(RUNTIME, workers=workers))) == set()
+
+
+def test_with_two_threads_runs_are_equal_bit_for_bit_too(go: Train) -> None:
+    two, recipe = replace(RUNTIME, threads=2), replace(RECIPE, epochs=1)
+    first = go(recipe, runtime=two)
+    with pytest.raises(Interrupted) as caught:
+        go(recipe, runtime=two, listener=stop_at(signal.SIGTERM, epoch=1, step=3))
+    torch.set_num_threads(1)
+    assert difference(first, resume(Path(str(caught.value).rpartition(" ")[2]))) == set()
+    assert torch.get_num_threads() == 2
+
+
+# --- stopping and going on
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(whole: Run, go: Train, number: int) -> None:
+    with pytest.raises(Interrupted, match=r"after epoch 1, step 3; go on with: alexnet train --resume .*run") as caught:
+        go(listener=stop_at(number, epoch=2, step=3))
+    run = Run(Path(str(caught.value).rpartition(" ")[2]))
+    assert caught.value.exit_code == 128 + number
+    assert not run.model.exists()
+    told: list[Event] = []
+    assert resume(run.path, listener=told.append) == run
+    assert difference(whole, run) == set()
+    (started,) = [event for event in told if isinstance(event, Started)]
+    assert (started.epoch, started.step) == (1, 3)
+
+
+def test_a_run_stopped_again_and_again_goes_on_bit_for_bit(whole: Run, go: Train) -> None:
+    with pytest.raises(Interrupted) as caught:
+        go(listener=stop_at(signal.SIGTERM, epoch=1, step=1))
+    path = Path(str(caught.value).rpartition(" ")[2])
+    for epoch, step in ((1, 2), (1, 6), (3, 5)):
+        with pytest.raises(Interrupted):
+            resume(path, listener=stop_at(signal.SIGTERM, epoch=epoch, step=step))
+    assert difference(whole, resume(path)) == set()
+    assert [line["epoch"] for line in events(Run(path)) if line["event"] == "EpochEnd"] == [1, 2, 3]
+
+
+def test_a_finished_run_resumed_is_the_same(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "copy")
+    told: list[Event] = []
+    run = resume(tmp_path / "copy", listener=told.append)
+    assert difference(whole, run) == set()
+    assert not [event for event in told if isinstance(event, Step)]
+
+
+class Child:
+    """A training process that waits after it has saved its state at an epoch and step."""
+
+    def __init__(self, store: Store, out: Path, epoch: int, step: int) -> None:
+        program = Path(training_process.__file__)
+        command = [sys.executable, str(program), str(store.path), str(out), str(epoch), str(step)]
+        environment = {**os.environ, "PYTHONPATH": str(program.parents[1])}
+        self.run = Run(out)
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def wait_until_here(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "here\n"
+
+    def end(self) -> str:
+        """Lets it go on; what it has to say before it ends."""
+        return self.process.communicate("\n")[0]
+
+
+@pytest.fixture(scope="module")
+def children(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Three processes, started at once: most of their time is that of importing PyTorch."""
+    folder = tmp_path_factory.mktemp("children")
+    started = {name: Child(colours, folder / name, 1, 4) for name in ("KILL", "TERM", "INT")}
+    yield started
+    for child in started.values():
+        child.process.kill()
+        child.process.communicate()
+
+
+def test_a_run_that_was_killed_goes_on_bit_for_bit(whole: Run, children: dict[str, Child]) -> None:
+    child = children["KILL"]
+    child.wait_until_here()
+    child.process.kill()
+    assert child.process.wait() == -signal.SIGKILL
+    (child.run.last.parent / ".last.pt.tmp").write_bytes(b"what a kill in the middle of writing leaves behind")
+    assert difference(whole, resume(child.run.path)) == set()
+    assert sorted(file.name for file in child.run.last.parent.iterdir()) == ["best.pt", "last.pt"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("INT", 130)])
+def test_a_process_told_to_stop_saves_and_says_how_to_go_on(
+    whole: Run, children: dict[str, Child], name: str, code: int
+) -> None:
+    child = children[name]
+    child.wait_until_here()
+    child.process.send_signal(signal.Signals[f"SIG{name}"])
+    said = child.end()
+    assert said == f"Stopped after epoch 1, step 4; go on with: alexnet train --resume {child.run.path}\n"
+    assert child.process.returncode == code
+    assert difference(whole, resume(child.run.path)) == set()
+
+
+def test_a_run_may_be_resumed_where_its_store_has_moved(whole: Run, colours: Store, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    shutil.copytree(colours.path, tmp_path / "moved")
+    told = Run(tmp_path / "run").read("run.json")
+    Run(tmp_path / "run").write("run.json", {**told, "data": str(tmp_path / "gone")})
+    with pytest.raises(DataError, match="gone"):
+        resume(tmp_path / "run")
+    assert difference(whole, resume(tmp_path / "run", data=tmp_path / "moved")) == set()
+
+
+def test_another_store_is_refused(whole: Run, tmp_path: Path) -> None:
+    tiny_store(tmp_path / "other", Colours({"train": 12, "val": 6}))
+    with pytest.raises(ConfigError, match=r"other is not the store that .* was trained on: .*--data"):
+        resume(whole.path, data=tmp_path / "other")
+
+
+def test_what_cannot_be_resumed_is_a_sentence(whole: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere is not a run directory"):
+        resume(tmp_path / "nowhere")
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    content = run.last.read_bytes()
+    run.last.write_bytes(content[: len(content) // 2])
+    with pytest.raises(WeightsError, match=r"last\.pt is damaged"):
+        resume(run.path)
+    run.last.unlink()
+    with pytest.raises(WeightsError, match=r"no checkpoint at .*last\.pt; the run stopped before it wrote one"):
+        resume(run.path)
+
+
+@pytest.mark.parametrize("change", ["shape", "missing", "foreign"])
+def test_a_checkpoint_of_another_network_is_refused(whole: Run, tmp_path: Path, change: str) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    content = load_checkpoint(run.last)
+    match change:
+        case "shape":
+            content["weights"]["fc2.bias"] = torch.zeros(3)
+        case "missing":
+            del content["velocity"]["fc2.bias"]
+        case "foreign":
+            content = {"epoch": 3}
+    save_checkpoint(run.last, content)
+    with pytest.raises(WeightsError, match=r"last\.pt is not a checkpoint of the network and version that .* says"):
+        resume(run.path)
+
+
+# --- what a run leaves
+
+
+def test_a_run_directory_holds_all_there_is_to_know(whole: Run, colours: Store) -> None:
+    assert read_recipe((whole.path / "recipe.json").read_text()) == RECIPE
+    told = whole.read("run.json")
+    assert (told["data"], told["fingerprint"]) == (str(colours.path), colours.fingerprint)
+    assert (told["device"], told["dtype"], told["threads"]) == ("cpu", "fp32", 1)
+    assert whole.read("environment.json")["torch"] == torch.__version__
+    lines = events(whole)
+    kinds = [line["event"] for line in lines if line["event"] != "Warned"]
+    assert kinds == ["Started", "EpochEnd", "EpochEnd", "EpochEnd", "Saved", "Finished"]
+    started = next(line for line in lines if line["event"] == "Started")
+    assert (started["train_images"], started["val_images"], started["steps_per_epoch"]) == (42, 12, 6)
+    assert started["parameters"] == sum(tensor.numel() for tensor in weights(whole).values())
+    assert [row["epoch"] for row in metrics(whole)] == ["1", "2", "3"]
+    assert not list(whole.path.rglob("*.tmp"))
+
+
+def test_the_summary_says_how_long_it_took_and_what_it_needed(whole: Run) -> None:
+    with open(whole.path / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    summary = whole.read("summary.json")
+    assert events(whole)[-1] == {"event": "Finished", **summary}
+    assert summary["seconds"] == pytest.approx(sum(float(row["seconds"]) for row in rows))
+    assert summary["rate"] == sorted(float(row["rate"]) for row in rows)[1]
+    best = summary["weights_of"]
+    assert rows[best - 1]["val_top1_error"] == str(summary["val_top1_error"])
+    assert (summary["epochs"], summary["model"]) == (3, str(whole.model))
+
+
+def test_a_run_never_goes_into_the_directory_of_another(whole: Run, colours: Store) -> None:
+    before = {file: file.read_bytes() for file in whole.path.rglob("*") if file.is_file()}
+    run = train(colours, tiny_spec(), replace(RECIPE, epochs=1), whole.path, runtime=RUNTIME)
+    assert run.path == whole.path.with_name("run-2")
+    assert {file: file.read_bytes() for file in whole.path.rglob("*") if file.is_file()} == before
+
+
+def test_the_model_is_the_best_epochs(go: Train, colours: Store) -> None:
+    kept: list[bool] = []
+    recipe = replace(RECIPE, epochs=6, schedule="constant", dropout=0.5, lr=0.003, warmup=0.0)
+    run = go(recipe, listener=lambda event: kept.append(event.best) if isinstance(event, EpochEnd) else None)
+    errors = [float(row["val_top1_error"]) for row in metrics(run)]
+    best = errors.index(min(errors))
+    assert best < 5  # else this test shows nothing
+    assert max(epoch for epoch, new in enumerate(kept) if new) == best
+    model = load_model(run.model)
+    assert model.provenance["weights_of"] == f"epoch {best + 1} of 6, the one with the lowest validation error"
+    assert model.provenance["errors"]["val_top1_error"] == errors[best]
+    tally = evaluate([model], colours, placement=place("cpu", "fp32"))
+    assert tally.top1_error == errors[best]
+    assert tally.loss == pytest.approx(float(metrics(run)[best]["val_loss"]), rel=1e-6)  # float sums
+    last = load_checkpoint(run.last)["weights"]
+    assert any(not torch.equal(last[name], tensor) for name, tensor in model.net.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def unvalidated(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return tiny_store(tmp_path_factory.mktemp("unvalidated") / "store", Colours({"train": 24}, classes=CLASSES[:3]))
+
+
+def test_without_validation_the_model_is_the_last_epochs(go: Train, unvalidated: Store) -> None:
+    run = go(replace(RECIPE, holdout=0.0), store=unvalidated, spec=tiny_spec(3))
+    assert [row["val_top1_error"] for row in metrics(run)] == ["", "", ""]
+    last = load_checkpoint(run.last)["weights"]
+    assert all(torch.equal(last[name], tensor) for name, tensor in weights(run).items())
+    assert not run.best.exists()
+    provenance = load_model(run.model).provenance
+    assert provenance["weights_of"] == "epoch 3 of 3, the last"
+    assert set(provenance["errors"]) == {"train_error"}
+
+
+# --- fine-tuning
+
+
+def test_fine_tuning_on_other_classes_starts_the_last_layer_anew(go: Train, whole: Run, unvalidated: Store) -> None:
+    start = load_model(whole.model)
+    recipe = replace(RECIPE, epochs=1, lr=1e-30, momentum=0.0, weight_decay=0.0, seed=5, holdout=0.0)
+    run = go(recipe, store=unvalidated, spec=tiny_spec(3), init_from=start)
+    found, fresh = weights(run), AlexNet(tiny_spec(3), generator=torch.Generator().manual_seed(5)).state_dict()
+    for name, tensor in found.items():
+        expected = fresh[name] if name.startswith("fc3") else start.net.state_dict()[name]
+        # at such a rate nothing moves but zeros
+        assert torch.equal(tensor, expected) or float(tensor.abs().max()) < 1e-28, name
+    model = load_model(run.model)
+    assert [category.key for category in model.categories] == list(CLASSES[:3])
+    # the mean that the first layer has learned to expect
+    assert (model.statistics.mean_image == start.statistics.mean_image).all()
+    assert (unvalidated.statistics.mean_image != start.statistics.mean_image).any()
+
+
+def test_fine_tuning_on_the_same_classes_keeps_all_layers(go: Train, whole: Run) -> None:
+    start = load_model(whole.model)
+    run = go(replace(RECIPE, epochs=1, lr=1e-30, momentum=0.0, weight_decay=0.0, seed=5), init_from=start)
+    assert all(torch.equal(tensor, start.net.state_dict()[name]) for name, tensor in weights(run).items())
+
+
+def test_frozen_layers_are_left_bit_for_bit(go: Train, whole: Run) -> None:
+    start = load_model(whole.model)
+    run = go(init_from=start, freeze=("conv1", "fc2"))
+    moved = {name for name, tensor in weights(run).items() if not torch.equal(tensor, start.net.state_dict()[name])}
+    assert moved == {"fc3.weight", "fc3.bias"}
+    assert [rate["layer"] for rate in run.read("recipe.json")["layer_rates"]] == ["conv1", "fc2"]
+
+
+def test_a_fine_tuning_run_goes_on_bit_for_bit(go: Train, whole: Run, unvalidated: Store) -> None:
+    options = {"store": unvalidated, "spec": tiny_spec(3), "init_from": load_model(whole.model), "freeze": ("conv1",)}
+    reference = go(**options)
+    with pytest.raises(Interrupted) as caught:
+        go(**options, listener=stop_at(signal.SIGTERM, epoch=2, step=1))
+    path = Path(str(caught.value).rpartition(" ")[2])
+    assert difference(reference, resume(path)) == set()
+    mean = load_model(path / "model").statistics.mean_image
+    assert (mean == load_model(whole.model).statistics.mean_image).all()
+
+
+def test_a_model_of_another_network_is_refused(go: Train, colours: Store) -> None:
+    layers = tiny_spec().layers
+    wider = replace(tiny_spec(), layers=(*layers[:4], replace(layers[4], units=20), *layers[5:]))
+    deeper = replace(tiny_spec(), layers=(*layers[:5], replace(layers[4], name="fc2b", units=16), *layers[5:]))
+    for spec, sentence in (
+        (wider, r"its fc2\.weight has shape \(16, 288\), expected \(20, 288\)"),
+        (deeper, r"its fc2b\.weight has shape none, expected \(16, 16\)"),
+    ):
+        with pytest.raises(WeightsError, match=sentence):
+            go(spec=spec, init_from=tiny_model(colours))
+    with pytest.raises(WeightsError, match=r"its fc2b\.weight has shape \(16, 16\), expected none"):
+        go(init_from=tiny_model(colours, spec=deeper))
+
+
+# --- self-tests and errors
+
+
+def test_a_few_photographs_are_learned_by_heart(go: Train) -> None:
+    told: list[Event] = []
+    run = go(tiny_recipe(epochs=2), overfit=8, listener=told.append)
+    assert metrics(run)[-1]["train_error"] == "0.0"
+    assert len(metrics(run)) < 200  # it stops when it has learned them
+    (started,) = [event for event in told if isinstance(event, Started)]
+    assert (started.train_images, started.val_images) == (8, 0)
+    assert load_model(run.model).provenance["errors"] == {"train_error": 0.0}
+
+
+def test_photographs_that_are_not_learned_by_heart_are_an_error(go: Train, tmp_path: Path) -> None:
+    with pytest.raises(AlexNetError, match=r"did not learn 6 photographs by heart in 200 epochs: \d+\.\d% are still"):
+        go(tiny_recipe(lr=1e-9), overfit=6)
+    assert not Run(tmp_path / "run").model.exists()
+
+
+def test_a_run_that_diverges_leaves_no_model(go: Train, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"at epoch 1, step \d.*; no checkpoint has been written yet\. Train again with"):
+        go(tiny_recipe(lr=1e20))
+    assert not Run(tmp_path / "run").model.exists()
+    assert events(Run(tmp_path / "run"))  # the log was written and closed
+
+
+def test_a_full_disk_is_found_before_anything_is_done(
+    go: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    told: list[Event] = []
+    with pytest.raises(AlexNetError, match=r"run has 0\.00 GB free, but checkpoints and model need 0\.01 GB"):
+        go(listener=told.append)
+    assert not told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_done(go: Train, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told: list[Event] = []
+    with pytest.raises(AlexNetError, match=r"Cannot write to .*file/run: Not a directory; give another --out"):
+        go(out=tmp_path / "file" / "run", listener=told.append)
+    assert not told
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"spec": tiny_spec(7)}, "has 7 outputs"),
+        ({"freeze": ("conv9",)}, "Unknown layer"),
+        ({"runtime": Runtime(device="tpu")}, "(?i)device"),
+    ],
+)
+def test_what_does_not_fit_leaves_nothing_behind(
+    go: Train, tmp_path: Path, options: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(ConfigError, match=error):
+        go(**options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_threads_and_numbers_are_as_asked(go: Train) -> None:
+    run = go(replace(RECIPE, epochs=1), runtime=replace(RUNTIME, threads=2, dtype="bf16"))
+    told = run.read("run.json")
+    assert (told["threads"], told["dtype"]) == (2, "bf16")
+    assert torch.get_num_threads() == 2
+    assert {tensor.dtype for tensor in weights(run).values()} == {torch.float32}
+
+
+def test_the_model_of_a_run_can_be_saved_elsewhere(whole: Run, tmp_path: Path) -> None:
+    save_model(load_model(whole.model), tmp_path / "copy")
+    assert (tmp_path / "copy" / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()

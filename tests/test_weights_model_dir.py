@@ -1,0 +1,249 @@
+import json
+import os
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from making import tiny_model, tiny_spec
+from safetensors.torch import load_file, save_file
+
+from alexnet.data.source import Category
+from alexnet.data.store import Store
+from alexnet.errors import AlexNetError, WeightsError
+from alexnet.model.net import AlexNet
+from alexnet.weights.files import sha256
+from alexnet.weights.model_dir import Model, load_model, read_description, save_model
+
+
+@pytest.fixture
+def model(colours: Store) -> Model:
+    return tiny_model(colours)
+
+
+@pytest.fixture
+def saved(model: Model, tmp_path: Path) -> Path:
+    save_model(model, tmp_path / "run" / "model")
+    return tmp_path / "run" / "model"
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Changes model.json, with checksums that fit the files beside it."""
+    description = json.loads((path / "model.json").read_text())
+    for name in description["sha256"]:
+        description["sha256"][name] = sha256(path / name)
+    change(description)
+    (path / "model.json").write_text(json.dumps(description))
+
+
+def test_a_model_comes_back_bit_for_bit(model: Model, saved: Path) -> None:
+    back = load_model(saved)
+    before, after = model.net.state_dict(), back.net.state_dict()
+    assert list(before) == list(after)
+    for name, tensor in before.items():
+        assert after[name].dtype is torch.float32
+        assert torch.equal(after[name], tensor), name
+    for each in fields(model.statistics):
+        assert np.array_equal(getattr(back.statistics, each.name), getattr(model.statistics, each.name)), each.name
+    assert back.net.spec == model.net.spec
+    assert (back.net.spec.summary, back.categories, back.provenance) == (
+        model.net.spec.summary,
+        model.categories,
+        model.provenance,
+    )
+
+
+def test_a_loaded_model_answers_and_can_be_trained_on(saved: Path, model: Model) -> None:
+    back = load_model(saved)
+    assert not back.net.training
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(back.net(images), model.net(images))
+    assert all(parameter.requires_grad and not parameter.is_meta for parameter in back.net.parameters())
+
+
+def test_working_copies_in_other_numbers_and_layouts_are_saved_as_fp32(colours: Store, tmp_path: Path) -> None:
+    model = tiny_model(colours)
+    reference = {name: tensor.bfloat16().float() for name, tensor in model.net.state_dict().items()}
+    model.net.to(torch.bfloat16, memory_format=torch.channels_last)
+    save_model(model, tmp_path / "m")
+    for name, tensor in load_file(tmp_path / "m" / "model.safetensors").items():
+        assert tensor.dtype is torch.float32
+        assert torch.equal(tensor, reference[name]), name
+
+
+def test_a_model_takes_the_place_of_one_that_is_there(saved: Path, colours: Store) -> None:
+    newer = tiny_model(colours, seed=1)
+    for left in (".model.tmp", ".model.old"):  # by a process that was killed
+        (saved.parent / left).mkdir()
+        (saved.parent / left / "model.safetensors").write_bytes(b"half")
+    save_model(newer, saved)
+    assert torch.equal(load_model(saved).net.get_parameter("fc2.weight"), newer.net.get_parameter("fc2.weight"))
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_nothing_but_a_model_is_replaced(model: Model, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "thesis"
+    if kind == "file":
+        place.write_text("years of work")
+    else:
+        place.mkdir()
+        (place / "chapter1").write_text("years of work")
+    with pytest.raises(AlexNetError, match=r"thesis exists and is not a model directory"):
+        save_model(model, place)
+    assert "years of work" in [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Writing more than `size` bytes to a file fails inside, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_model(saved: Path, colours: Store, model: Model) -> None:
+    newer = tiny_model(colours, seed=1)
+    for size in (5_000, 100_000):  # the weights do not fit; the mean image does not fit
+        with files_of_at_most(size), pytest.raises(AlexNetError, match=r"Cannot write the model .*/model: .*large"):
+            save_model(newer, saved)
+    assert torch.equal(load_model(saved).net.get_parameter("fc2.weight"), model.net.get_parameter("fc2.weight"))
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AlexNetError, match=r"Cannot write the model .*file/model: Not a directory"):
+        save_model(model, tmp_path / "file" / "model")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "input.safetensors"])
+def test_a_flipped_bit_is_found_by_its_checksum(saved: Path, name: str) -> None:
+    content = bytearray((saved / name).read_bytes())
+    content[-5] ^= 1
+    (saved / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=rf"{name} is damaged: its SHA-256 is not the one in model\.json; copy it"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "input.safetensors"])
+def test_a_missing_file_is_named(saved: Path, name: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises(WeightsError, match=rf"lacks its file {name}; copy the whole directory"):
+        load_model(saved)
+
+
+def test_a_model_card_is_not_needed(saved: Path) -> None:
+    (saved / "README.md").unlink()
+    load_model(saved)
+
+
+def test_places_without_a_model_are_told_apart(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"There is no model at .*nowhere; give the directory that `alexnet train`"):
+        load_model(tmp_path / "nowhere")
+    with pytest.raises(WeightsError, match=r"run is not a model directory: .*; did you mean .*run/model\?"):
+        load_model(saved.parent)
+    with pytest.raises(WeightsError, match=r"is not a model directory: it has no model\.json\.$"):
+        load_model(tmp_path)
+    with pytest.raises(WeightsError, match=r"model\.json is not a model directory"):
+        load_model(saved / "model.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"format": 2}', "is of format 2, this version reads format 1"),
+        ("{}", "is of format None"),
+        ("[1]", "is of format None"),
+        ('{"format": 1, ', "model.json is damaged"),
+    ],
+)
+def test_another_format_is_a_sentence(saved: Path, text: str, sentence: str) -> None:
+    (saved / "model.json").write_text(text)
+    with pytest.raises(WeightsError, match=sentence):
+        read_description(saved)
+
+
+@pytest.mark.parametrize("key", ["spec", "classes", "provenance", "sha256"])
+def test_a_description_that_lacks_a_part_is_a_sentence(saved: Path, key: str) -> None:
+    edit(saved, lambda description: description.pop(key))
+    with pytest.raises(WeightsError, match=rf"is not one that this version reads: '{key}'"):
+        load_model(saved)
+
+
+def test_a_layer_of_the_future_is_a_sentence(saved: Path) -> None:
+    edit(saved, lambda description: description["spec"]["layers"][0].update(kind="attention"))
+    with pytest.raises(WeightsError, match=r"not one that this version reads: Unknown kind of layer 'attention'"):
+        load_model(saved)
+
+
+def test_tensors_of_other_shapes_are_named(saved: Path) -> None:
+    weights = load_file(saved / "model.safetensors")
+    weights["fc2.bias"] = torch.zeros(17)
+    save_file(weights, saved / "model.safetensors")
+    edit(saved, lambda _: None)
+    with pytest.raises(WeightsError, match=r"fc2\.bias has shape \(17,\), expected \(16,\) \(1 of 6 tensors differ\)"):
+        load_model(saved)
+
+
+def test_missing_and_surplus_tensors_are_named(saved: Path) -> None:
+    weights = load_file(saved / "model.safetensors")
+    weights["fc4.bias"] = weights.pop("fc2.bias")
+    save_file(weights, saved / "model.safetensors")
+    edit(saved, lambda _: None)
+    with pytest.raises(WeightsError, match=r"fc2\.bias has shape none, expected \(16,\) \(2 of 6"):
+        load_model(saved)
+
+
+def test_a_file_that_is_not_safetensors_is_a_sentence(saved: Path) -> None:
+    (saved / "model.safetensors").write_bytes(b"not tensors at all")
+    edit(saved, lambda _: None)
+    with pytest.raises(WeightsError, match=r"is not one that this version reads"):
+        load_model(saved)
+
+
+def test_as_many_classes_as_outputs(model: Model, tmp_path: Path) -> None:
+    save_model(replace(model, categories=(Category("a", "A"),)), tmp_path / "m")
+    with pytest.raises(WeightsError, match=r"has 6 outputs but names 1 classes"):
+        load_model(tmp_path / "m")
+
+
+def test_a_model_directory_can_be_moved(saved: Path, tmp_path: Path) -> None:
+    shutil.move(saved, tmp_path / "elsewhere")
+    load_model(tmp_path / "elsewhere")
+
+
+def test_a_kill_between_the_two_renames_loses_no_model(
+    saved: Path, model: Model, colours: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.replace, []
+
+    def replace_once(source: Path, target: Path) -> None:
+        if Path(target) == saved:
+            calls.append(target)
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_once)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(tiny_model(colours, seed=1), saved)
+    assert calls
+    aside = load_model(saved.parent / ".model.old")
+    assert torch.equal(aside.net.get_parameter("fc2.weight"), model.net.get_parameter("fc2.weight"))
+
+
+def test_networks_of_any_spec_are_saved(colours: Store, tmp_path: Path) -> None:
+    spec = replace(tiny_spec().with_norm(convention="printed", towers=2), name="other", source="a book, page 7")
+    save_model(replace(tiny_model(colours), net=AlexNet(spec)), tmp_path / "m")
+    back = load_model(tmp_path / "m").net.spec
+    assert back == spec
+    assert back.source == "a book, page 7"
