@@ -10,10 +10,12 @@ import alexnet
 from alexnet.data.check import check
 from alexnet.data.store import Store
 from alexnet.evaluate.evaluate import evaluate
+from alexnet.evaluate.linear import linear_error
 from alexnet.evaluate.predict import predict
 from alexnet.model.device import Placement
+from alexnet.weights.model_dir import Model
 
-EXAMPLES = 5
+RIGHT, WRONG = 3, 2  # examples of each
 
 
 def main() -> None:
@@ -56,6 +58,7 @@ def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, 
         "split": split,
         "centre_crop": _errors(tallies[1]),
         "ten_crop": _errors(tallies[10]),
+        "linear_top1_error": linear_error(store, split),
         "lookalikes_across_splits": sum(group.leaks for group in check(store).lookalikes),
         "examples": _examples(model, store, split, placement),
     }
@@ -66,22 +69,26 @@ def _errors(tally: Any) -> dict[str, Any]:
     return {name: plain[name] for name in ("images", "top1_error", "top5_error", "loss")}
 
 
-def _examples(model: Any, store: Store, split: str, placement: Placement) -> list[dict[str, Any]]:
-    """The first photographs of the split, spread evenly over the classes, with their first three answers.
+def _examples(model: Model, store: Store, split: str, placement: Placement) -> list[dict[str, Any]]:
+    """The first photographs with a right first answer and with a wrong one, with their first three answers.
 
-    Chosen by place alone, before anybody has seen how they turn out.
+    The split is walked through in strides, so that its classes come in turn; which ones are first depends on their
+    places and on right or wrong, and on nothing else.
     """
     rows = store.split(split)
-    chosen = rows[:: len(rows) // EXAMPLES][:EXAMPLES].tolist()
-    images = ((store.paths[position], lambda position=position: _png(store, position)) for position in chosen)
-    return [
-        {
-            "photograph": answer.image,
-            "true": store.classes[store.labels[position]].name,
-            "answers": [[each.name, round(each.probability, 4)] for each in answer.answers],
-        }
-        for position, answer in zip(chosen, predict(model, images, top=3, placement=placement), strict=True)
-    ]
+    stride = len(rows) // len(store.classes) + 1
+    order = [row for start in range(stride) for row in rows[start::stride].tolist()]
+    images = ((store.paths[row], lambda row=row: _png(store, row)) for row in order)
+    wanted = {True: RIGHT, False: WRONG}
+    chosen = []
+    for row, answer in zip(order, predict(model, images, top=3, placement=placement), strict=True):
+        true = store.classes[store.labels[row]].name
+        right = answer.answers[0].name == true
+        if wanted[right]:
+            wanted[right] -= 1
+            answers = [[each.name, round(each.probability, 4)] for each in answer.answers]
+            chosen.append({"photograph": answer.image, "true": true, "answers": answers})
+    return chosen
 
 
 def _png(store: Store, position: int) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from making import tiny_store
+from making import CLASSES, Colours, tiny_store
 
 from alexnet.data.store import Store
 
@@ -23,6 +23,13 @@ def shared_data() -> Path:
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A small store of six classes that are easy to tell apart: 42 train, 12 val and 11 test photographs."""
     return tiny_store(tmp_path_factory.mktemp("colours") / "store")
+
+
+@pytest.fixture(scope="session")
+def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of three of the six classes and nothing to validate on: 24 train photographs."""
+    source = Colours({"train": 24}, classes=CLASSES[:3])
+    return tiny_store(tmp_path_factory.mktemp("three_colours") / "store", source)
 
 
 @pytest.fixture
