@@ -1,6 +1,7 @@
 #!/bin/sh
 # The tests of the kernels under the address and undefined-behaviour sanitizers, in a copy of the package whose
-# library is built with them. PyTorch itself is not checked: its leaks at exit are not ours.
+# library is built with them. PyTorch itself is not checked: its leaks at exit are not ours. (--capture=sys leaves the
+# sanitizers their standard error.)
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$here/.venv/bin/python}
@@ -15,4 +16,4 @@ CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=$flags "$python" setup.py --quiet build_ex
 ls alexnet/kernels/_native*
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so)" \
     ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$copy" \
-    "$python" -m pytest "$@" tests/test_kernels_ops.py tests/test_kernels_augment.py
+    "$python" -m pytest --capture=sys "$@" tests/test_kernels_ops.py tests/test_kernels_augment.py

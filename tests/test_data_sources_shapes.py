@@ -111,6 +111,6 @@ def test_mean_colour_does_not_tell_the_class() -> None:
 def test_the_pictures_are_those_of_this_revision() -> None:
     # The mean of each quarter of a butterfly, a key and an umbrella. Raise REVISION when these have to change.
     quarters = [pixels(FEW, FEW.examples[i]).reshape(2, 128, 2, 128, 3).mean(axis=(1, 3, 4)) for i in (0, 7, 29)]
-    expected = [140.65, 130.89, 112.55, 110.56, 142.23, 133.19, 154.23, 150.14, 136.25, 121.1, 154.34, 156.77]
+    expected = [136.48, 131.24, 113.34, 112.59, 171.57, 160.53, 182.48, 174.2, 132.84, 136.31, 154.98, 170.28]
     # Processors round the last bit of sines and roots differently, which moves a few pixels by one level.
     np.testing.assert_allclose(np.ravel(quarters), expected, atol=0.1)

@@ -87,6 +87,7 @@ def _compute() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "compiled_kernels": kernels.available(),
         "kernels": kernels.describe(),
+        "library": kernels.where(),
         "device": str(automatic.device),
         "dtype": automatic.dtype_name,
     }
@@ -125,6 +126,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"processor  {found['processor']}: {counted(found['cores'], 'core')}, {threads} in use",
             f"features   {features}",
             f"kernels    {found['kernels']}",
+            *([f"library    {found['library']}"] if found["library"] else []),
             f"runs on    {found['device']}, in {found['dtype']} (what --device auto and --dtype auto choose)",
         ]
     for package, number in found["extras"].items():

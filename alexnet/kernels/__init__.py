@@ -2,7 +2,7 @@
 
 from alexnet.kernels.augment import augment_fold
 from alexnet.kernels.fold import fold_image, fold_weight
-from alexnet.kernels.native import available, describe
+from alexnet.kernels.native import available, describe, where
 from alexnet.kernels.ops import ORDERS, momentum_update, pooled_stage, relu_dropout, response_norm, use_twin
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "relu_dropout",
     "response_norm",
     "use_twin",
+    "where",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
+import torch  # noqa: F401  (before the library, which then shares its thread runtime)
 
 ABI = 1
 MAX_KERNEL = 15
@@ -102,19 +102,27 @@ def load() -> Library | str:
 _chosen: str | None = None  # by `instructions`; None is the best that the processor has
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def available() -> bool:
     """Whether the compiled kernels run on this machine; if not, `describe` says why."""
     return isinstance(load(), Library)
 
 
+# What `torch.compiler.assume_constant_result` does, without importing torch._dynamo, which doubles the time of a start.
+available._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def describe() -> str:
-    """One line for a log: the instruction set, library and thread runtime in use, or why the PyTorch twins run."""
+    """One line for a log: the instruction set in use, or why the PyTorch twins run."""
     library = load()
     if isinstance(library, str):
         return f"PyTorch twins: {library}"
-    threads = f"threads by {library.thread_runtime}" if library.thread_runtime else "one thread (no OpenMP)"
-    return f"fused kernels for {table().instructions.decode()} in {library.path}, {threads}"
+    return f"fused, {table().instructions.decode()}" + ("" if library.thread_runtime else ", one thread (no OpenMP)")
+
+
+def where() -> str:
+    """The files of the library and of its thread runtime; empty without a library."""
+    library = load()
+    return "" if isinstance(library, str) else f"{library.path}, threads by {library.thread_runtime or 'nobody'}"
 
 
 def instruction_sets() -> list[str]:

@@ -32,11 +32,15 @@ struct Layout {
     static constexpr int64_t LINE = 64 / sizeof(float), PAGE = 4096 / sizeof(float);
 };
 
+template <bool for_writing, class T> void prefetch(const T *numbers, int64_t count) {
+    const char *const bytes = reinterpret_cast<const char *>(numbers);
+    for (int64_t i = 0; i < int64_t(count * sizeof(T)); i += 64) __builtin_prefetch(bytes + i, for_writing);
+}
+
 // From channels-last pixels to a tile, and from a tile back to what `convert` makes of each number.
 template <class T> void read_tile(const T *from, float *to, const Layout &at, int64_t pixels, bool relu) {
     // Tiles lie one behind the other: have the next one fetched while this one is worked on.
-    const char *const next = reinterpret_cast<const char *>(from + pixels * at.channels());
-    for (int64_t i = 0; i < int64_t(pixels * at.channels() * sizeof(T)); i += 64) __builtin_prefetch(next + i);
+    prefetch<false>(from + pixels * at.channels(), pixels * at.channels());
     for (int64_t b = 0; b < pixels * at.blocks; b++, from += at.block, to += at.step) {
         if (relu)
             for (int64_t c = 0; c < at.block; c++) {
@@ -145,6 +149,7 @@ template <class T>
 void norm_tile_backward(const Norm &n, const Layout &at, const NormScratch &to, const T *x, int64_t pixels,
                         bool relu, T *gx) {
     const int64_t length = at.length(pixels);
+    prefetch<true>(gx, pixels * at.channels());
     read_tile(x, to.x, at, pixels, relu);
     window_sums<true>(to.x, to.sums, length, n.lo, n.hi);
     pulls(n, to.x, to.gy, to.sums, to.scale, to.y, length);
@@ -170,6 +175,7 @@ template <class Body> int over_tiles(const Layout &at, int64_t pixels, int threa
 template <class T> int norm_forward(const Norm &n, int64_t pixels, int threads, const T *x, T *y) {
     const Layout at(n);
     return over_tiles(at, pixels, threads, [=, &n, &at](const NormScratch &scratch, int64_t first, int64_t some) {
+        prefetch<true>(y + first * n.channels, some * n.channels);
         norm_tile(n, at, scratch, x + first * n.channels, some, false);
         write_tile(scratch.y, y + first * n.channels, at, some, narrow<T>);
     });

@@ -62,14 +62,15 @@ def _new_map(x: Tensor, height: int, width: int, dtype: torch.dtype | None = Non
     return torch.empty(shape, dtype=dtype or x.dtype, device=x.device, memory_format=torch.channels_last)
 
 
-def _check_norm(x: Tensor, lo: int, hi: int, k: float, towers: int) -> None:
+def _check_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, towers: int) -> None:
     if x.dim() != 4:
         raise ConfigError(f"A map has four dimensions (N, C, H, W), not the shape {tuple(x.shape)}.")
     if towers < 1 or x.shape[1] % towers:
         raise ConfigError(f"{x.shape[1]} channels cannot be split into {towers} towers of equal size.")
-    if lo < 0 or hi < 0 or not k > 0:
+    if lo < 0 or hi < 0 or not (k > 0 and alpha >= 0):
         raise ConfigError(
-            f"A response normalisation needs lo, hi of at least 0 and k above 0, not lo={lo}, hi={hi}, k={k}."
+            "A response normalisation needs k above 0 and lo, hi and alpha of at least 0, not"
+            f" k={k}, lo={lo}, hi={hi}, alpha={alpha}."
         )
 
 
@@ -83,7 +84,7 @@ def response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: flo
     another. `alpha` multiplies the plain sum: a convention that divides it by n does so before the call.
     Raises ConfigError for a shape or number that does not fit. (PAPER, section 3.3)
     """
-    _check_norm(x, lo, hi, k, towers)
+    _check_norm(x, lo, hi, k, alpha, towers)
     if not fused(x.device, x.dtype):
         return twins.response_norm(x, lo, hi, k, alpha, beta, towers)
     y: Tensor = _response_norm(x, lo, hi, k, alpha, beta, towers)
@@ -160,7 +161,7 @@ def pooled_stage(
     """
     if order not in ORDERS:
         raise unknown("order of ReLU, norm and pool", order, ORDERS)
-    _check_norm(x, lo, hi, k, towers)
+    _check_norm(x, lo, hi, k, alpha, towers)
     if not (1 <= kernel <= native.MAX_KERNEL and stride >= 1 and min(x.shape[2:]) >= kernel):
         raise ConfigError(
             f"A pool of {kernel}×{kernel} with stride {stride} does not fit a map of {tuple(x.shape[2:])};"
@@ -194,7 +195,8 @@ def _pooled_stage(
     """The pooled map up to a norm after it, and its uint8 argmax (empty unless `record`)."""
     x = _last(x)
     y, argmax = _new_pooled(x, kernel, stride, record)
-    stage = _stage(x.shape, order, kernel, stride, lo, hi, k, alpha, beta, towers)
+    norm = native.Norm(x.shape[1], towers, lo, hi, k, alpha, beta)
+    stage = _stage(x.shape, order, kernel, stride, norm)
     places = argmax.data_ptr() if record else None
     native.run("stage_forward", byref(stage), _is_bf16(x), torch.get_num_threads(), x.data_ptr(), y.data_ptr(), places)
     return y, argmax
@@ -220,18 +222,17 @@ def _pooled_stage_backward(
     """The gradient of the map before the stage, of that `height` and `width`; `x` is needed only by a norm."""
     gy, argmax = _last(gy), _last(argmax)
     gx = _new_map(gy, height, width)
-    stage = _stage(gx.shape, order, kernel, stride, lo, hi, k, alpha, beta, towers)
-    source = _last(x) if x is not None else None
-    pointers = source.data_ptr() if source is not None else None, argmax.data_ptr(), gy.data_ptr(), gx.data_ptr()
+    norm = native.Norm(gx.shape[1], towers, lo, hi, k, alpha, beta)
+    stage = _stage(gx.shape, order, kernel, stride, norm)
+    x = _last(x) if x is not None else None
+    pointers = x.data_ptr() if x is not None else None, argmax.data_ptr(), gy.data_ptr(), gx.data_ptr()
     native.run("stage_backward", byref(stage), _is_bf16(gy), torch.get_num_threads(), *pointers)
     return gx
 
 
-def _stage(shape: torch.Size, order: str, kernel: int, stride: int, lo: int, hi: int, *rest: Any) -> native.Stage:
+def _stage(shape: torch.Size, order: str, kernel: int, stride: int, norm: native.Norm) -> native.Stage:
     relu_before, normalises, relu_after, _ = ORDERS[order]
-    k, alpha, beta, towers = rest
-    n, c, h, w = shape
-    norm = native.Norm(c, towers, lo, hi, k, alpha, beta)
+    n, _, h, w = shape
     return native.Stage(norm, n, h, w, kernel, stride, normalises, relu_before, relu_after)
 
 
@@ -330,6 +331,7 @@ _relu_dropout.register_autograd(_dropout_gradient, setup_context=_save_dropout)
 # --- the update of the weights
 
 
+@torch.no_grad()
 def momentum_update(
     master: Tensor,
     velocity: Tensor,

@@ -103,6 +103,7 @@ def augment(
     return torch.stack(views).permute(0, 3, 1, 2)
 
 
+@torch.no_grad()
 def momentum_update(
     master: Tensor,
     velocity: Tensor,
@@ -113,8 +114,7 @@ def momentum_update(
     weight_decay: float,
 ) -> None:
     """The paper's rule, in place: see `ops.momentum_update`."""
-    with torch.no_grad():
-        velocity.mul_(momentum).sub_(master, alpha=weight_decay * lr).sub_(grad.to(velocity.dtype), alpha=lr)
-        master.add_(velocity)
-        if working is not None:
-            working.copy_(master)
+    velocity.mul_(momentum).sub_(master, alpha=weight_decay * lr).sub_(grad.to(velocity.dtype), alpha=lr)
+    master.add_(velocity)
+    if working is not None:
+        working.copy_(master)

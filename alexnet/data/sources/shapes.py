@@ -88,10 +88,10 @@ def picture(rng: Generator, thing: str) -> NDArray[np.uint8]:
     main = material(rng, unlike=(ground,), by=0.3)
     second = material(rng, unlike=(main.colour, ground))
     third = material(rng, unlike=(second.colour,))
-    size = SIDE / 2 * rng.uniform(0.76, 1.0)
-    slack = SIDE / 2 - 0.87 * size  # at most about a sixth of it lies outside the picture
+    size = SIDE / 2 * rng.uniform(0.8, 1.0)
+    slack = SIDE / 2 - 0.92 * size  # at most about a tenth of it lies outside the picture
     centre = (SIDE / 2 + rng.uniform(-slack, slack), SIDE / 2 + rng.uniform(-slack, slack))
-    window, x, y = _points(rng, centre, size, math.radians(rng.uniform(-20, 20)))
+    window, x, y = _points(rng, centre, size, math.radians(rng.uniform(-15, 15)))
     scene.lay(rng, THINGS[thing](rng, x, y), [main, second, third], window, x, y, 1 / size)
     if rng.random() < 0.3:
         _clutter(rng, scene)
