@@ -64,16 +64,35 @@ def test_quoted_results_are_those_of_the_records() -> None:
                     assert percent(record[crops][error]) in line, f"{name}: {crops} {error}"
 
 
-def test_the_examples_shown_are_those_of_the_record() -> None:
-    for name, record in RECORDS.items():
-        if f"results/{name}.json" not in README:
-            continue
-        for example in record["examples"]:
-            row = next((line for line in README.splitlines() if f"`{example['photograph']}`" in line), None)
-            assert row, example["photograph"]
-            assert example["true"] in row
-            for answer, probability in example["answers"]:
-                assert f"{answer} {percent(probability)}" in row
+def test_the_photographs_shown_are_those_of_the_record() -> None:
+    record = RECORDS["flowers17-small-seed0"]
+    rows = [line for line in README.splitlines() if re.match(r"\| `image_\d+\.jpg` \|", line)]
+    assert len(rows) == len(record["examples"]) == 5
+    for example, row in zip(record["examples"], rows, strict=True):
+        said = ", ".join(f"{answer} {percent(probability)}" for answer, probability in example["answers"])
+        assert row == f"| `{example['photograph']}` | {example['true']} | {said} |"
+    right = [example["answers"][0][0] == example["true"] for example in record["examples"]]
+    assert any(right) and not all(right), "right ones and wrong ones"
+
+
+def test_what_is_said_about_the_photographs_is_in_the_record() -> None:
+    record = RECORDS["flowers17-small-seed0"]
+    assert record["data"]["splits"] == {"train": 17 * 64, "test": 17 * 16}
+    flat = " ".join(README.split())
+    assert f"a linear classifier on the pixels gets {percent(record['linear_top1_error'])} wrong" in flat
+    assert f"{record['lookalikes_across_splits']} groups of look-alikes" in flat
+    assert f"Chance is {percent(16 / 17)}" in flat
+
+
+def test_the_demos_report_is_the_recorded_one() -> None:
+    record = RECORDS["shapes-demo-seed0"]
+    for words, key in (("the network, centre crop", "centre_crop"), ("the network, ten crops", "ten_crop")):
+        errors = (percent(record[key]["top1_error"]), percent(record[key]["top5_error"]))
+        assert re.search(rf"^{words} +{errors[0]} +{errors[1]}$", README, re.MULTILINE)
+    assert re.search(
+        rf"^a linear classifier on the pixels +{percent(record['linear_top1_error'])} ", README, re.MULTILINE
+    )
+    assert record["centre_crop"]["top1_error"] < 0.25 < record["linear_top1_error"]
 
 
 def test_errata_of_seeds_that_the_page_repeats_are_arithmetic() -> None:
