@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 from pictures import ORIENTATION, file_of, flat, picture
 from PIL import Image
 
+from alexnet.data import images
 from alexnet.data.images import central_square, decode_jpeg, encode_jpeg, load_photograph
 from alexnet.errors import ImageError
 
@@ -202,11 +203,17 @@ def test_higher_quality_is_closer_and_larger():
     assert error[1] < error[0]
 
 
-def test_decoding_agrees_with_libjpeg_turbo_through_simplejpeg():
-    simplejpeg = pytest.importorskip("simplejpeg", reason="the extra `fast` is not installed")
+def test_both_decoders_of_stored_jpeg_give_the_same_pixels():
     for seed in range(5):
         content = encode_jpeg(picture(256, 256, seed=seed))
-        np.testing.assert_array_equal(decode_jpeg(content), simplejpeg.decode_jpeg(content))
+        np.testing.assert_array_equal(images._decode_with_pillow(content), images._decode_with_simplejpeg(content))
+
+
+def test_without_simplejpeg_pillow_decodes(monkeypatch):
+    content = encode_jpeg(picture(64, 64))
+    expected = decode_jpeg(content)
+    monkeypatch.setattr(images, "simplejpeg", None)
+    np.testing.assert_array_equal(decode_jpeg(content), expected)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +226,7 @@ def test_decoding_agrees_with_libjpeg_turbo_through_simplejpeg():
         (file_of(flat("L", 3), "JPEG"), "mode L where RGB was stored"),
     ],
 )
-def test_damaged_jpeg_of_a_store_is_refused(content, reason):
+@pytest.mark.parametrize("decode", [images._decode_with_pillow, images._decode_with_simplejpeg])
+def test_damaged_jpeg_of_a_store_is_refused(content, reason, decode):
     with pytest.raises(ImageError, match=reason):
-        decode_jpeg(content)
+        decode(content)

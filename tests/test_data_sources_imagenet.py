@@ -224,7 +224,7 @@ def test_missing_scipy_is_an_error_that_names_the_way_out(tmp_path, monkeypatch)
     val_tar(tmp_path)
     devkit_archive(tmp_path)
     monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(DataError, match=r"install it, or put map_clsloc\.txt"):
+    with pytest.raises(DataError, match=r"pip install 'alexnet\[imagenet\]', or put map_clsloc\.txt"):
         ImageNet(tmp_path)
 
 

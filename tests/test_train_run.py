@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from alexnet import kernels
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.train import run as runs
 from alexnet.train.run import Run, check_space, create_run, environment, open_run, peak_memory
@@ -109,4 +110,4 @@ def test_the_environment_says_what_a_result_depends_on() -> None:
     assert (found["device"], found["dtype"], found["threads"]) == ("cpu", "bf16", 3)
     assert found["cores"] == os.cpu_count()
     assert all(found[name] for name in ("alexnet", "python", "torch", "numpy", "pillow", "system", "processor"))
-    assert "kernels" in found["kernels"]
+    assert found["kernels"] == kernels.describe()

@@ -23,6 +23,8 @@ NOT_RUN = {
     "data download": "it would download",
     "train flowers.store": "needs the photographs, and an hour",
     "prepare flowers17": "needs the photographs",
+    "prepare imagenet": "needs the photographs",
+    "train imagenet.store": "needs the photographs, and days",
     "evaluate runs/flowers": "needs the photographs",
     "demo": "the same verbs with a longer training; `make demo` runs it",
 }

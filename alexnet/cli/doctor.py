@@ -16,7 +16,11 @@ from alexnet.cli.terminal import counted, print_json, size
 from alexnet.version import VERSION
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
-EXTRAS = {"simplejpeg": ("fast", "faster JPEG decoding"), "tensorboard": ("tb", "TensorBoard events of training")}
+EXTRAS = {
+    "simplejpeg": ("fast", "faster decoding of JPEG stores"),
+    "scipy": ("imagenet", "labels from the devkit's meta.mat"),
+    "tensorboard": ("tb", "TensorBoard events of training"),
+}
 FEATURES = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "sve", "bf16")
 
 

@@ -192,8 +192,8 @@ class Texts:
                 from scipy.io import loadmat  # type: ignore[import-untyped]
             except ImportError as error:
                 raise DataError(
-                    f"The ids in {_TRUTH} are explained by meta.mat, which scipy can read but is not installed: "
-                    f"install it, or put map_clsloc.txt (wnid, id, name) into {self.root}."
+                    f"The ids in {_TRUTH} are explained by meta.mat, which takes scipy to read: pip install "
+                    f"'alexnet[imagenet]', or put map_clsloc.txt (wnid, id, name) into {self.root}."
                 ) from error
             synsets = loadmat(BytesIO(meta), squeeze_me=True)["synsets"]
             return {str(synset["ILSVRC2012_ID"]): str(synset["WNID"]) for synset in synsets}
