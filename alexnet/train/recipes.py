@@ -23,7 +23,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
         ),
         "what the released 2012 code did, with its epochs for each drop",
     ),
-    # The program printed in seed 003: tflearn's Momentum is 0.9, and it decays nothing.
+    # The often copied tflearn program for this set; tflearn's momentum is 0.9, and it decays nothing.
     "flowers17": (
         Recipe(
             name="flowers17",
