@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.errors import ImageError
 
@@ -46,7 +47,7 @@ class FakeSource:
             for number in range(self.count)
         )
 
-    def load(self, example: Example) -> Prepared:
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         number = int(example.path.partition("/")[2].removesuffix(".jpg"))
         if self.diary is not None:
             (self.diary / str(os.getpid())).touch()
@@ -68,7 +69,7 @@ class FakeSource:
 class WithoutTorch(FakeSource):
     """A source that refuses everything in a process that has loaded torch."""
 
-    def load(self, example: Example) -> Prepared:
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         if "torch" in sys.modules:
             raise ImageError("torch was imported")
-        return super().load(example)
+        return super().load(example, preparation)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.store import Store
@@ -52,7 +53,7 @@ class Colours:
     def identity(self) -> str:
         return repr(self)
 
-    def load(self, example: Example) -> Prepared:
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         rng = np.random.default_rng([len(example.path), *example.path.encode()])
         # coarse noise: 8 × 8 blocks
         noise = rng.normal(0, self.noise, (32, 32, 3)).repeat(8, axis=0).repeat(8, axis=1)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from commanding import alexnet, photographs, refusal
 
+from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
 
 
@@ -40,6 +41,14 @@ def test_options_reach_the_library(folder: Path, tmp_path: Path) -> None:
     assert one.split("val").tolist() != two.split("val").tolist()
 
 
+def test_another_rule_of_resizing_is_recorded_and_shown(folder: Path, tmp_path: Path) -> None:
+    words = ("prepare", folder, tmp_path / "s", "--resize", "squash", "--interpolation", "bilinear", "-j", "1")
+    lines = alexnet(*words).stdout.splitlines()
+    assert "Resized      both sides to 256 pixels, whatever the shape; bilinear, antialiased" in lines
+    assert Store.open(tmp_path / "s").preparation == Preparation(resize="squash", interpolation="bilinear")
+    assert "Resized" not in alexnet("prepare", folder, tmp_path / "usual", "-j", "1").stdout
+
+
 def test_shapes_are_drawn_as_asked_for(tmp_path: Path) -> None:
     words = ("prepare", "shapes", tmp_path / "s", "--per-class", "train=2,test=1", "--seed", "7", "-j", "1")
     assert alexnet(*words).exit_code == 0
@@ -64,6 +73,8 @@ def test_strict_stops_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
         (["flowers17"], "alexnet data download flowers17"),
         (["shapes", "--from", "x"], "is built in"),
         (["shapes", "--encoding", "jpg"], "Unknown encoding 'jpg'; did you mean 'jpeg'?"),
+        (["shapes", "--resize", "squish"], "Unknown resize of a preparation 'squish'; did you mean 'squash'?"),
+        (["shapes", "--interpolation", "nearest"], "Unknown interpolation of a preparation 'nearest'"),
         (["shapes", "--quality", "0"], "quality must be from 1 to 100, not 0"),
         (["shapes", "--split", "val"], "--split takes name=number pairs like val=0.1,test=0.2, not 'val'."),
         (["shapes", "--split", "val=0.1"], "a share can only be asked for a split that it does not give"),

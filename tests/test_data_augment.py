@@ -5,7 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from alexnet.data.augment import Augmentation, Views, centre_mean, epoch_order, fixed_views, random_views
+from alexnet.data.augment import (
+    Augmentation,
+    Views,
+    centre_mean,
+    epoch_order,
+    fixed_views,
+    random_views,
+    view_means,
+)
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.stats import InputStatistics
 from alexnet.errors import ConfigError
 
@@ -22,6 +31,28 @@ def statistics() -> InputStatistics:
 
 def test_the_centre_of_the_mean_image_is_the_one_of_the_centre_view(statistics: InputStatistics) -> None:
     np.testing.assert_array_equal(centre_mean(statistics, 224), statistics.mean_image[16:240, 16:240])
+
+
+def test_the_mean_at_the_crop_is_what_caffe_subtracts_before_it_mirrors(statistics: InputStatistics) -> None:
+    views = fixed_views(200, 256, 10)
+    found = view_means(statistics, 200, views, Preparation(mean_at="crop"))
+    assert found.shape == (10, 200, 200, 3)
+    for number, (top, left) in enumerate([(0, 0), (0, 56), (28, 28), (56, 0), (56, 56)]):
+        part = statistics.mean_image[top : top + 200, left : left + 200]
+        np.testing.assert_array_equal(found[number], part)
+        np.testing.assert_array_equal(found[number + 5], part[:, ::-1])
+
+
+def test_by_default_one_mean_serves_all_views(statistics: InputStatistics) -> None:
+    found = view_means(statistics, 200, fixed_views(200, 256, 10), DEFAULT)
+    np.testing.assert_array_equal(found, centre_mean(statistics, 200))
+
+
+def test_noise_along_unknown_components_is_refused() -> None:
+    statistics = InputStatistics.of_mean([123, 117, 104])
+    with pytest.raises(ConfigError, match="hold a published mean alone; set colour_noise to 0"):
+        random_views(4, Augmentation(crop=32), statistics, seed=0, epoch=0)
+    assert not random_views(4, Augmentation(crop=32, colour_noise=0), statistics, seed=0, epoch=0).shift.any()
 
 
 def test_the_ten_crops_are_the_five_of_the_2012_code_and_their_mirrors() -> None:

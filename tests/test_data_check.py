@@ -5,6 +5,7 @@ import pytest
 from fake_source import FakeSource
 
 from alexnet.data.check import UNSPLIT, Alike, Range, check
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
 from alexnet.data.source import Example, Prepared
 from alexnet.data.sources.folder import Folder
@@ -16,7 +17,7 @@ SOURCE = FakeSource(40, classes=2, splits=("train", "train", "train", "test"))
 class Brightened(FakeSource):
     """Its photographs after the first are the first one, each a little brighter than the one before."""
 
-    def load(self, example: Example) -> Prepared:
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         number = int(example.path.partition("/")[2].removesuffix(".jpg"))
         return Prepared((self.pixels(0) // 2 + number).astype(np.uint8))
 

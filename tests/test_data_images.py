@@ -5,7 +5,8 @@ from pictures import ORIENTATION, file_of, flat, picture
 from PIL import Image
 
 from alexnet.data import images
-from alexnet.data.images import central_square, decode_jpeg, encode_jpeg, load_photograph
+from alexnet.data.images import central_square, decode_jpeg, encode_jpeg, load_photograph, resized
+from alexnet.data.preparation import Preparation
 from alexnet.errors import ImageError
 
 # ---- resizing
@@ -23,16 +24,64 @@ def bicubic_weights(size: int, start: float, side: float) -> NDArray[np.float64]
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def bilinear_weights(size: int, start: float, side: float) -> NDArray[np.float64]:
+    """The (256, size) matrix of the triangle, stretched when it reduces so that nothing is skipped."""
+    step = side / 256
+    centres = start + (np.arange(256) + 0.5) * step
+    x = np.abs(np.arange(size) + 0.5 - centres[:, None]) / max(step, 1.0)
+    weights = np.maximum(1 - x, 0.0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("resize", ["shorter", "squash"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(256, 256), (375, 500), (500, 333), (40, 90), (1201, 300), (257, 256), (3, 2)])
-def test_resize_equals_antialiased_bicubic_in_float64(size):
-    height, width = size
-    pixels = picture(height, width, low=60, high=190)
-    side = min(size)
-    rows = bicubic_weights(height, (height - side) / 2, side)
-    columns = bicubic_weights(width, (width - side) / 2, side)
+def test_resize_equals_the_antialiased_rule_in_float64(size, interpolation, resize):
+    pixels = picture(*size, low=60, high=190)
+    weights = bicubic_weights if interpolation == "bicubic" else bilinear_weights
+    sides = (min(size), min(size)) if resize == "shorter" else size
+    rows, columns = (weights(length, (length - side) / 2, side) for length, side in zip(size, sides, strict=True))
     expected = np.einsum("yh,hwc,xw->yxc", rows, pixels.astype(np.float64), columns, optimize=True)
+    found = load_photograph(file_of(pixels), preparation=Preparation(resize=resize, interpolation=interpolation)).pixels
     # Pillow rounds to bytes after each of its two passes, with fixed-point weights: 0.5 · 1.25 (sum of |weights|) + 0.5
-    assert np.abs(central_square(pixels) - expected).max() < 1.2
+    assert np.abs(found - expected).max() < 1.2
+    if (resize, interpolation) == ("shorter", "bicubic"):
+        np.testing.assert_array_equal(central_square(pixels), found)
+
+
+@pytest.mark.parametrize("size", [(375, 500), (500, 333), (333, 500), (1201, 301), (97, 40), (256, 257), (300, 300)])
+def test_torchvision_s_rule_equals_resizing_all_and_cropping_as_it_does(size):
+    height, width = size
+    image = Image.fromarray(picture(height, width))
+    # torchvision's documented arithmetic: Resize(256) rounds the longer side down, CenterCrop(256) rounds the corner
+    long = int(256 * max(size) / min(size))
+    whole = image.resize((256, long) if height > width else (long, 256), Image.Resampling.BILINEAR)
+    start = round((long - 256) / 2)
+    expected = np.array(whole)[start:, :] if height > width else np.array(whole)[:, start:]
+    expected = expected[:256, :256].astype(int)
+    found, usual = (
+        resized(image, Preparation(resize=resize, interpolation="bilinear")) for resize in ("torchvision", "shorter")
+    )
+    assert np.abs(found - expected).max() <= 1  # Pillow may take its two passes, each rounded, in the other order
+    if long != 256 * max(size) / min(size):
+        assert np.abs(usual - expected).sum() > 2 * np.abs(found - expected).sum()
+
+
+def test_rules_and_interpolations_differ():
+    content = file_of(picture(301, 400))
+    found = [
+        load_photograph(content, preparation=Preparation(resize=resize, interpolation=interpolation)).pixels.tobytes()
+        for resize in ("shorter", "squash", "torchvision")
+        for interpolation in ("bicubic", "bilinear")
+    ]
+    assert len(set(found)) == 6
+    assert found[0] == load_photograph(content).pixels.tobytes()
+
+
+def test_an_array_is_squashed_as_an_image_is():
+    pixels = picture(300, 400)
+    squash = Preparation(resize="squash")
+    np.testing.assert_array_equal(resized(pixels, squash), resized(Image.fromarray(pixels), squash))
 
 
 def test_square_equals_resizing_all_and_cropping():

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from alexnet.data.augment import Augmentation, centre_mean, epoch_order, fixed_views, random_views
-from alexnet.data.loader import Form, TrainingLoader, assemble, evaluation_batches
+from alexnet.data.augment import Augmentation, centre_mean, epoch_order, fixed_views, random_views, view_means
+from alexnet.data.loader import Form, TrainingLoader, assemble, evaluation_batches, view_batch
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.store import Store
+from alexnet.kernels import fold_image
 
 
 class Noise:
@@ -20,7 +22,7 @@ class Noise:
     identity = "noise"
     default_split = None
 
-    def load(self, example: Example) -> Prepared:
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         rng = np.random.default_rng(int(example.path))
         return Prepared(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8))
 
@@ -149,3 +151,57 @@ def test_the_form_changes_the_layout_and_not_the_numbers(store: Store) -> None:
     blocks = torch.nn.functional.pad(plain, (0, 4, 0, 4)).unflatten(3, (17, 4)).unflatten(2, (17, 4))
     assert torch.equal(folded, blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3))
     assert torch.equal(next(loader(store, form=Form(torch.bfloat16)).epoch(0)).images, plain.bfloat16())
+
+
+PREPARATIONS = [
+    Preparation(mean_at="crop"),
+    Preparation(channels="BGR"),
+    Preparation(std=(58.395, 57.12, 57.375)),
+    Preparation(channels="BGR", std=(58.395, 57.12, 50.0), mean_at="crop"),
+]
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize("preparation", PREPARATIONS, ids=str)
+def test_views_are_prepared_as_a_plain_loop_does(store: Store, preparation: Preparation, crops: int) -> None:
+    photographs = [store.read(position) for position in range(2)]
+    views = fixed_views(64, 256, crops)
+    means = view_means(store.statistics, 64, views, preparation)
+    found = view_batch(photographs, views, means, preparation=preparation).unflatten(0, (2, crops))
+    plain = view_batch(photographs, views, centre_mean(store.statistics, 64)).unflatten(0, (2, crops))
+    assert (crops == 1 and preparation == PREPARATIONS[0]) or not torch.equal(found, plain), "the preparation matters"
+    for number, photograph in enumerate(photographs):
+        for view in range(crops):
+            top, left, mirrored = (int(values[view]) for values in (views.top, views.left, views.mirrored))
+            where = (slice(top, top + 64), slice(left, left + 64))
+            corner = where if preparation.mean_at == "crop" else (slice(96, 160), slice(96, 160))
+            mean = store.statistics.mean_image[corner].astype(np.float64)
+            if mirrored and preparation.mean_at == "crop":
+                mean = mean[:, ::-1]
+            expected = photograph[where][:, ::-1] - mean if mirrored else photograph[where] - mean
+            if preparation.std:
+                expected = expected / preparation.std
+            if preparation.channels == "BGR":
+                expected = expected[..., ::-1]
+            # two float32 roundings of numbers up to 255
+            np.testing.assert_allclose(found[number, view].permute(1, 2, 0), expected, atol=4e-5, rtol=0)
+
+
+@pytest.mark.parametrize("preparation", PREPARATIONS, ids=str)
+def test_other_preparations_come_in_every_form_too(store: Store, preparation: Preparation) -> None:
+    photographs = [store.read(position) for position in range(2)]
+    views = fixed_views(64, 256, 10)
+    means = view_means(store.statistics, 64, views, preparation)
+    plain = view_batch(photographs, views, means, preparation=preparation)
+    folded = view_batch(photographs, views, means, Form(torch.bfloat16, fold=4, padding=3), preparation)
+    assert torch.equal(folded, fold_image(plain, 4, 3).bfloat16())
+    for images in (plain, folded):
+        assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_way_around_the_fast_path_gives_its_numbers(store: Store) -> None:
+    photographs = [store.read(position) for position in range(3)]
+    views, mean = fixed_views(64, 256, 10), centre_mean(store.statistics, 64)
+    for form in (Form(), Form(fold=4, padding=3), Form(torch.bfloat16, 4, 3)):
+        fast = view_batch(photographs, views, mean, form)
+        assert torch.equal(view_batch(photographs, views, np.stack([mean] * 10), form), fast)

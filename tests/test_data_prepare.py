@@ -231,8 +231,9 @@ def test_the_plan_tells_apart_all_that_decides_the_content():
         replace(plan, quality=91),
         replace(plan, shares={"val": 0.25}),
         replace(plan, seed=1),
+        replace(plan, resizing={"resize": "squash", "interpolation": "bicubic"}),
     ]
-    assert len({each.digest for each in [plan, *others]}) == 7
+    assert len({each.digest for each in [plan, *others]}) == 8
 
 
 def test_strict_makes_a_refusal_an_error_and_leaves_nothing(tmp_path):

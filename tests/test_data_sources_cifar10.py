@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data.images import central_square
+from alexnet.data.images import central_square, resized
+from alexnet.data.preparation import Preparation
 from alexnet.data.source import Example
 from alexnet.data.sources.cifar10 import NAMES, Cifar10
 from alexnet.errors import DataError
@@ -51,6 +52,10 @@ def test_records_are_label_then_planes(archive, batches):
         prepared = source.load(example)
         np.testing.assert_array_equal(prepared.pixels, central_square(pixels))
         assert prepared.size == (32, 32)
+    bilinear = Preparation(interpolation="bilinear")
+    found = source.load(source.examples[0], bilinear).pixels
+    np.testing.assert_array_equal(found, resized(pictures[0, 0], bilinear))
+    assert (found != source.load(source.examples[0]).pixels).any()
 
 
 def test_splits_are_the_published_ones(archive):

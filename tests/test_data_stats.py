@@ -1,3 +1,4 @@
+from dataclasses import fields
 from fractions import Fraction
 from functools import reduce
 from operator import add
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alexnet.data.stats import InputStatistics, Sums, principal_components
+from alexnet.errors import ConfigError
 
 
 def photographs(count: int, side: int = 8, seed: int = 0) -> np.ndarray:
@@ -16,6 +18,9 @@ def photographs(count: int, side: int = 8, seed: int = 0) -> np.ndarray:
     base = rng.normal(size=(count, side, side, 1)) * 40 + rng.uniform(40, 200, size=(side, side, 1))
     mixed = base * [1.0, 0.8, 0.3] + rng.normal(size=(count, side, side, 3)) * [5, 10, 20] + [0, 10, 30]
     return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+MEASURED = Sums.of(photographs(2), side=8).statistics()
 
 
 def test_mean_and_covariance_are_those_of_numpy_in_float64():
@@ -94,3 +99,35 @@ def test_grey_photographs_have_two_deviations_of_zero_and_never_nan():
     assert statistics.deviations[0] > 1
     # eigenvalues of a singular matrix of size 10³ are zero to within float64 rounding
     assert statistics.deviations[1:] == pytest.approx([0, 0], abs=1e-5)
+
+
+def test_statistics_of_a_mean_hold_nothing_else():
+    image = np.random.default_rng(0).uniform(0, 255, (256, 256, 3))
+    statistics = InputStatistics.of_mean(image)
+    np.testing.assert_array_equal(statistics.mean_image, image.astype(np.float32))
+    assert (statistics.images, statistics.deviations.tolist()) == (0, [0, 0, 0])
+    assert {field.name: np.asarray(getattr(statistics, field.name)).dtype for field in fields(statistics)} == {
+        field.name: np.asarray(getattr(MEASURED, field.name)).dtype for field in fields(MEASURED)
+    }
+
+
+def test_a_mean_pixel_is_a_constant_image():
+    mean = InputStatistics.of_mean([123.68, 116.779, 103.939]).mean_image
+    assert mean.shape == (256, 256, 3)
+    assert mean.flags.c_contiguous
+    assert np.unique(mean.reshape(-1, 3), axis=0).tolist() == [np.float32([123.68, 116.779, 103.939]).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"),
+    [
+        (np.zeros((3, 256, 256)), "not (3, 256, 256)."),
+        (np.zeros((227, 227, 3)), "not (227, 227, 3)."),
+        (np.float32(117), "not ()."),
+        ([104, 117, np.nan], "not (3,) with NaN or infinity in it."),
+    ],
+)
+def test_a_mean_of_another_shape_or_without_numbers_is_refused(mean, said):
+    with pytest.raises(ConfigError) as error:
+        InputStatistics.of_mean(mean)
+    assert str(error.value).endswith(said)

@@ -182,6 +182,20 @@ def test_a_flipped_bit_in_a_photograph_is_an_error_when_it_is_read_or_verified(s
         Store.open(store.path, verify=True)
 
 
+def test_a_photograph_is_compared_when_first_read_and_whenever_that_is_asked_for(store):
+    used, place = Store.open(store.path), int(store._index["offset"][3]) + 1000
+    used.read(3)
+    flip(store.path / "images.bin", place)
+    used.read(3)
+    Store.open(store.path).read(3, check=False)
+    with pytest.raises(DataError, match="Photograph 3"):
+        used.read(3, check=True)
+    damaged = Store.open(store.path)
+    for _ in range(2):  # what has failed has not been compared
+        with pytest.raises(DataError, match="Photograph 3"):
+            damaged.read(3)
+
+
 def test_json_holds_names_that_are_not_unicode_and_ends_with_a_newline():
     name = b"caf\xe9/\xc3\xa9.jpg".decode("utf-8", "surrogateescape")
     content = as_json({"b": [name], "a": 0.1})

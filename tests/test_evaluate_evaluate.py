@@ -7,11 +7,12 @@ import torch
 from making import CLASSES, Colours, tiny_model, tiny_spec, tiny_store
 
 from alexnet.data.augment import fixed_views
+from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, DataError, WeightsError
 from alexnet.evaluate import evaluate as evaluation
-from alexnet.evaluate.evaluate import evaluate, mean_probabilities
+from alexnet.evaluate.evaluate import evaluate, mean_probabilities, other_pixels
 from alexnet.evaluate.metrics import Tally
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
@@ -62,6 +63,30 @@ def test_errors_are_those_of_one_view_at_a_time(colours: Store, model: Model, sp
     assert 0 < found.top1_error < 1  # an untrained network that happens to be partly right
     # fp32 against float64 softmax: about 1e-7 a photograph
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+
+
+def test_each_model_is_fed_as_it_was_trained(colours: Store, model: Model) -> None:
+    scaled = replace(model, preparation=Preparation(channels="BGR", std=(2.0, 4.0, 8.0)))
+    # the same network for the usual input: conv1 takes R, G, B where the other takes B, G, R, and divides them itself
+    net = AlexNet(model.net.spec)
+    net.load_state_dict(model.net.state_dict())
+    with torch.no_grad():
+        weight = net.get_parameter("conv1.weight")
+        weight.copy_(weight.flip(1) / torch.tensor([2.0, 4.0, 8.0])[:, None, None])
+    plain = replace(model, net=net.eval())
+    for crops in (1, 10):
+        found, expected = (evaluate([each], colours, crops=crops, placement=FP32) for each in (scaled, plain))
+        assert found.loss == pytest.approx(expected.loss, rel=1e-5)  # fp32 rounding
+        assert found.loss != pytest.approx(evaluate([model], colours, crops=crops, placement=FP32).loss, rel=1e-3)
+
+
+def test_differently_resized_photographs_are_told(colours: Store, model: Model) -> None:
+    assert other_pixels([model, replace(model, preparation=Preparation(channels="BGR"))], colours) is None
+    squashed = replace(model, preparation=Preparation(resize="squash", interpolation="bilinear"))
+    sentence = other_pixels([model, squashed], colours)
+    assert sentence is not None
+    for part in ("shorter side to 256", "bicubic", "both sides to 256", "--resize squash --interpolation bilinear"):
+        assert part in sentence
 
 
 def test_ten_crops_see_more_than_the_centre(colours: Store, model: Model) -> None:

@@ -1,14 +1,19 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from making import tiny_model
+from pictures import file_of, picture
 from PIL import Image
 
 from alexnet.data.loader import evaluation_batches
+from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
 from alexnet.errors import WeightsError
 from alexnet.evaluate import predict as prediction
@@ -65,6 +70,45 @@ def test_probabilities_are_those_of_evaluation(
         for answer in each.answers:
             # the same numbers, multiplied in batches of the same size
             assert answer.probability == pytest.approx(float(row[answer.index]), abs=1e-6)
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize(
+    "preparation",
+    [
+        Preparation(resize="squash", interpolation="bilinear", channels="BGR", mean_at="crop"),
+        Preparation(interpolation="bilinear", std=(58.395, 57.12, 57.375)),
+    ],
+    ids=["Caffe's", "torchvision's"],
+)
+def test_photographs_are_prepared_as_the_model_asks_for(model: Model, preparation: Preparation, crops: int) -> None:
+    photograph = picture(300, 400)
+    asked = replace(model, preparation=preparation)
+    box = None if preparation.resize == "squash" else (50, 0, 350, 300)
+    image = Image.fromarray(photograph).resize((256, 256), Image.Resampling.BILINEAR, box=box)
+    square = np.asarray(image, np.float64)
+    if preparation.mean_at == "crop":
+        square = square - model.statistics.mean_image
+    views = []
+    for mirrored, (top, left) in product([False, True], [(0, 0), (0, 224), (112, 112), (224, 0), (224, 224)]):
+        view = square[top : top + 32, left : left + 32]
+        view = view[:, ::-1] if mirrored else view
+        if preparation.mean_at == "centre":
+            view = view - model.statistics.mean_image[112:144, 112:144]
+        view = view / (preparation.std or 1)
+        views.append(view[..., ::-1] if preparation.channels == "BGR" else view)
+    kept = np.stack(views if crops == 10 else views[2:3]).astype(np.float32)
+    with torch.no_grad():
+        expected = model.net(torch.from_numpy(kept).permute(0, 3, 1, 2)).double().softmax(1).mean(0)
+    found, usual = (
+        next(predict(each, [("it", lambda: file_of(photograph))], top=6, crops=crops, placement=FP32))
+        for each in (asked, model)
+    )
+    for answer in found.answers:
+        assert answer.probability == pytest.approx(float(expected[answer.index]), abs=1e-6)  # fp32 rounding
+    assert {answer.index: answer.probability for answer in usual.answers} != pytest.approx(
+        {answer.index: answer.probability for answer in found.answers}, abs=1e-4
+    )
 
 
 def test_answers_are_ranked_and_named(model: Model, photographs: list[tuple[str, Content]]) -> None:

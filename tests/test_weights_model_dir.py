@@ -14,7 +14,9 @@ import torch
 from making import tiny_model, tiny_spec
 from safetensors.torch import load_file, save_file
 
+from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
+from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, WeightsError
 from alexnet.model.net import AlexNet
@@ -158,10 +160,38 @@ def test_places_without_a_model_are_told_apart(saved: Path, tmp_path: Path) -> N
         load_model(saved / "model.json")
 
 
+CAFFE = Preparation(resize="squash", interpolation="bilinear", channels="BGR", mean_at="crop")
+
+
+@pytest.mark.parametrize("preparation", [CAFFE, Preparation(std=(58.395, 57.12, 57.375))])
+def test_the_preparation_comes_back(model: Model, tmp_path: Path, preparation: Preparation) -> None:
+    save_model(replace(model, preparation=preparation), tmp_path / "m")
+    assert load_model(tmp_path / "m").preparation == preparation
+
+
+def test_a_model_of_format_1_is_prepared_as_all_of_that_time(saved: Path) -> None:
+    edit(saved, lambda description: description.update(format=1, preparation={"channels": "RGB", "mean": "image, …"}))
+    assert load_model(saved).preparation == Preparation()
+    assert read_description(saved)["preparation"] == Preparation().to_json()
+
+
+@pytest.mark.parametrize("preparation", [{"resize": "squish"}, {"rotate": 90}, "in words", None])
+def test_an_unknown_preparation_is_a_sentence(saved: Path, preparation: object) -> None:
+    edit(saved, lambda description: description.update(preparation=preparation))
+    with pytest.raises(WeightsError, match="is not one that this version reads: "):
+        load_model(saved)
+
+
+def test_statistics_of_a_mean_alone_are_saved(model: Model, tmp_path: Path) -> None:
+    save_model(replace(model, statistics=InputStatistics.of_mean([123, 117, 104])), tmp_path / "m")
+    back = load_model(tmp_path / "m").statistics
+    assert (back.images, back.mean_image[7, 9].tolist()) == (0, [123, 117, 104])
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"format": 2}', "is of format 2, this version reads format 1"),
+        ('{"format": 3}', "is of format 3, this version reads formats 1 and 2"),
         ("{}", "is of format None"),
         ("[1]", "is of format None"),
         ('{"format": 1, ', "model.json is damaged"),
@@ -173,7 +203,7 @@ def test_another_format_is_a_sentence(saved: Path, text: str, sentence: str) -> 
         read_description(saved)
 
 
-@pytest.mark.parametrize("key", ["spec", "classes", "provenance", "sha256"])
+@pytest.mark.parametrize("key", ["spec", "classes", "preparation", "provenance", "sha256"])
 def test_a_description_that_lacks_a_part_is_a_sentence(saved: Path, key: str) -> None:
     edit(saved, lambda description: description.pop(key))
     with pytest.raises(WeightsError, match=rf"is not one that this version reads: '{key}'"):

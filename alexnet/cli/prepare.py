@@ -28,6 +28,8 @@ REASONS_SHOWN = 3
 @click.option("--quality", default=90, show_default=True, help="JPEG quality, 1 to 100.")
 @click.option("--split", metavar="val=0.1,test=0.2", help="Shares of each class to hold out.  [default: the source's]")
 @click.option("--split-seed", default=0, show_default=True, help="Which photographs the shares are.")
+@click.option("--resize", default="shorter", metavar="shorter|squash|torchvision", help="squash: as Caffe does.")
+@click.option("--interpolation", default="bicubic", metavar="bicubic|bilinear", help="Both with antialiasing.")
 @workers_option("Processes; 0: one a core.", default=0)
 @click.option("--strict", is_flag=True, help="Stop at the first photograph that cannot be used.")
 @click.option("--per-class", metavar="train=150,val=25,test=50", help="Pictures of each class of 'shapes'.")
@@ -43,6 +45,8 @@ def prepare(
     quality: int,
     split: str | None,
     split_seed: int,
+    resize: str,
+    interpolation: str,
     workers: int,
     strict: bool,
     per_class: str | None,
@@ -50,11 +54,13 @@ def prepare(
 ) -> None:
     """Turn photographs into a store.
 
-    As in the paper, the shorter side of each becomes 256 pixels and the central 256 × 256 are kept. The store also
-    holds labels, splits, the mean image and the principal components of colour.
+    As in the paper, the shorter side of each becomes 256 pixels and the central 256 × 256 are kept; networks trained
+    elsewhere may ask for another --resize. The store also holds labels, splits, the mean image and the principal
+    components of colour.
     """
     from alexnet.cli.places import find_source
     from alexnet.cli.progress import Meter
+    from alexnet.data.preparation import Preparation
     from alexnet.data.prepare import prepare
 
     drawn = _drawn(find_source(session, source, location), per_class, seed)
@@ -68,6 +74,7 @@ def prepare(
             workers=workers,
             split=shares,
             seed=split_seed,
+            preparation=Preparation(resize=resize, interpolation=interpolation),
             strict=strict,
             progress=meter.preparing,
         )
@@ -93,6 +100,8 @@ def _drawn(source: "Source", per_class: str | None, seed: int | None) -> "Source
 
 def summary(store: "Store") -> list[str]:
     """What a store holds, in lines."""
+    from alexnet.data.preparation import DEFAULT
+
     splits = ", ".join(f"{name} {count:,}" for name, count in store.splits.items())
     held = sum(entry["bytes"] for entry in store.manifest["files"].values())
     lines = [
@@ -101,6 +110,8 @@ def summary(store: "Store") -> list[str]:
         f"Classes      {len(store.classes):,}",
         f"Size         {size(held)}, {store.encoding}",
     ]
+    if store.preparation != DEFAULT:
+        lines.append(f"Resized      {store.preparation.in_words['resize']}")
     if treated := store.report["treated"]:
         lines.append(f"Treated      {len(treated):,} (orientation, colour mode, …); the report says how")
     if refused := store.report["refused"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet.data.preparation import Preparation
 from alexnet.data.stats import InputStatistics
 from alexnet.errors import ConfigError
 
@@ -52,8 +53,14 @@ def random_views(
     """The training views of all `count` positions of an epoch.
 
     A function of its arguments alone: the view at position p does not depend on batches, workers or where training
-    resumed. Raises ConfigError when the crop is larger than the stored photographs.
+    resumed. Raises ConfigError when the crop is larger than the stored photographs, or when noise is asked for along
+    components that the statistics do not know.
     """
+    if augmentation.colour_noise and not statistics.images:
+        raise ConfigError(
+            "Colour noise takes the principal components of RGB, but these statistics hold a published mean alone; "
+            "set colour_noise to 0, or measure the photographs."
+        )
     side = statistics.mean_image.shape[0]
     border = _border(side, augmentation.crop)
     groups = -(-count // augmentation.group)
@@ -103,6 +110,21 @@ def centre_mean(statistics: InputStatistics, crop: int) -> NDArray[np.float32]:
     border = _border(statistics.mean_image.shape[0], crop)
     start = border // 2
     return np.ascontiguousarray(statistics.mean_image[start : start + crop, start : start + crop])
+
+
+def view_means(statistics: InputStatistics, crop: int, views: Views, preparation: Preparation) -> NDArray[np.float32]:
+    """What is subtracted: (crop, crop, 3) from every view, or (V, crop, crop, 3) where each has its own.
+
+    With `mean_at` "crop" it is the part of the mean image where the view lies, mirrored with the view (Caffe); else
+    `centre_mean`.
+    """
+    if preparation.mean_at == "centre":
+        return centre_mean(statistics, crop)
+    parts = []
+    for top, left, mirrored in zip(views.top.tolist(), views.left.tolist(), views.mirrored.tolist(), strict=True):
+        part = statistics.mean_image[top : top + crop, left : left + crop]
+        parts.append(part[:, ::-1] if mirrored else part)
+    return np.stack(parts)
 
 
 def _border(side: int, crop: int) -> int:

@@ -169,7 +169,7 @@ def _load(subject: Source | Store, item: Example | int) -> Prepared:
         assert not isinstance(subject, Store)
         return subject.load(item)
     assert isinstance(subject, Store)
-    return Prepared(subject.read(item), size=subject.size_of(item))
+    return Prepared(subject.read(item, check=True), size=subject.size_of(item))
 
 
 def _digest(pixels: NDArray[np.uint8]) -> int:

@@ -5,9 +5,10 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
 
 from alexnet.errors import ConfigError, DataError, unknown
 
@@ -21,8 +22,8 @@ class Archive:
 
     @property
     def file_name(self) -> str:
-        """The last part of the address."""
-        return self.url.rpartition("/")[2]
+        """The last part of the address's path."""
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name
 
 
 # The authors publish no SHA-256. These are the ones that independent projects pin: torchvision-ruby and GoMLX for
@@ -47,17 +48,21 @@ IMAGENET: Final = (
 
 
 def download(name: str, cache_dir: Path, progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """The path of the archive of the source `name` in `cache_dir`, fetched unless it is there.
+    """The path of the archive of the source `name` in `cache_dir`, fetched unless it is there; see `fetch`."""
+    if name == "imagenet":
+        raise ConfigError(IMAGENET)
+    if name not in ARCHIVES:
+        raise unknown("download", name, ARCHIVES)
+    return fetch(ARCHIVES[name], cache_dir, progress)
+
+
+def fetch(archive: Archive, cache_dir: Path, progress: Callable[[int, int | None], None] | None = None) -> Path:
+    """The path of the archive in `cache_dir`, fetched unless it is there.
 
     `progress` is called with the bytes present and the bytes expected (None if the server does not say). An
     interrupted download is continued by the next call; the file has its name only when its SHA-256 is right.
     Raises DataError when it cannot be fetched or is not the expected file.
     """
-    if name == "imagenet":
-        raise ConfigError(IMAGENET)
-    if name not in ARCHIVES:
-        raise unknown("download", name, ARCHIVES)
-    archive = ARCHIVES[name]
     target = cache_dir / archive.file_name
     partial = target.with_name(f"{target.name}.part")
     if target.exists():

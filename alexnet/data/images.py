@@ -1,6 +1,7 @@
-"""One photograph, decoded and prepared as in section 2 of the paper.
+"""One photograph, decoded and made 256×256.
 
-Its shorter side becomes 256 pixels long, then the central 256×256 are kept.
+As in section 2 of the paper, its shorter side becomes 256 pixels long, then the central 256×256 are kept; another
+`Preparation` may ask for another rule.
 
 How each kind of file is treated:
 
@@ -20,7 +21,7 @@ All functions may be called from several threads and processes.
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Prepared
 from alexnet.errors import ImageError
 
@@ -70,32 +72,66 @@ _UPRIGHT = {  # EXIF orientation: what turns the stored picture upright
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+_RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 _lock = threading.Lock()
 
 
-def load_photograph(content: bytes, name: str = "") -> Prepared:
-    """The photograph in the bytes of an image file, after the paper's preparation.
+def load_photograph(content: bytes, name: str = "", preparation: Preparation = DEFAULT) -> Prepared:
+    """The photograph in the bytes of an image file, resized as the preparation says.
 
     `name` is the file's name, used only to note a suffix that promises another format. Raises ImageError with
     the reason when the photograph cannot be used.
     """
     image, treatments = _decode(content, name)
-    return Prepared(central_square(image), treatments, image.size)
+    return Prepared(resized(image, preparation), treatments, image.size)
+
+
+def resized(image: Image.Image | NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
+    """An RGB image of any size as uint8 (256, 256, 3), by the preparation's rule and interpolation."""
+    if not isinstance(image, Image.Image):
+        image = Image.fromarray(image)
+    box = _BOXES[preparation.resize](*image.size)
+    return np.array(image.resize((SIDE, SIDE), _RESAMPLING[preparation.interpolation], box=box))
 
 
 def central_square(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The central square of an RGB image of any size, resized to uint8 (256, 256, 3) by antialiased bicubic.
+    """The central square of an RGB image of any size, resized to uint8 (256, 256, 3) by antialiased bicubic."""
+    return resized(image, DEFAULT)
 
-    To within half a pixel the same as resizing the whole image and cropping afterwards, but without ever
-    making the whole of a very long one.
+
+Box = tuple[float, float, float, float]  # left, top, right and bottom, in pixels
+
+
+def _whole(width: int, height: int) -> Box:
+    return 0, 0, width, height
+
+
+def _square(width: int, height: int) -> Box:
+    """The central square: to within half a pixel what is left of the whole image, resized and cropped afterwards.
+
+    Nothing ever makes the whole of a very long one.
     """
-    if not isinstance(image, Image.Image):
-        image = Image.fromarray(image)
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    square = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-    return np.array(square)
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _whole_pixels(width: int, height: int) -> Box:
+    """What torchvision's Resize(256) and CenterCrop leave: the longer side rounded down, the crop on whole pixels.
+
+    The values are theirs to within one grey level, the rounding between Pillow's two passes.
+    """
+    edges = []
+    for length in (width, height):
+        long = int(SIDE * length / min(width, height))
+        start = round((long - SIDE) / 2)
+        edges.append((start * length / long, (start + SIDE) * length / long))
+    (left, right), (top, bottom) = edges
+    return left, top, right, bottom
+
+
+_BOXES: dict[str, Callable[[int, int], Box]] = {"shorter": _square, "squash": _whole, "torchvision": _whole_pixels}
 
 
 def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 90) -> bytes:

@@ -10,10 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alexnet.data.augment import Augmentation, Views, centre_mean, epoch_order, fixed_views, random_views
+from alexnet.data.augment import (
+    Augmentation,
+    Views,
+    centre_mean,
+    epoch_order,
+    fixed_views,
+    random_views,
+    view_means,
+)
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
-from alexnet.kernels import augment_fold
+from alexnet.kernels import augment_fold, fold_image
 
 BATCHES_AHEAD = 2
 
@@ -29,12 +38,14 @@ class Batch(NamedTuple):
 class Form:
     """The form that a network takes images in: `dtype`, and blocks of `fold` × `fold` pixels as channels.
 
-    `padding` zeros come behind the last row and column before folding; see `alexnet.kernels.fold_image`.
+    `padding` zeros come behind the last row and column before folding; see `alexnet.kernels.fold_image`. `pinned` asks
+    for memory that a CUDA device fetches batches from by itself.
     """
 
     dtype: torch.dtype = torch.float32
     fold: int = 1
     padding: int = 0
+    pinned: bool = False
 
 
 class TrainingLoader:
@@ -113,23 +124,49 @@ def evaluation_batches(
     crops: int,
     images_per_batch: int,
     form: Form = Form(),
+    preparation: Preparation = DEFAULT,
 ) -> Iterator[Batch]:
     """Every photograph once, in order, each as `crops` consecutive views: images are (N · crops, 3, crop, crop).
 
-    Labels are (N,), one a photograph, in the store's numbering. `statistics` are those the network was trained with.
+    Labels are (N,), one a photograph, in the store's numbering. `statistics` and `preparation` are those the network
+    was trained with; the store has resized its photographs by its own.
     """
     views = fixed_views(crop, statistics.mean_image.shape[0], crops)
-    mean = centre_mean(statistics, crop)
+    mean = view_means(statistics, crop, views, preparation)
     for first in range(0, len(positions), images_per_batch):
         rows = positions[first : first + images_per_batch]
         photographs = [store.read(int(position)) for position in rows]
-        yield Batch(view_batch(photographs, views, mean, form), torch.from_numpy(store.labels[rows]))
+        yield Batch(view_batch(photographs, views, mean, form, preparation), torch.from_numpy(store.labels[rows]))
 
 
 def view_batch(
-    photographs: Sequence[NDArray[np.uint8]], views: Views, mean: NDArray[np.float32], form: Form = Form()
+    photographs: Sequence[NDArray[np.uint8]],
+    views: Views,
+    mean: NDArray[np.float32],
+    form: Form = Form(),
+    preparation: Preparation = DEFAULT,
 ) -> Tensor:
-    """All V `views` of each photograph, photograph by photograph: (N · V, 3, crop, crop) in the form asked for."""
+    """All V `views` of each photograph, photograph by photograph: (N · V, 3, crop, crop) in the form asked for.
+
+    `mean` is (crop, crop, 3), or (V, crop, crop, 3) with one for each view; see `alexnet.data.augment.view_means`.
+    """
+    if mean.ndim == 3 and preparation.std is None and preparation.channels == "RGB":
+        return assemble(*_each_in_all(photographs, views), mean, form)
+    of_each_view = []
+    for number in range(len(views)):
+        own = mean if mean.ndim == 3 else mean[number]
+        images = assemble(*_each_in_all(photographs, views[number : number + 1]), own)
+        if preparation.std is not None:
+            images = images / torch.tensor(preparation.std)[:, None, None]
+        if preparation.channels == "BGR":
+            images = images.flip(1)
+        of_each_view.append(fold_image(images, form.fold, form.padding).to(form.dtype))
+    batch = torch.stack(of_each_view, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    return batch.pin_memory() if form.pinned else batch
+
+
+def _each_in_all(photographs: Sequence[NDArray[np.uint8]], views: Views) -> tuple[list[NDArray[np.uint8]], Views]:
+    """Every photograph as often as there are views, and the views of each after those of the one before."""
     count = len(photographs)
     repeated = [photograph for photograph in photographs for _ in range(len(views))]
     tiled = Views(
@@ -138,7 +175,7 @@ def view_batch(
         np.tile(views.mirrored, count),
         np.tile(views.shift, (count, 1)),
     )
-    return assemble(repeated, tiled, mean, form)
+    return repeated, tiled
 
 
 def assemble(
@@ -153,7 +190,7 @@ def assemble(
 
     On one thread: the others belong to the training step that goes on meanwhile.
     """
-    return augment_fold(
+    batch = augment_fold(
         pixels,
         views.top,
         views.left,
@@ -166,3 +203,4 @@ def assemble(
         dtype=form.dtype,
         threads=1,
     )
+    return batch.pin_memory() if form.pinned else batch

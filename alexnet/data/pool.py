@@ -11,15 +11,11 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from alexnet.errors import ConfigError, DataError
+from alexnet.process import cores
 
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def cores() -> int:
-    """The number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(work: Callable[[S, T], R], shared: S, tasks: Sequence[T], workers: int) -> Generator[R]:

@@ -6,7 +6,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from alexnet.data.images import encode_jpeg
 from alexnet.data.pool import in_order
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
 from alexnet.data.split import assign_splits, check_shares
 from alexnet.data.stats import InputStatistics, Sums
@@ -42,7 +43,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides a store's content; `quality` is None for raw pixels, `seed` with no split to draw."""
+    """All that decides a store's content; `quality` is None for raw pixels, `seed` with no split to draw.
+
+    `resizing` is empty for the paper's rule, so that stores made before there was another are still the planned ones.
+    """
 
     source: str
     identity: str
@@ -50,11 +54,17 @@ class Plan:
     quality: int | None
     shares: dict[str, float]
     seed: int | None
+    resizing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """The plan as bytes that differ when anything in it does."""
+        return as_json({name: value for name, value in asdict(self).items() if name != "resizing" or value})
 
     @property
     def digest(self) -> str:
         """64 hexadecimal digits that differ when anything in the plan does."""
-        return hashlib.sha256(as_json(asdict(self))).hexdigest()
+        return hashlib.sha256(self.content).hexdigest()
 
 
 def prepare(
@@ -66,6 +76,7 @@ def prepare(
     workers: int = 0,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
+    preparation: Preparation = DEFAULT,
     strict: bool = False,
     progress: Callable[[Progress], object] | None = None,
 ) -> Store:
@@ -79,6 +90,8 @@ def prepare(
     Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
     `seed` from the photographs used otherwise for training; None stands for the source's default, used when
     it gives no split at all. Statistics are those of the training photographs as they will be read back.
+    Of the `preparation`, its rule of resizing and its interpolation say which pixels are stored; what it says
+    of views is for those who draw them.
 
     A photograph that cannot be used is left out and listed in the store's report; with `strict` it is an
     error instead, and the work is deleted. Raises DataError also when `path` holds something else, when a
@@ -86,11 +99,11 @@ def prepare(
     for options that do not fit.
     """
     path = Path(path).absolute()
-    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed)
+    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
     with _sentences(path):
         if not _vacant(path):
             return _finished(path, plan, strict)
-        with Unfinished(path, as_json(asdict(plan))) as work:
+        with Unfinished(path, plan.content) as work:
             if not _vacant(path):  # another process finished it just before the lock was ours
                 return _finished(path, plan, strict)
             tell = progress or (lambda _: None)
@@ -109,11 +122,12 @@ def prepared(
     workers: int = 0,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
+    preparation: Preparation = DEFAULT,
     strict: bool = False,
     progress: Callable[[Progress], object] | None = None,
 ) -> Store:
     """The store of this source and these options in the folder `cache`, made if it is not there; see `prepare`."""
-    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed)
+    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
     return prepare(
         source,
         Path(cache) / f"{plan.source}-{plan.digest[:16]}.store",
@@ -122,12 +136,21 @@ def prepared(
         workers=workers,
         split=split,
         seed=seed,
+        preparation=preparation,
         strict=strict,
         progress=progress,
     )
 
 
-def make_plan(source: Source, *, encoding: str, quality: int, split: Mapping[str, float] | None, seed: int) -> Plan:
+def make_plan(
+    source: Source,
+    *,
+    encoding: str,
+    quality: int,
+    split: Mapping[str, float] | None,
+    seed: int,
+    preparation: Preparation = DEFAULT,
+) -> Plan:
     """What preparing the source with these options makes. Raises ConfigError where they do not fit it."""
     if encoding == "auto":
         encoding = "raw" if len(source.examples) * IMAGE_BYTES <= RAW_LIMIT else "jpeg"
@@ -151,6 +174,7 @@ def make_plan(source: Source, *, encoding: str, quality: int, split: Mapping[str
         quality if encoding == "jpeg" else None,
         shares,
         seed if shares else None,
+        {} if preparation.resizing == DEFAULT.resizing else preparation.resizing,
     )
 
 
@@ -175,7 +199,7 @@ def _read(
     if plan.encoding == "raw":
         _check_space(work.path, (len(examples) - done) * IMAGE_BYTES)
     tell(Progress("read", done, len(examples), len(refused)))
-    with closing(in_order(_pack, (source, plan.quality), parts[resumed:], workers)) as results:
+    with closing(in_order(_pack, (source, plan), parts[resumed:], workers)) as results:
         for part, (chunk, content) in zip(parts[resumed:], results, strict=True):
             if strict and refused:
                 break
@@ -188,12 +212,13 @@ def _read(
         raise _refusal(refused)
 
 
-def _pack(shared: tuple[Source, int | None], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
-    source, quality = shared
+def _pack(shared: tuple[Source, Plan], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
+    source, plan = shared
+    preparation, quality = Preparation.from_json(plan.resizing), plan.quality
     refused, treated, contents, records = {}, {}, [], []
     for row, example in enumerate(examples):
         try:
-            photograph = source.load(example)
+            photograph = source.load(example, preparation)
         except ImageError as error:
             refused[row] = str(error)
             continue
@@ -267,6 +292,7 @@ def _complete(source: Source, work: Unfinished, plan: Plan, workers: int, tell: 
             f"source's {len(examples):,} photographs are {raw / 2**30:.2f} GiB raw",
             "quality": plan.quality,
             "split": {"shares": plan.shares, "seed": plan.seed},
+            **plan.resizing,
         },
     )
 

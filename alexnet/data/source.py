@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet.data.preparation import DEFAULT, Preparation
+
 SPLITS = ("train", "val", "test")
 
 
@@ -32,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photograph after the paper's preparation.
+    """A photograph ready to be stored.
 
     `pixels` is uint8 RGB of shape (256, 256, 3); `treatments` says in words what was done beyond resizing and
     cropping ("converted from CMYK", "turned upright (EXIF orientation 6)"), empty for an ordinary photograph.
@@ -67,5 +69,8 @@ class Source(Protocol):
     def default_split(self) -> dict[str, float]:
         """The shares held out of each class when the source gives no split, e.g. {"test": 0.2}; the rest is train."""
 
-    def load(self, example: Example) -> Prepared:
-        """The example's photograph. Raises ImageError with the reason when it cannot be used."""
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
+        """The example's photograph, resized as the preparation says.
+
+        Raises ImageError with the reason when it cannot be used.
+        """

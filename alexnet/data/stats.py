@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from alexnet.data.images import SIDE
+from alexnet.errors import ConfigError
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +18,8 @@ class InputStatistics:
 
     All values are on the pixels' 0–255 scale, in RGB order. The covariance is the population covariance over
     all pixels of all images. `eigenvalues` are its variances in descending order; column i of `eigenvectors`
-    belongs to eigenvalue i, and its largest component is positive.
+    belongs to eigenvalue i, and its largest component is positive. With 0 `images` only the mean is known: see
+    `of_mean`.
     """
 
     mean_image: NDArray[np.float32]  # (256, 256, 3)
@@ -26,6 +32,22 @@ class InputStatistics:
     def deviations(self) -> NDArray[np.float64]:
         """The standard deviation along each principal component, (3,), descending."""
         return np.sqrt(self.eigenvalues)
+
+    @classmethod
+    def of_mean(cls, mean: ArrayLike) -> Self:
+        """Statistics that hold only a mean, of 0 images: with zeros for the components, which nobody has published.
+
+        `mean` is an image (256, 256, 3), or one RGB pixel (3,) that stands for a constant image. Raises ConfigError
+        for another shape, or for values that are not finite.
+        """
+        found = np.asarray(mean, dtype=np.float32)
+        if found.shape not in ((SIDE, SIDE, 3), (3,)) or not np.isfinite(found).all():
+            raise ConfigError(
+                f"A mean must be finite numbers of shape {(SIDE, SIDE, 3)}, or (3,) for a pixel, not {found.shape}"
+                f"{'' if np.isfinite(found).all() else ' with NaN or infinity in it'}."
+            )
+        image = np.ascontiguousarray(np.broadcast_to(found, (SIDE, SIDE, 3)))
+        return cls(image, np.zeros((3, 3)), np.zeros(3), np.eye(3), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +70,10 @@ class Sums:
         for photograph in photographs:
             images += 1
             pixels += photograph
-            # integers: NumPy hands float products to a BLAS that would start threads in every worker process
-            planes = photograph.reshape(-1, 3).T.astype(np.int64)  # (3, H·W)
-            products += planes @ planes.T
+            planes = photograph.reshape(-1, 3).T.astype(np.uint16, order="C")  # (3, H·W); 255² is below 2¹⁶
+            for i, j in combinations_with_replacement(range(3), 2):
+                total = np.add.reduce(planes[i] * planes[j], dtype=np.int64)
+                products[i, j] = products[j, i] = products[i, j] + total
         return cls(images, pixels, products)
 
     def __add__(self, other: "Sums") -> "Sums":

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.images import SIDE, decode_jpeg
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
 from alexnet.data.stats import InputStatistics
 from alexnet.errors import DataError
@@ -58,16 +59,20 @@ class Images:
         self.content: NDArray[np.uint8] = np.asarray(np.memmap(file, dtype=np.uint8, mode="r"))
         self._index = index
         self._raw = encoding == "raw"
+        self._compared = np.zeros(len(index), dtype=np.bool_)
 
-    def read(self, position: int, *, check: bool = True) -> NDArray[np.uint8]:
-        """The photograph, uint8 RGB (256, 256, 3). Raises DataError when its checksum is wrong."""
+    def read(self, position: int, *, check: bool | None = None) -> NDArray[np.uint8]:
+        """The photograph, uint8 RGB (256, 256, 3); see `Store.read`."""
         record = self._index[position]
         stored = self.content[record["offset"] : record["offset"] + record["length"]]
-        if check and zlib.crc32(stored.data) != record["crc32"]:
-            raise DataError(
-                f"Photograph {position} in {self.file} is corrupted: its checksum is not the one of "
-                "preparation; delete the store and prepare it again."
-            )
+        # once: it would be a third of the work on a training batch
+        if check or (check is None and not self._compared[position]):
+            if zlib.crc32(stored.data) != record["crc32"]:
+                raise DataError(
+                    f"Photograph {position} in {self.file} is corrupted: its checksum is not the one of "
+                    "preparation; delete the store and prepare it again."
+                )
+            self._compared[position] = True
         return stored.reshape(SIDE, SIDE, 3) if self._raw else decode_jpeg(stored.tobytes())
 
 
@@ -142,6 +147,11 @@ class Store:
         return str(self.manifest["encoding"])
 
     @property
+    def preparation(self) -> Preparation:
+        """How the photographs were resized; what it says of views is the default."""
+        return Preparation.from_json({name: self.manifest[name] for name in DEFAULT.resizing if name in self.manifest})
+
+    @property
     def splits(self) -> dict[str, int]:
         """The number of photographs in each split that has any."""
         counts = np.bincount(self._index["split"], minlength=len(SPLITS)).tolist()
@@ -174,10 +184,11 @@ class Store:
         record = self._index[position]
         return int(record["width"]), int(record["height"])
 
-    def read(self, position: int, *, check: bool = True) -> NDArray[np.uint8]:
+    def read(self, position: int, *, check: bool | None = None) -> NDArray[np.uint8]:
         """The photograph, uint8 RGB (256, 256, 3); not writable when the encoding is "raw".
 
-        Raises DataError when its checksum is not the one of preparation, unless `check` is off.
+        Its checksum is compared when it is first read; with `check` always or never. Raises DataError when it is not
+        the one of preparation.
         """
         return self._images.read(position, check=check)
 

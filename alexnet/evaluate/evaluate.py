@@ -24,19 +24,40 @@ def mean_probabilities(net: AlexNet, views: Tensor, crops: int, placement: Place
     the placement's numbers. Raises WeightsError when the network answers NaN.
     """
     logits: Tensor = net(views.to(placement.device, placement.dtype, non_blocking=True))
+    return averaged(logits, crops, net.spec.name)
+
+
+def averaged(logits: Tensor, crops: int, name: str) -> Tensor:
+    """Class probabilities (N, K) fp32 of the logits (N · crops, K) of views, a photograph's in consecutive rows.
+
+    Raises WeightsError when there is NaN among them; `name` is the network's.
+    """
     probabilities = logits.float().softmax(1).view(-1, crops, logits.shape[1]).mean(1)
     if probabilities.isnan().any():
         raise WeightsError(
-            f"The network {net.spec.name!r} answers NaN instead of probabilities: its weights are damaged or its "
-            "training diverged; take another model."
+            f"The network {name!r} answers NaN instead of probabilities: its weights are damaged or its training "
+            "diverged; take another model."
         )
     return probabilities
 
 
 def input_form(net: AlexNet, placement: Placement) -> Form:
-    """The form of images that `net` is fastest with in that place: folded on a CPU, and always in its numbers."""
+    """The form of images that `net` is fastest with in that place: folded on a CPU, pinned for CUDA, in its numbers."""
     fold, padding = net.folding if placement.device.type == "cpu" else (1, 0)
-    return Form(placement.dtype, fold, padding)
+    return Form(placement.dtype, fold, padding, placement.reads_pinned)
+
+
+def other_pixels(models: Sequence[Model], store: Store) -> str | None:
+    """A sentence for the reader when the store resized its photographs by another rule than a model asks for."""
+    asked = [model.preparation for model in models if model.preparation.resizing != store.preparation.resizing]
+    if not asked:
+        return None
+    wanted = asked[0]
+    return (
+        f"{store.path} holds photographs resized by another rule ({store.preparation.in_words['resize']}) than the "
+        f"model takes ({wanted.in_words['resize']}), so errors on it are not the ones the model is known for; prepare "
+        f"a store with --resize {wanted.resize} --interpolation {wanted.interpolation}."
+    )
 
 
 def evaluate(
@@ -50,8 +71,9 @@ def evaluate(
 ) -> Tally:
     """The errors of `models`, their probabilities averaged, on every photograph of a split once.
 
-    Labels are matched by the classes' keys, not by their order. `progress` is told (photographs done, in all). Raises
-    DataError when the models and the store do not know the same classes, or for a split that the store lacks.
+    Labels are matched by the classes' keys, not by their order. Photographs are taken as the store has resized them, by
+    whatever rule: see `other_pixels`. `progress` is told (photographs done, in all). Raises DataError when the models
+    and the store do not know the same classes, or for a split that the store lacks.
     """
     reference = models[0]
     for model in models:
@@ -71,6 +93,7 @@ def evaluate(
             crops=crops,
             images_per_batch=max(1, VIEWS_PER_BATCH // crops),
             form=input_form(model.net, placement),
+            preparation=model.preparation,
         )
         for model in models
     ]

@@ -21,7 +21,7 @@ class Tally:
 
     def add(self, probabilities: Tensor, labels: Tensor) -> None:
         """Counts answers: `probabilities` (N, K) without NaN, `labels` (N,)."""
-        probabilities, labels = probabilities.double().cpu(), labels.cpu()
+        probabilities, labels = probabilities.cpu().double(), labels.cpu()  # no float64 on MPS
         true = probabilities.gather(1, labels[:, None])  # (N, 1)
         # ties go to the lower index, so that a constant answer is not right by luck
         earlier = torch.arange(probabilities.shape[1]) < labels[:, None]

@@ -1,8 +1,9 @@
 """Ranked classes for photographs outside any data set."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alexnet.data.augment import centre_mean, fixed_views
+from alexnet.data.augment import fixed_views, view_means
 from alexnet.data.images import SIDE, load_photograph
 from alexnet.data.loader import view_batch
+from alexnet.data.preparation import Preparation
+from alexnet.data.source import Category
 from alexnet.errors import ImageError
 from alexnet.evaluate.evaluate import VIEWS_PER_BATCH, input_form, mean_probabilities
 from alexnet.model.device import Placement, working_copy
@@ -64,36 +67,52 @@ def predict(
     usable image, becomes a prediction with an error. Asking for more answers than there are classes gives all classes.
     """
     net = working_copy(model.net.to(placement.device), placement).eval()
-    crop = model.net.spec.input_size
-    form = input_form(net, placement)
-    mean, views = centre_mean(model.statistics, crop), fixed_views(crop, SIDE, crops)
+    crop, form = model.net.spec.input_size, input_form(net, placement)
+    views = fixed_views(crop, SIDE, crops)
+    mean = view_means(model.statistics, crop, views, model.preparation)
+
+    def answer(photographs: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+        batch = view_batch(photographs, views, mean, form, model.preparation)
+        return mean_probabilities(net, batch, crops, placement).cpu()
+
+    return ranked(images, answer, model.categories, model.preparation, top=top, crops=crops)
+
+
+def ranked(
+    images: Iterable[tuple[str, Callable[[], bytes]]],
+    answer: Callable[[Sequence[NDArray[np.uint8]]], torch.Tensor],
+    categories: Sequence[Category],
+    preparation: Preparation,
+    *,
+    top: int,
+    crops: int,
+) -> Iterator[Prediction]:
+    """As `predict`, for whatever turns N photographs of `preparation`'s size into class probabilities (N, K)."""
+    read = partial(_read, preparation=preparation)
     images = iter(images)
     with ThreadPoolExecutor(READERS) as readers:
         while chunk := list(islice(images, max(1, VIEWS_PER_BATCH // crops))):
-            read = list(readers.map(_read, (content for _, content in chunk)))
-            pixels = [item for item in read if not isinstance(item, str)]
-            ranked: Iterator[tuple[Answer, ...]] = iter(())
-            if pixels:
-                batch = view_batch(pixels, views, mean, form)
-                ranked = map(_ranking(model, top), mean_probabilities(net, batch, crops, placement).cpu())
-            for (name, _), item in zip(chunk, read, strict=True):
-                yield Prediction(name, error=item) if isinstance(item, str) else Prediction(name, next(ranked))
+            contents = list(readers.map(read, (content for _, content in chunk)))
+            pixels = [item for item in contents if not isinstance(item, str)]
+            answers = map(_ranking(categories, top), answer(pixels)) if pixels else iter(())
+            for (name, _), item in zip(chunk, contents, strict=True):
+                yield Prediction(name, error=item) if isinstance(item, str) else Prediction(name, next(answers))
 
 
-def _read(content: Callable[[], bytes]) -> NDArray[np.uint8] | str:
+def _read(content: Callable[[], bytes], preparation: Preparation) -> NDArray[np.uint8] | str:
     try:
-        return load_photograph(content()).pixels
+        return load_photograph(content(), preparation=preparation).pixels
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
     except ImageError as error:
         return str(error)
 
 
-def _ranking(model: Model, top: int) -> Callable[[torch.Tensor], tuple[Answer, ...]]:
+def _ranking(categories: Sequence[Category], top: int) -> Callable[[torch.Tensor], tuple[Answer, ...]]:
     def rank(probabilities: torch.Tensor) -> tuple[Answer, ...]:
         best = probabilities.sort(descending=True, stable=True)
         return tuple(
-            Answer(model.categories[index].name, model.categories[index].key, index, probability)
+            Answer(categories[index].name, categories[index].key, index, probability)
             for probability, index in zip(best.values[:top].tolist(), best.indices[:top].tolist(), strict=True)
         )
 

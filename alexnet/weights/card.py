@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from alexnet.data.preparation import Preparation
+
 
 def model_card(description: dict[str, Any]) -> str:
     """Markdown about the model whose model.json is `description`: what it is, how it was made, how to use it."""
     spec, provenance, classes = description["spec"], description["provenance"], description["classes"]
+    preparation = Preparation.from_json(description["preparation"])
     names = ", ".join(category["name"] for category in classes[:20]) + (", …" if len(classes) > 20 else "")
     lines = [
         "---",
@@ -21,7 +24,7 @@ def model_card(description: dict[str, Any]) -> str:
         "| --- | --- |",
         f"| Network | `{spec['name']}`, {spec['input_size']} × {spec['input_size']} input |",
         f"| Classes | {names} |",
-        *(f"| {key[:1].upper()}{key[1:]} of the input | {text} |" for key, text in description["preparation"].items()),
+        *(f"| {key.capitalize()} of the input | {text} |" for key, text in preparation.in_words.items()),
         *(f"| {key.replace('_', ' ').capitalize()} | {_cell(value)} |" for key, value in provenance.items()),
         "",
         "## Use",

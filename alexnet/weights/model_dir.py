@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category
 from alexnet.data.stats import InputStatistics
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
@@ -26,14 +27,9 @@ from alexnet.weights.card import model_card
 from alexnet.weights.files import sha256, write_text
 from alexnet.weights.statistics import from_tensors, to_tensors
 
-FORMAT = 1
+FORMAT = 2
+FORMER = 1  # the preparation in words: always the same ones, since there was no other yet
 WEIGHTS, INPUT, DESCRIPTION, CARD = "model.safetensors", "input.safetensors", "model.json", "README.md"
-PREPARATION = {
-    "channels": "RGB",
-    "scale": "0-255",
-    "resize": "shorter side to 256, bicubic with antialiasing; central 256 x 256",
-    "mean": "image, its centre crop subtracted from every view",
-}
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Model:
     categories: tuple[Category, ...]
     statistics: InputStatistics
     provenance: dict[str, Any] = field(default_factory=dict)
+    preparation: Preparation = DEFAULT
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -68,7 +65,7 @@ def save_model(model: Model, path: Path) -> None:
             "format": FORMAT,
             "spec": model.net.spec.to_json(),
             "classes": [asdict(category) for category in model.categories],
-            "preparation": PREPARATION,
+            "preparation": model.preparation.to_json(),
             "provenance": model.provenance,
             "sha256": {name: sha256(temporary / name) for name in (WEIGHTS, INPUT)},
         }
@@ -101,15 +98,19 @@ def load_model(path: Path) -> Model:
         statistics = from_tensors(load_file(path / INPUT))
         categories = tuple(Category(**category) for category in description["classes"])
         provenance = description["provenance"]
+        preparation = Preparation.from_json(description["preparation"])
     except (KeyError, TypeError, SafetensorError, ConfigError) as error:
         raise WeightsError(f"The model {path} is not one that this version reads: {error}.") from error
     if len(categories) != spec.classes:
         raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(categories)} classes.")
-    return Model(net.eval(), categories, statistics, provenance)
+    return Model(net.eval(), categories, statistics, provenance, preparation)
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """The content of a model directory's model.json. Raises WeightsError when there is none of this format."""
+    """The content of a model directory's model.json, brought to this format.
+
+    Raises WeightsError when there is none, or one of an unknown format.
+    """
     if not path.exists():
         raise WeightsError(f"There is no model at {path}; give the directory that `alexnet train` wrote (RUN/model).")
     if not (path / DESCRIPTION).is_file():
@@ -120,9 +121,11 @@ def read_description(path: Path) -> dict[str, Any]:
         description: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path / DESCRIPTION} is damaged: {error}.") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else None
-        raise WeightsError(f"The model {path} is of format {found}, this version reads format {FORMAT}.")
+    found = description.get("format") if isinstance(description, dict) else None
+    if found == FORMER:
+        return {**description, "format": FORMAT, "preparation": DEFAULT.to_json()}
+    if found != FORMAT:
+        raise WeightsError(f"The model {path} is of format {found}, this version reads formats {FORMER} and {FORMAT}.")
     return description
 
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from alexnet.data.images import central_square
+from alexnet.data.images import resized
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.sources.files import ListedSource, Listing, Span, open_files
 from alexnet.data.sources.folder import list_class_folders
@@ -32,14 +33,14 @@ class Cifar10(ListedSource):
     def __init__(self, location: Path):
         super().__init__(open_files(location, inside="cifar-10-batches-bin"))
 
-    def load(self, example: Example) -> Prepared:
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         """The example's picture, enlarged. Raises ImageError with the reason when it cannot be used."""
         batch, _, row = example.path.partition(".bin/")
         if not row:
-            return super().load(example)
+            return super().load(example, preparation)
         record = self._files.read(f"{batch}.bin", Span(int(row) * _RECORD, _RECORD))
         planes = np.frombuffer(record, np.uint8)[1:].reshape(3, 32, 32)
-        return Prepared(central_square(planes.transpose(1, 2, 0)), size=(32, 32))
+        return Prepared(resized(planes.transpose(1, 2, 0), preparation), size=(32, 32))
 
     def _list(self) -> Listing:
         if any(batch in self._files.sizes for batch in _BATCHES):

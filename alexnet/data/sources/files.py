@@ -16,6 +16,7 @@ from posixpath import dirname, normpath
 from typing import Any, ClassVar, NamedTuple
 
 from alexnet.data.images import load_photograph
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.errors import DataError, ImageError
 
@@ -242,9 +243,9 @@ class ListedSource(ABC):
         """The shares held out of each class when the source gives no split."""
         return {}
 
-    def load(self, example: Example) -> Prepared:
-        """The example's photograph. Raises ImageError with the reason when it cannot be used."""
-        return load_photograph(self._files.read(example.path), example.path)
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
+        """The example's photograph, resized. Raises ImageError with the reason when it cannot be used."""
+        return load_photograph(self._files.read(example.path), example.path, preparation)
 
     @abstractmethod
     def _list(self) -> Listing:

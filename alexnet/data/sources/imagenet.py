@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from alexnet.data.images import load_photograph
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category, Example, Prepared
 from alexnet.data.sources.files import Files, FolderFiles, ListedSource, Listing, Span, TarFiles
 from alexnet.data.sources.folder import NOT_PHOTOGRAPHS
@@ -48,10 +49,10 @@ class ImageNet(ListedSource):
         super().__init__(FolderFiles(root))
         self._parts = {split: replace(part) for split, part in self._parts.items()}  # forgets a million names
 
-    def load(self, example: Example) -> Prepared:
-        """The example's photograph. Raises ImageError with the reason when it cannot be used."""
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
+        """The example's photograph, resized. Raises ImageError with the reason when it cannot be used."""
         split, _, path = example.path.partition("/")
-        return load_photograph(self._parts[split].read(path), path)
+        return load_photograph(self._parts[split].read(path), path, preparation)
 
     def _list(self) -> Listing:
         texts = Texts(self._files.path)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category, Example, Prepared
 from alexnet.data.sources.painting import SIDE, Field, Part, Scene, Window, material, photograph, surface
 from alexnet.data.sources.things import THINGS
@@ -73,8 +74,8 @@ class Shapes:
         """Empty: every example names its split."""
         return {}
 
-    def load(self, example: Example) -> Prepared:
-        """The example's picture, a function of the seed and its path alone."""
+    def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
+        """The example's picture, a function of the seed and its path alone: drawn at 256×256, so never resized."""
         digest = hashlib.sha256(f"{self.seed}/{example.path}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
         return Prepared(picture(rng, list(THINGS)[example.label]))
