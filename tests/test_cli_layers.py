@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from making import tiny_model
 
 from alexnet.data.store import Store
 from alexnet.model.account import account
+from alexnet.model.options import OPTIONS
 from alexnet.model.variants import VARIANTS, variant
 from alexnet.weights.model_dir import save_model
 
@@ -47,13 +47,37 @@ def test_an_impossible_input_size_is_refused(size: str, said: str) -> None:
     assert said in sentence
 
 
-def test_models_lists_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VARIANTS, "other", replace(VARIANTS["paper"], name="other", input_size=227, summary="Larger."))
-    listed = json.loads(alexnet("models", "--json").stdout)
-    assert [row["name"] for row in listed] == list(VARIANTS)
-    assert listed[0]["parameters"] == 60_965_224
-    assert listed[0]["macs"] == 724_406_816
-    assert listed[-1]["input"] == [3, 227, 227]
-    shown = alexnet("models").stdout
-    assert "60,965,224" in shown
-    assert "other: Larger." in shown
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_can_be_printed(name: str) -> None:
+    lines = alexnet("layers", name).stdout.splitlines()
+    assert [line.split()[0] for line in lines[3:-3]] == [layer.name for layer in VARIANTS[name].layers]
+
+
+def test_options_of_the_network_are_set_as_when_training() -> None:
+    words = ("layers", "owt", "--set", "batch_norm=true", "--set", "groups=2", "--set", "activation=tanh", "--json")
+    found = json.loads(alexnet(*words).stdout)
+    assert found == json.loads(
+        json.dumps(account(variant("owt", batch_norm=True, groups=2, activation="tanh")).to_json())
+    )
+    assert found["model"] == "owt+tanh+groups2+batch-norm"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("batchnorm=true", "Unknown setting of a network 'batchnorm'; did you mean 'batch_norm'"),
+        ("batch_norm=yes", "The setting batch_norm takes true or false, not 'yes'."),
+        ("classes", "A setting is written key=value, not 'classes'."),
+        ("groups=5", "do not divide into 5 groups"),
+        ("input_size=224", "The setting input_size is given twice, as '224' and as '227'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(setting: str, said: str) -> None:
+    code, sentence = refusal("layers", "--set", setting, "--input-size", "227")
+    assert code == 2
+    assert said in sentence
+
+
+def test_help_lists_what_can_be_set() -> None:
+    shown = alexnet("layers", "--help").stdout
+    assert all(name in shown and option.text in shown for name, option in OPTIONS.items())

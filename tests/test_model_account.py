@@ -1,11 +1,13 @@
 """The account of a network, against the tensors that the network really produces and PyTorch's own FLOP counter."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.errors import ConfigError
-from alexnet.model.account import account
+from alexnet.model.account import account, smallest_input
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Activation, Conv, Linear, MaxPool, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
@@ -82,9 +84,25 @@ def test_published_receptive_fields_of_the_paper_network() -> None:
     assert fields["fc6"] is None
 
 
-def test_an_input_that_is_too_small_is_refused_by_layer() -> None:
-    with pytest.raises(ConfigError, match=r"30 pixels is too small for 'paper': only 2 pixels reach pool2"):
-        account(variant("paper", input_size=30))
+def test_an_input_that_is_too_small_is_refused_by_layer_with_the_least_that_works() -> None:
+    sentence = r"30 pixels is too small for 'paper': only 2 × 2 reach pool2, .* smallest input that works is 64 pixels"
+    with pytest.raises(ConfigError, match=sentence):
+        account(replace(PAPER, input_size=30))
+
+
+@pytest.mark.parametrize("spec", VARIANTS.values(), ids=VARIANTS)
+def test_the_smallest_input_gives_every_layer_an_output_and_the_next_smaller_does_not(spec: Spec) -> None:
+    size = smallest_input(spec)
+    account(replace(spec, input_size=size))
+    if size > 1:
+        with pytest.raises(ConfigError, match="too small"):
+            account(replace(spec, input_size=size - 1))
+
+
+def test_spatial_normalisation_widens_the_receptive_field() -> None:
+    fields = {row.name: row.receptive_field for row in account(variant("original2012")).rows}
+    # 5 positions 8 pixels apart
+    assert fields["spatial2"] == fields["norm2"] + 4 * 8
 
 
 def test_groups_must_divide_the_maps() -> None:

@@ -7,11 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from alexnet import kernels
 from alexnet.errors import ConfigError
 from alexnet.kernels import fold_image
 from alexnet.model.net import AlexNet, initialise
 from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
-from alexnet.model.variants import PAPER, variant
+from alexnet.model.variants import PAPER, VARIANTS, variant
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,55 @@ def test_folded_images_give_the_same_stages(small: AlexNet, size: int) -> None:
         # the same sums in another order
         other = net.stages(folded, [name])[name]
         torch.testing.assert_close(other, tensor, rtol=1e-4, atol=1e-5 * float(tensor.detach().abs().max()), msg=name)
+
+
+def thinned(spec: Spec, size: int) -> AlexNet:
+    """An eighth of the maps and few units, in evaluation."""
+
+    def thin(layer):
+        if isinstance(layer, Conv):
+            return replace(layer, maps=layer.maps // 8, std=0.05)
+        return replace(layer, units=16) if isinstance(layer, Linear) and layer.units else layer
+
+    spec = replace(spec.mapped(thin), input_size=size, classes=7)
+    return AlexNet(spec, generator=torch.Generator().manual_seed(0)).eval()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("size", [67, 70])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_every_variant_in_one_go_is_its_layers_one_by_one(name: str, size: int, activation: str) -> None:
+    """Gradients too; at 70 pixels pools that round up or are SAME have to pad, with tanh below what they must see."""
+    net, x = thinned(variant(name, activation=activation), size), images(2, size).requires_grad_()
+    whole, stage = net(x), x
+    for layer in net.names:
+        stage = net.get_submodule(layer)(stage.flatten(1) if layer == "fc6" else stage)
+    torch.testing.assert_close(whole, stage, rtol=1e-4, atol=1e-5 * float(stage.detach().abs().max()))
+    gradients = [torch.autograd.grad(answer.square().sum(), (x, *net.parameters())) for answer in (whole, stage)]
+    for one, other in zip(*gradients, strict=True):
+        # the same sums in another order
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_layers_that_the_kernels_know_run_as_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All three pools are part of a run, but for the one after the spatial normalisation of 2012."""
+    seen, stage = [], kernels.pooled_stage
+    monkeypatch.setattr(kernels, "pooled_stage", lambda x, order, *rest: seen.append(order) or stage(x, order, *rest))
+    thinned(VARIANTS[name], 70)(images(1, 70))
+    assert len(seen) == (2 if name == "original2012" else 3)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("size", [67, 68, 70])
+def test_folded_images_are_taken_where_no_zeros_come_first_and_the_last_window_is_whole(name: str, size: int) -> None:
+    net = thinned(VARIANTS[name], size)
+    fold, padding = net.folding
+    conv1 = net.spec.layer("conv1")
+    whole = conv1.padding == "ceil" or (conv1.padding == 0 and size == 67)
+    assert fold == (4 if whole else 1)
+    x = images(2, size)
+    torch.testing.assert_close(net(fold_image(x, fold, padding)), net(x), rtol=1e-4, atol=1e-5)
 
 
 def test_the_whole_and_its_stages_give_the_same_logits(small: AlexNet) -> None:

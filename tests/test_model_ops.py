@@ -1,9 +1,13 @@
 """Output sizes and the conventions of response normalisation, against loops that are obviously right."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+import torch
+
+from alexnet import kernels
 from alexnet.errors import ConfigError
-from alexnet.model.ops import CONVENTIONS, ceil_padding, norm_window, window_positions
+from alexnet.model.ops import CONVENTIONS, ceil_padding, convert_norm, norm_window, same_padding, window_positions
 from alexnet.model.spec import ResponseNorm
 
 
@@ -57,3 +61,86 @@ def test_every_convention_is_described_and_no_other_is_taken() -> None:
 def test_tensorflow_has_no_even_window() -> None:
     with pytest.raises(ConfigError, match=r"must be odd.*not 4"):
         norm_window(ResponseNorm("norm1", n=4, convention="tensorflow"))
+
+
+def normalised(norm: ResponseNorm, x: torch.Tensor) -> torch.Tensor:
+    return kernels.response_norm(x, *norm_window(norm), norm.towers)
+
+
+def written_out(norm: ResponseNorm, x: torch.Tensor) -> torch.Tensor:
+    """The definition of each convention, map by map, from its own documentation."""
+    n, maps, y = norm.n, x.shape[1], torch.empty_like(x)
+    for i in range(maps):
+        match norm.convention:
+            case "original":  # n terms from i - n/2 on, the whole divided by n
+                near, alpha = range(i - n // 2, i - n // 2 + n), norm.alpha / n
+            case "printed":
+                near, alpha = range(i - n // 2, i + n // 2 + 1), norm.alpha
+            case "onnx":  # floor((n - 1) / 2) below, ceil((n - 1) / 2) above
+                near, alpha = range(i - (n - 1) // 2, i + -(-(n - 1) // 2) + 1), norm.alpha / n
+            case _:  # depth_radius on both sides
+                near, alpha = range(i - (n - 1) // 2, i + (n - 1) // 2 + 1), norm.alpha
+        sums = sum((x[:, j] ** 2 for j in near if 0 <= j < maps), torch.zeros_like(x[:, i]))
+        y[:, i] = x[:, i] / (norm.k + alpha * sums) ** norm.beta
+    return y
+
+
+MAPS = torch.randn(2, 9, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 50
+EVERY = [
+    ResponseNorm("norm1", n=n, alpha=1e-3, convention=convention)
+    for convention in CONVENTIONS
+    for n in (1, 4, 5, 11)
+    if (convention, n) != ("tensorflow", 4)
+]
+
+
+@pytest.mark.parametrize("norm", EVERY, ids=lambda norm: f"{norm.convention}-{norm.n}")
+def test_a_normalisation_computes_its_conventions_definition(norm: ResponseNorm) -> None:
+    torch.testing.assert_close(normalised(norm, MAPS), written_out(norm, MAPS))
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("norm", EVERY, ids=lambda norm: f"{norm.convention}-{norm.n}")
+def test_a_converted_normalisation_is_the_same_function(norm: ResponseNorm, convention: str) -> None:
+    lopsided = norm.n == 4 and norm.convention != "printed"
+    if lopsided and convention != norm.convention:
+        # one map more on one side: nobody else's window
+        with pytest.raises(ConfigError, match=r"norm1 looks at . maps below and|must be odd"):
+            convert_norm(norm, convention)
+        return
+    converted = convert_norm(norm, convention)
+    assert converted.convention == convention
+    torch.testing.assert_close(written_out(converted, MAPS), written_out(norm, MAPS))
+
+
+def test_published_conversions() -> None:
+    """The original's n 5, alpha 1e-4 is TensorFlow's radius 2, alpha 2e-5; the printed formula is PyTorch's 5e-4."""
+    ours = ResponseNorm("norm1")
+    assert convert_norm(ours, "tensorflow") == replace(ours, alpha=pytest.approx(2e-5), convention="tensorflow")
+    printed = ResponseNorm("norm1", convention="printed")
+    assert convert_norm(printed, "original") == replace(ours, alpha=pytest.approx(5e-4))
+    with pytest.raises(ConfigError, match=r"'onxx'; did you mean 'onnx'"):
+        convert_norm(ours, "onxx")
+
+
+@pytest.mark.parametrize("c", [2.0, 0.3])
+def test_k_and_alpha_scaled_together_scale_the_answer_by_c_to_the_minus_beta(c: float) -> None:
+    norm = ResponseNorm("norm1", k=1.0, alpha=1e-3)
+    scaled = replace(norm, k=c * norm.k, alpha=c * norm.alpha)
+    torch.testing.assert_close(normalised(scaled, MAPS), c**-norm.beta * normalised(norm, MAPS))
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5, 11])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_same_padding_makes_a_window_of_every_stride_begun(kernel: int, stride: int) -> None:
+    for size in range(1, 60):
+        before, after = same_padding(size, kernel, stride)
+        assert 0 <= after - before <= 1
+        assert window_positions(before + size + after, kernel, stride) == -(-size // stride)
+        if before:  # and no more than that takes
+            assert window_positions(before + size + after - 1, kernel, stride) < -(-size // stride)
+
+
+def test_same_padding_of_the_tflearn_program() -> None:
+    assert same_padding(227, 11, 4) == (4, 4)
+    assert same_padding(224, 11, 4) == (3, 4)

@@ -1,6 +1,7 @@
 import pytest
 
 from alexnet.errors import ConfigError
+from alexnet.model.variants import VARIANTS
 from alexnet.train.recipe import Recipe
 from alexnet.train.recipes import RECIPES, recipe
 from alexnet.train.schedule import base_rate, layer_rate
@@ -12,6 +13,7 @@ def test_every_recipe_knows_its_name_and_has_a_line_of_text() -> None:
         assert settings.name == name
         assert recipe(name) is settings
         assert text
+        assert settings.model in VARIANTS
 
 
 def test_an_unknown_recipe_names_the_nearest() -> None:
@@ -56,11 +58,13 @@ def test_original2012_is_the_released_code() -> None:
     # biases do not decay; one crop for 32 images; noisy images over 1.1; batches in the same order every epoch
     assert (settings.bias_decay, settings.crop_group, settings.noise_divisor) == (False, 32, 1.1)
     assert (settings.reshuffle, settings.colour_noise) == (False, 0.1)
+    assert settings.model == "original2012"
 
 
 def test_flowers17_is_the_program_of_1000_epochs() -> None:
     settings = recipe("flowers17")
     assert (settings.epochs, settings.batch_size, settings.lr, settings.holdout) == (1000, 64, 0.001, 0.1)
     assert (settings.momentum, settings.weight_decay, settings.schedule) == (0.9, 0.0, "constant")
+    assert settings.model == "tflearn"
     # the program shows whole images as they are
     assert (settings.random_crop, settings.mirror, settings.colour_noise) == (False, False, 0.0)

@@ -1,12 +1,15 @@
 """Options that several verbs share, so that they mean the same everywhere."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from alexnet.errors import ConfigError
+from alexnet.process import ALLOCATORS, prepare, thread_count
+from alexnet.train.recipe import parse_assignments
 
 if TYPE_CHECKING:
     from alexnet.model.device import Placement
@@ -16,16 +19,41 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
+def allocator_option(verb: F) -> F:
+    """Adds --allocator, which takes effect before the verb imports torch."""
+
+    def settle(ctx: click.Context, param: click.Parameter, allocator: str) -> None:
+        prepare(os.environ, allocator)
+
+    return click.option(
+        "--allocator",
+        type=click.Choice([*ALLOCATORS]),
+        default="keep",
+        envvar="ALEXNET_ALLOCATOR",
+        show_envvar=True,
+        expose_value=False,
+        is_eager=True,
+        callback=settle,
+        help="Freed memory: keep it for the next step, or do as the C library does.",
+    )(verb)
+
+
 def place_options(verb: F) -> F:
-    """Adds --device, --dtype and --threads: where the network runs, and in which numbers."""
+    """Adds --device, --dtype, --threads and --allocator: where the network runs, in which numbers, and with what."""
+
+    def threads(ctx: click.Context, param: click.Parameter, given: int) -> int:
+        return given or thread_count(os.environ)
+
+    verb = allocator_option(verb)
     verb = click.option(
         "--threads",
         type=click.IntRange(min=0),
         default=0,
         metavar="N",
+        callback=threads,
         envvar="ALEXNET_THREADS",
         show_envvar=True,
-        help="Processor threads; 0: PyTorch's choice.",
+        help="Processor threads; 0: OMP_NUM_THREADS, or one a core.",
     )(verb)
     text = "Numbers; auto: bf16 where it is fast."
     verb = click.option("--dtype", default="auto", metavar="auto|fp32|bf16", help=text)(verb)
@@ -68,6 +96,17 @@ def workers_option(text: str, default: int) -> Callable[[F], F]:
     """Adds -j, whose meaning is `text`; its default is also the least that it may be."""
     kind = click.IntRange(min=default)
     return click.option("-j", "--workers", type=kind, default=default, metavar="N", show_default=True, help=text)
+
+
+def settings_given(assignments: Iterable[str], shorthands: Mapping[str, str | None]) -> dict[str, str]:
+    """What --set and the options that are short for it say, as text. Raises ConfigError where they disagree."""
+    settings = parse_assignments(assignments)
+    for key, value in shorthands.items():
+        if value is not None and settings.setdefault(key, value) != value:
+            raise ConfigError(
+                f"The setting {key} is given twice, as {settings[key]!r} and as {value!r}; leave one out."
+            )
+    return settings
 
 
 def pairs(option: str, text: str, kind: Callable[[str], Any]) -> dict[str, Any]:

@@ -24,9 +24,9 @@ def recipes(name: str | None, as_json: bool) -> None:
         return
     if name is None:
         print_table(
-            ["recipe", ">epochs", ">batch", ">lr", "schedule", ""],
+            ["recipe", "network", ">epochs", ">batch", ">lr", "schedule", ""],
             [
-                [each, f"{found.epochs:,}", f"{found.batch_size}", f"{found.lr:g}", found.schedule, text]
+                [each, found.model, f"{found.epochs:,}", f"{found.batch_size}", f"{found.lr:g}", found.schedule, text]
                 for each, (found, text) in RECIPES.items()
             ],
         )

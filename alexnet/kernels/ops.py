@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op
+from torch.autograd.graph import increment_version
 
 from alexnet.errors import ConfigError, unknown
 from alexnet.kernels import native, twins
+from alexnet.kernels.compiled import twin
+from alexnet.kernels.operators import fake, gradient, no_gradient, operator
 
 # Which of ReLU and norm come before the pool, and which after it. ReLU commutes with a maximum: without a norm
 # between them it runs after the pool, on a quarter of the numbers.
@@ -26,6 +28,7 @@ ORDERS: dict[str, twins.Order] = {
     "relu-pool-norm": (False, False, True, True),  # Caffe's bvlc_reference_caffenet
     "pool-norm": (False, False, False, True),
     "relu-pool": (False, False, True, False),
+    "pool-relu": (False, False, True, False),  # layer 5 of the code of 2012
     "pool": (False, False, False, False),
 }
 
@@ -86,12 +89,12 @@ def response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: flo
     """
     _check_norm(x, lo, hi, k, alpha, towers)
     if not fused(x.device, x.dtype):
-        return twins.response_norm(x, lo, hi, k, alpha, beta, towers)
+        return twin(twins.response_norm)(x, lo, hi, k, alpha, beta, towers)
     y: Tensor = _response_norm(x, lo, hi, k, alpha, beta, towers)
     return y
 
 
-@custom_op("alexnet::response_norm", mutates_args=(), device_types="cpu")
+@operator()
 def _response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: float, towers: int) -> Tensor:
     x = _last(x)
     y = _new_map(x, x.shape[2], x.shape[3])
@@ -102,7 +105,7 @@ def _response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: fl
     return y
 
 
-@custom_op("alexnet::response_norm_backward", mutates_args=(), device_types="cpu")
+@operator()
 def _response_norm_backward(
     gy: Tensor, x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: float, towers: int
 ) -> Tensor:
@@ -115,12 +118,12 @@ def _response_norm_backward(
     return gx
 
 
-@_response_norm.register_fake
+@fake(_response_norm)
 def _(x: Tensor, *_: Any) -> Tensor:
     return _new_map(x, x.shape[2], x.shape[3])
 
 
-@_response_norm_backward.register_fake
+@fake(_response_norm_backward)
 def _(gy: Tensor, x: Tensor, *_: Any) -> Tensor:
     return _new_map(x, x.shape[2], x.shape[3])
 
@@ -134,7 +137,8 @@ def _norm_gradient(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
     return _response_norm_backward(gy, *ctx.saved_tensors, *ctx.numbers), *[None] * len(ctx.numbers)
 
 
-_response_norm.register_autograd(_norm_gradient, setup_context=_save_norm)
+gradient(_response_norm, _norm_gradient, _save_norm)
+no_gradient(_response_norm_backward)
 
 
 # --- ReLU, norm and pool
@@ -169,7 +173,7 @@ def pooled_stage(
         )
     norm = lo, hi, k, alpha, beta, towers
     if not fused(x.device, x.dtype):
-        return twins.pooled_stage(x, ORDERS[order], kernel, stride, *norm)
+        return twin(twins.pooled_stage)(x, ORDERS[order], kernel, stride, *norm)
     record = torch.is_grad_enabled() and x.requires_grad
     y: Tensor
     y, _ = _pooled_stage(x, order, kernel, stride, *norm, record)
@@ -178,7 +182,7 @@ def pooled_stage(
     return y
 
 
-@custom_op("alexnet::pooled_stage", mutates_args=(), device_types="cpu")
+@operator()
 def _pooled_stage(
     x: Tensor,
     order: str,
@@ -202,7 +206,7 @@ def _pooled_stage(
     return y, argmax
 
 
-@custom_op("alexnet::pooled_stage_backward", mutates_args=(), device_types="cpu")
+@operator()
 def _pooled_stage_backward(
     gy: Tensor,
     x: Tensor | None,
@@ -242,12 +246,12 @@ def _new_pooled(x: Tensor, kernel: int, stride: int, record: bool) -> tuple[Tens
     return _new_map(x, height, width), argmax
 
 
-@_pooled_stage.register_fake
+@fake(_pooled_stage)
 def _(x: Tensor, order: str, kernel: int, stride: int, *rest: Any) -> tuple[Tensor, Tensor]:
     return _new_pooled(x, kernel, stride, rest[-1])
 
 
-@_pooled_stage_backward.register_fake
+@fake(_pooled_stage_backward)
 def _(gy: Tensor, x: Tensor | None, argmax: Tensor, height: int, width: int, *_: Any) -> Tensor:
     return _new_map(gy, height, width)
 
@@ -265,7 +269,8 @@ def _stage_gradient(ctx: Any, gy: Tensor, _: Tensor | None) -> tuple[Tensor | No
     return gx, *[None] * (len(ctx.numbers) + 2)
 
 
-_pooled_stage.register_autograd(_stage_gradient, setup_context=_save_stage)
+gradient(_pooled_stage, _stage_gradient, _save_stage)
+no_gradient(_pooled_stage_backward)
 
 
 # --- ReLU and dropout
@@ -281,12 +286,12 @@ def relu_dropout(x: Tensor, p: float, seed: int, relu: bool = True) -> Tensor:
     if not (0 <= p < 1 and 0 <= seed < 2**63):
         raise ConfigError(f"Dropout needs p from 0 to below 1 and a seed from 0 to 2^63 - 1, not {p} and {seed}.")
     if not fused(x.device, x.dtype):
-        return twins.relu_dropout(x, p, seed, relu)
+        return twin(twins.relu_dropout)(x, p, seed, relu)
     y: Tensor = _relu_dropout(x, p, seed, relu)
     return y
 
 
-@custom_op("alexnet::relu_dropout", mutates_args=(), device_types="cpu")
+@operator()
 def _relu_dropout(x: Tensor, p: float, seed: int, relu: bool) -> Tensor:
     x = x.contiguous()
     y = torch.empty_like(x)
@@ -295,7 +300,7 @@ def _relu_dropout(x: Tensor, p: float, seed: int, relu: bool) -> Tensor:
     return y
 
 
-@custom_op("alexnet::relu_dropout_backward", mutates_args=(), device_types="cpu")
+@operator()
 def _relu_dropout_backward(gy: Tensor, y: Tensor | None, p: float, seed: int) -> Tensor:
     """The gradient; `y` is the output of a forward pass with ReLU."""
     gy = gy.contiguous()
@@ -306,12 +311,12 @@ def _relu_dropout_backward(gy: Tensor, y: Tensor | None, p: float, seed: int) ->
     return gx
 
 
-@_relu_dropout.register_fake
+@fake(_relu_dropout)
 def _(x: Tensor, *_: Any) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-@_relu_dropout_backward.register_fake
+@fake(_relu_dropout_backward)
 def _(gy: Tensor, *_: Any) -> Tensor:
     return torch.empty_like(gy, memory_format=torch.contiguous_format)
 
@@ -325,7 +330,8 @@ def _dropout_gradient(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
     return _relu_dropout_backward(gy, *ctx.saved_tensors, *ctx.numbers), None, None, None
 
 
-_relu_dropout.register_autograd(_dropout_gradient, setup_context=_save_dropout)
+gradient(_relu_dropout, _dropout_gradient, _save_dropout)
+no_gradient(_relu_dropout_backward)
 
 
 # --- the update of the weights
@@ -356,6 +362,8 @@ def momentum_update(
         twins.momentum_update(master, velocity, grad, working, lr, momentum, weight_decay)
     else:
         _momentum_update(master, velocity, grad, working, lr, momentum, weight_decay)
+        for changed in held:
+            increment_version(changed)  # for the gradients of graphs that hold the old values
 
 
 def _is_dense(x: Tensor) -> bool:
@@ -363,7 +371,7 @@ def _is_dense(x: Tensor) -> bool:
     return torch.empty_like(x, device="meta").stride() == x.stride()
 
 
-@custom_op("alexnet::momentum_update", mutates_args=("master", "velocity", "working"), device_types="cpu")
+@operator(mutates_args=("master", "velocity", "working"))
 def _momentum_update(
     master: Tensor,
     velocity: Tensor,
@@ -381,6 +389,6 @@ def _momentum_update(
     native.run("momentum_update", master.numel(), _is_bf16(grad), *numbers, *pointers)
 
 
-@_momentum_update.register_fake
+@fake(_momentum_update)
 def _(master: Tensor, *_: Any) -> None:
     return None

@@ -1,12 +1,25 @@
 """What a network costs, from its spec alone: shapes, receptive fields, neurons, parameters, multiply-adds, bytes."""
 
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from math import prod
 from typing import Any
 
 from alexnet.errors import ConfigError
-from alexnet.model.ops import ceil_padding, window_positions
-from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
+from alexnet.model.ops import around, window_positions
+from alexnet.model.spec import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Linear,
+    MaxPool,
+    ResponseNorm,
+    Scale,
+    SpatialNorm,
+    Spec,
+)
 
 BYTES_PER_NUMBER = 4  # fp32
 
@@ -82,6 +95,27 @@ def account(spec: Spec) -> Account:
 
     Raises ConfigError when a layer does not fit: fewer pixels than its window, or maps that its groups do not divide.
     """
+    try:
+        rows = _rows(spec)
+    except _TooSmallError as error:
+        raise ConfigError(f"{error} The smallest input that works is {smallest_input(spec)} pixels.") from None
+    return Account(spec.name, (spec.channels, spec.input_size, spec.input_size), rows)
+
+
+def smallest_input(spec: Spec) -> int:
+    """The least number of pixels that gives every layer of `spec` an output, whatever its own input size."""
+    for size in count(1):
+        with suppress(_TooSmallError):
+            _rows(replace(spec, input_size=size))
+            break
+    return size
+
+
+class _TooSmallError(ConfigError):
+    """Too few pixels reach a layer."""
+
+
+def _rows(spec: Spec) -> tuple[Row, ...]:
     here = _Place((spec.channels, spec.input_size, spec.input_size))
     rows = []
     for layer in spec.layers:
@@ -96,10 +130,17 @@ def account(spec: Spec) -> Account:
                 channels, _ = _maps(spec, layer.name, here)
                 _divides(spec, layer.name, channels, "maps", layer.towers, "towers")
                 row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
-            case Activation() | Dropout():
+            case SpatialNorm():
+                _maps(spec, layer.name, here)
+                here = here.windowed(here.shape, layer.size, 1)
+                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
+            case BatchNorm():
+                channels, _ = _maps(spec, layer.name, here)
+                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field, parameters=2 * channels)
+            case Scale() | Activation() | Dropout():
                 row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
         rows.append(row)
-    return Account(spec.name, (spec.channels, spec.input_size, spec.input_size), tuple(rows))
+    return tuple(rows)
 
 
 @dataclass(frozen=True)
@@ -119,10 +160,8 @@ def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[Row, _Place]:
     channels, height = _maps(spec, layer.name, here)
     _divides(spec, layer.name, channels, "input maps", layer.groups, "groups")
     _divides(spec, layer.name, layer.maps, "maps", layer.groups, "groups")
-    before = after = layer.padding
-    if layer.ceil:
-        after += ceil_padding(height + 2 * layer.padding, layer.kernel, layer.stride)
-    positions = _positions(spec, layer, height, before + after)
+    padding = around(layer, height)
+    positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((layer.maps, positions, positions), layer.kernel, layer.stride)
     weights = layer.maps * channels // layer.groups * layer.kernel**2
     row = Row(
@@ -131,7 +170,7 @@ def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[Row, _Place]:
         there.shape,
         kernel=layer.kernel,
         stride=layer.stride,
-        padding=(before, after),
+        padding=padding,
         groups=layer.groups,
         receptive_field=there.field,
         neurons=prod(there.shape),
@@ -143,7 +182,8 @@ def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[Row, _Place]:
 
 def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[Row, _Place]:
     channels, height = _maps(spec, layer.name, here)
-    positions = _positions(spec, layer, height, 0)
+    padding = around(layer, height)
+    positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((channels, positions, positions), layer.kernel, layer.stride)
     row = Row(
         layer.name,
@@ -151,7 +191,7 @@ def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[Row, _Place]:
         there.shape,
         kernel=layer.kernel,
         stride=layer.stride,
-        padding=(0, 0),
+        padding=padding,
         receptive_field=there.field,
     )
     return row, there
@@ -184,8 +224,8 @@ def _divides(spec: Spec, name: str, number: int, what: str, parts: int, kind: st
 def _positions(spec: Spec, layer: Conv | MaxPool, height: int, padding: int) -> int:
     positions = window_positions(height + padding, layer.kernel, layer.stride)
     if positions < 1:
-        raise ConfigError(
-            f"An input of {spec.input_size} pixels is too small for {spec.name!r}: only {height} pixels reach "
-            f"{layer.name}, whose window is {layer.kernel}. Give a larger input size."
+        raise _TooSmallError(
+            f"An input of {spec.input_size} pixels is too small for {spec.name!r}: only {height} × {height} reach "
+            f"{layer.name}, whose window is {layer.kernel} × {layer.kernel}."
         )
     return positions

@@ -4,8 +4,10 @@ import copy
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from alexnet.errors import ConfigError, unknown
+from alexnet.model.modules import BatchNormalisation
 from alexnet.model.net import AlexNet
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -17,6 +19,16 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether operations return before they are done there, so that reading a number waits for all before it."""
+        return self.device.type != "cpu"
+
+    @property
+    def reads_pinned(self) -> bool:
+        """Whether it fetches batches by itself out of memory that the system never moves."""
+        return self.device.type == "cuda"
 
     @property
     def dtype_name(self) -> str:
@@ -67,10 +79,18 @@ def _device(name: str) -> torch.device:
 def working_copy(net: AlexNet, placement: Placement) -> AlexNet:
     """`net` in the placement's numbers, channels-last: `net` itself where it is in them already, a copy otherwise.
 
-    `net` has to be on the placement's device.
+    `net` has to be on the placement's device. Batch normalisation stays in fp32 and is shared by both, so that what it
+    learns of its inputs reaches `net`.
     """
     # convolutions keep maps innermost, which is what fast kernels on CPUs and GPUs want
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if all(parameter.dtype is placement.dtype for parameter in net.parameters()):
+    shared = [module for module in net.children() if isinstance(module, BatchNormalisation)]
+    others = [module for module in net.children() if module not in shared]
+    if all(parameter.dtype is placement.dtype for module in others for parameter in module.parameters()):
         return net
-    return copy.deepcopy(net).to(dtype=placement.dtype)
+    # what deepcopy finds here it does not copy first: of 61 million weights there is only the one copy
+    found: dict[int, nn.Module | nn.Parameter] = {id(module): module for module in shared}
+    for parameter in (parameter for module in others for parameter in module.parameters()):
+        converted = parameter.detach().to(placement.dtype, copy=True)
+        found[id(parameter)] = nn.Parameter(converted, requires_grad=parameter.requires_grad)
+    return copy.deepcopy(net, found)

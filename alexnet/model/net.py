@@ -8,73 +8,19 @@ between them.
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
-from math import prod
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from alexnet import kernels
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.account import account
-from alexnet.model.ops import ceil_padding, norm_window
-from alexnet.model.spec import Activation, Conv, Dropout, Layer, Linear, MaxPool, ResponseNorm, Spec
+from alexnet.model.modules import Pooling, build, start
+from alexnet.model.ops import around, norm_window
+from alexnet.model.spec import Activation, Conv, Dropout, Layer, Learned, Linear, MaxPool, ResponseNorm, Spec
 
 # Runs of layers that are one pass over memory, as `_order` writes them.
 FUSED = (*kernels.ORDERS, "relu-dropout")
-
-
-class CeilConv2d(nn.Conv2d):
-    """A convolution that appends zeros at the right and bottom until its last window is whole (see `Conv.ceil`).
-
-    It also takes images folded in blocks of stride × stride pixels with that padding: the same sums as a dense
-    convolution, which fast kernels are made for. The weights keep their shape.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), or folded (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W')."""
-        sides = int(self.padding[0])
-        if x.shape[1] != self.in_channels:  # folded already
-            return F.conv2d(x, kernels.fold_weight(self.weight, self.stride[0]), self.bias)
-        bottom, right = (ceil_padding(size + 2 * sides, self.kernel_size[0], self.stride[0]) for size in x.shape[-2:])
-        return super().forward(F.pad(x, (0, right, 0, bottom)) if bottom or right else x)
-
-
-class LocalResponseNorm(nn.Module):
-    """Local response normalisation across neighbouring maps, in fp32 whatever the type of its input."""
-
-    def __init__(self, layer: ResponseNorm) -> None:
-        super().__init__()
-        self.layer = layer
-        self.window = norm_window(layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, C, H, W)."""
-        below, above, k, alpha, beta = self.window
-        return kernels.response_norm(x, below, above, k, alpha, beta, self.layer.towers)
-
-    def extra_repr(self) -> str:
-        """The layer's numbers, for printing the network."""
-        return ", ".join(f"{key}={value!r}" for key, value in vars(self.layer).items() if key != "name")
-
-
-class InvertedDropout(nn.Module):
-    """Inverted dropout whose mask is a function of one number drawn from PyTorch's default generator."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
-        """The activations that are kept, divided by 1 - rate, of `x` or of its positive part; in evaluation all."""
-        if not self.training or self.rate == 0.0:
-            return F.relu(x) if relu else x
-        return kernels.relu_dropout(x, self.rate, int(torch.randint(1 << 62, ())), relu)
-
-    def extra_repr(self) -> str:
-        """The rate, for printing the network."""
-        return f"rate={self.rate}"
 
 
 class AlexNet(nn.Module):
@@ -89,7 +35,7 @@ class AlexNet(nn.Module):
         self.spec = spec
         shape: tuple[int, ...] = (spec.channels, spec.input_size, spec.input_size)
         for layer, row in zip(spec.layers, account(spec).rows, strict=True):
-            self.add_module(layer.name, _build(layer, shape, spec.classes))
+            self.add_module(layer.name, build(layer, shape, spec.classes))
             shape = row.output
         initialise(self, generator)
 
@@ -105,12 +51,12 @@ class AlexNet(nn.Module):
         (4, 3) for the paper's network at 224 pixels; (1, 0) where the first layer takes no folded images. See
         `alexnet.kernels.fold_image`.
         """
-        first = self.spec.layers[0]
-        if not (
-            isinstance(first, Conv) and first.ceil and first.stride > 1 and not first.padding and first.groups == 1
-        ):
+        first, spec = self.spec.layers[0], self.spec
+        if not isinstance(first, Conv) or first.stride == 1 or first.groups > 1:
             return 1, 0
-        return first.stride, ceil_padding(self.spec.input_size, first.kernel, first.stride)
+        before, after = around(first, spec.input_size)
+        whole = (before + spec.input_size + after - first.kernel) % first.stride == 0
+        return (first.stride, after) if whole and not before else (1, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, K) of images (N, C, H, W), or of images folded as `folding` says."""
@@ -136,12 +82,12 @@ class AlexNet(nn.Module):
         assert isinstance(last, Linear) and isinstance(old, nn.Linear)
         new = nn.Linear(old.in_features, classes, device=old.weight.device, dtype=old.weight.dtype)
         setattr(self, last.name, new)
-        _initialise_layer(new, last, generator)
+        start(new, last, generator)
 
     def _run(self, x: Tensor, wanted: frozenset[str]) -> tuple[dict[str, Tensor], Tensor]:
         self._check(x)
         kept = {}
-        for group in _groups(self.spec.layers):
+        for group in _groups(self.spec):
             if len(group) > 1 and not self._watched(group, wanted):
                 x = self._run_fused(group, x)
                 if group[-1].name in wanted:
@@ -162,7 +108,9 @@ class AlexNet(nn.Module):
         pool = next(layer for layer in group if isinstance(layer, MaxPool))
         norm = next((layer for layer in group if isinstance(layer, ResponseNorm)), None)
         numbers = (*norm_window(norm), norm.towers) if norm else ()
-        return kernels.pooled_stage(x, _order(group), pool.kernel, pool.stride, *numbers)
+        pooling = self.get_submodule(pool.name)
+        assert isinstance(pooling, Pooling)
+        return kernels.pooled_stage(pooling.padded(x, 0.0), _order(group), pool.kernel, pool.stride, *numbers)
 
     def _watched(self, group: tuple[Layer, ...], wanted: frozenset[str]) -> bool:
         """Whether somebody wants to see, or change, what passes between the layers of `group`."""
@@ -185,60 +133,34 @@ class AlexNet(nn.Module):
 
 
 @cache
-def _groups(sequence: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
+def _groups(spec: Spec) -> tuple[tuple[Layer, ...], ...]:
     """The layers in order, runs of them that are known as one operation taken together; the longest run first."""
-    groups = []
-    start = 0
-    while start < len(sequence):
-        longest = max(
-            (end for end in range(start + 2, len(sequence) + 1) if _order(sequence[start:end]) in FUSED),
-            default=start + 1,
-        )
-        groups.append(sequence[start:longest])
-        start = longest
+    padded = {row.name for row in account(spec).rows if row.kind == MaxPool.kind and row.padding != (0, 0)}
+    groups, start, end = [], 0, len(spec.layers)
+    while start < end:
+        runs = (spec.layers[start:stop] for stop in range(end, start + 1, -1))
+        group = next((run for run in runs if _is_known(run, padded)), spec.layers[start : start + 1])
+        groups.append(group)
+        start += len(group)
     return tuple(groups)
 
 
-def _order(sequence: tuple[Layer, ...]) -> str:
-    return "-".join(layer.function if isinstance(layer, Activation) else layer.kind for layer in sequence)
+def _is_known(run: tuple[Layer, ...], padded: set[str]) -> bool:
+    """Whether the layers of `run` are one operation.
+
+    The kernels do not pad, but where ReLU runs before or after a pool, zeros around the map before all of it change
+    nothing.
+    """
+    order = _order(run)
+    return order in FUSED and ("relu" in order or not any(layer.name in padded for layer in run))
 
 
-def _build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The module of a layer whose input is of `shape`; its parameters are memory yet to be written."""
-    device = torch.get_default_device()
-    module: nn.Module
-    match layer:
-        case Conv():
-            kind = CeilConv2d if layer.ceil else nn.Conv2d
-            sizes = {"stride": layer.stride, "padding": layer.padding, "groups": layer.groups}
-            module = skip_init(kind, shape[0], layer.maps, layer.kernel, **sizes, device=device)  # type: ignore[no-untyped-call]
-        case Activation(function="relu"):
-            module = nn.ReLU()
-        case Activation(function="tanh"):
-            module = nn.Tanh()
-        case Activation():
-            raise unknown(f"activation of {layer.name}", layer.function, ("relu", "tanh"))
-        case ResponseNorm():
-            module = LocalResponseNorm(layer)
-        case MaxPool():
-            module = nn.MaxPool2d(layer.kernel, layer.stride)
-        case Linear():
-            module = skip_init(nn.Linear, prod(shape), layer.units or classes, device=device)  # type: ignore[no-untyped-call]
-        case Dropout():
-            module = InvertedDropout(layer.rate)
-    return module
+def _order(run: tuple[Layer, ...]) -> str:
+    return "-".join(layer.function if isinstance(layer, Activation) else layer.kind for layer in run)
 
 
 def initialise(net: AlexNet, generator: torch.Generator | None = None) -> None:
-    """Draws all weights anew as the spec says: N(0, std) in the order of the layers, constant biases (section 5)."""
+    """Draws all parameters anew as the spec says, in the order of the layers."""
     for layer in net.spec.layers:
-        if isinstance(layer, Conv | Linear):
-            _initialise_layer(net.get_submodule(layer.name), layer, generator)
-
-
-@torch.no_grad()
-def _initialise_layer(module: nn.Module, layer: Conv | Linear, generator: torch.Generator | None) -> None:
-    assert isinstance(module, nn.Conv2d | nn.Linear)
-    assert module.bias is not None
-    module.weight.normal_(0.0, layer.std, generator=generator)
-    module.bias.fill_(layer.bias)
+        if isinstance(layer, Learned):
+            start(net.get_submodule(layer.name), layer, generator)

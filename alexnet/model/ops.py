@@ -1,9 +1,12 @@
 """Arithmetic that the network and its account share: sizes of outputs, and what the letters of LRN mean."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from alexnet.errors import ConfigError, unknown
-from alexnet.model.spec import ResponseNorm
+from alexnet.model.spec import Conv, MaxPool, ResponseNorm
+
+PADDINGS = ("ceil", "same")  # the rules; see `alexnet.model.spec.Padding`
 
 # What frameworks and texts mean by n and alpha: is alpha divided by n, and which maps surround map i.
 CONVENTIONS = {
@@ -50,6 +53,41 @@ def norm_window(norm: ResponseNorm) -> Window:
     return Window(below, above, norm.k, alpha, norm.beta)
 
 
+def convert_norm(norm: ResponseNorm, convention: str) -> ResponseNorm:
+    """`norm` in the words of another convention: the same function of its input.
+
+    Raises ConfigError for an unknown convention, and for one that has no word for this window.
+    """
+    below, above, _, alpha, _ = norm_window(norm)
+    n = below + above + 1
+    divided = convention in ("original", "onnx")
+    converted = replace(norm, n=n, alpha=alpha * n if divided else alpha, convention=convention)
+    if norm_window(converted)[:2] != (below, above):
+        raise ConfigError(
+            f"{norm.name} looks at {below} maps below and {above} above its own; convention {convention!r} has no such "
+            "window. Take an odd n, which all of them have."
+        )
+    return converted
+
+
+def around(layer: Conv | MaxPool, size: int) -> tuple[int, int]:
+    """What `layer` puts before and after `size` pixels: (left or top, right or bottom).
+
+    Raises ConfigError for an unknown rule.
+    """
+    match layer.padding:
+        case "ceil":
+            return 0, ceil_padding(size, layer.kernel, layer.stride)
+        case "same":
+            return same_padding(size, layer.kernel, layer.stride)
+        case str():
+            raise unknown(f"padding of {layer.name}", layer.padding, PADDINGS)
+        case int():
+            return layer.padding, layer.padding
+        case before, after:
+            return before, after
+
+
 def window_positions(size: int, kernel: int, stride: int) -> int:
     """The number of whole windows in `size` pixels: the floor rule."""
     return (size - kernel) // stride + 1
@@ -58,3 +96,10 @@ def window_positions(size: int, kernel: int, stride: int) -> int:
 def ceil_padding(size: int, kernel: int, stride: int) -> int:
     """The zeros to append to `size` pixels so that the last window is whole: 3 for 224 pixels under 11/4, 0 for 227."""
     return -(size - kernel) % stride
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What TensorFlow's SAME puts before and after `size` pixels: (4, 4) for 227 pixels under 11/4, (3, 4) for 224."""
+    positions = -(-size // stride)
+    both = max(0, (positions - 1) * stride + kernel - size)
+    return both // 2, both - both // 2

@@ -6,35 +6,58 @@ modules are built by `alexnet.model.net`. A variation is `dataclasses.replace` o
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from alexnet.errors import ConfigError, unknown
+
+Padding = int | tuple[int, int] | str
+"""What lies around a map: as much on each side; (at the left and top, at the right and bottom); or a rule.
+
+"ceil" appends at the right and bottom alone, as much as it takes for the last window to be whole: the rule of the 2012
+code, whose kernels read 0 outside the image, and the reason why 224 pixels give 55 positions there. "same" is
+TensorFlow's: ⌈size / stride⌉ positions, what that takes shared between both ends, the odd one at the right and bottom.
+"""
+
+# How parameters start. Drawn anew for every weight; `std` and `bias` are the layer's.
+STARTS = {
+    "normal": "weights N(0, std), biases `bias` (the paper, Caffe)",
+    "truncated": "weights N(0, std) without what lies beyond two std, biases `bias` (tflearn, fully connected)",
+    "unit": "weights uniform within √(3 / inputs), biases `bias` (tflearn, convolutions)",
+    "pytorch": "weights and biases uniform within 1 / √inputs (PyTorch's own)",
+}
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution. Weights start as N(0, `std`), biases at `bias`.
-
-    `padding` counts zeros on each of the four sides. With `ceil`, zeros are appended at the right and bottom alone, as
-    many as it takes for the last window to be whole: the output rule of the 2012 code, whose kernels read 0 outside the
-    image, and the reason why 224 pixels give 55 positions there.
-    """
+    """A convolution, zeros around it as `padding` says; weights and biases start as `start` says (`STARTS`)."""
 
     kind: ClassVar[str] = "conv"
     name: str
     maps: int
     kernel: int
     stride: int = 1
-    padding: int = 0
-    ceil: bool = False
+    padding: Padding = 0
     groups: int = 1
+    start: str = "normal"
     std: float = 0.01
     bias: float = 0.0
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Multiplication by `factor`: for networks that learn from pixels of another scale than 0-255."""
+
+    kind: ClassVar[str] = "scale"
+    name: str
+    factor: float
+
+
+ACTIVATIONS = ("relu", "tanh")
+
+
+@dataclass(frozen=True)
 class Activation:
-    """A pointwise nonlinearity: "relu", or "tanh" for the paper's comparison (figure 1)."""
+    """A pointwise nonlinearity, one of `ACTIVATIONS`: tanh for the paper's comparison (figure 1)."""
 
     kind: ClassVar[str] = "activation"
     name: str
@@ -60,13 +83,40 @@ class ResponseNorm:
 
 
 @dataclass(frozen=True)
+class SpatialNorm:
+    """Response normalisation inside each map, over `size` × `size` positions: in the 2012 code, not in the paper.
+
+    y = x · (k + `alpha` / `size`² · Σ x²)^-`beta`, positions outside the map counting as 0.
+    """
+
+    kind: ClassVar[str] = "spatial norm"
+    name: str
+    size: int = 5
+    k: float = 1.0
+    alpha: float = 1e-3
+    beta: float = 0.75
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation of each map (Ioffe and Szegedy 2015): none of the networks has it, all of them can.
+
+    Its scale learns as a weight does, its shift as a bias.
+    """
+
+    kind: ClassVar[str] = "batch norm"
+    name: str
+
+
+@dataclass(frozen=True)
 class MaxPool:
-    """A max-pooling without padding; overlapping where `kernel` exceeds `stride` (paper, section 3.4)."""
+    """A max-pooling; overlapping where `kernel` exceeds `stride` (paper, section 3.4). Padding is never the maximum."""
 
     kind: ClassVar[str] = "pool"
     name: str
     kernel: int = 3
     stride: int = 2
+    padding: Padding = 0
 
 
 @dataclass(frozen=True)
@@ -76,26 +126,29 @@ class Linear:
     kind: ClassVar[str] = "fc"
     name: str
     units: int | None
+    start: str = "normal"
     std: float = 0.01
     bias: float = 0.0
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """Inverted dropout: kept activations are divided by 1 - `rate` in training, nothing happens at test.
+    """Dropout with probability `rate`.
 
-    The paper multiplies by 0.5 at test instead (section 4.2). The two compute the same function of rescaled weights.
+    `inverted`: kept activations are divided by 1 - `rate` in training, nothing happens at test. Otherwise they stay as
+    they are in training and all are multiplied by 1 - `rate` at test, as the paper writes it (section 4.2) and the 2012
+    code did. The two compute the same function of rescaled weights, but do not learn alike from the same start.
     """
 
     kind: ClassVar[str] = "dropout"
     name: str
     rate: float = 0.5
+    inverted: bool = True
 
 
-Layer = Conv | Activation | ResponseNorm | MaxPool | Linear | Dropout
-LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer for layer in (Conv, Activation, ResponseNorm, MaxPool, Linear, Dropout)
-}
+Layer = Scale | Conv | Activation | ResponseNorm | SpatialNorm | BatchNorm | MaxPool | Linear | Dropout
+LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in get_args(Layer)}
+Learned = Conv | Linear | BatchNorm
 
 
 @dataclass(frozen=True)
@@ -149,6 +202,8 @@ class Spec:
         for fields in plain["layers"]:
             fields = dict(fields)
             kind = fields.pop("kind")
+            if fields.pop("ceil", False):  # how models of format 1 say it
+                fields["padding"] = "ceil"
             if kind not in LAYERS:
                 raise unknown("kind of layer", kind, LAYERS)
             layers.append(_construct(LAYERS[kind], fields))
@@ -160,4 +215,4 @@ def _construct(cls: Any, fields: Mapping[str, Any]) -> Any:
     surplus = sorted(set(fields) - set(cls.__dataclass_fields__))
     if surplus:
         raise unknown(f"field of {cls.__name__}", surplus[0], cls.__dataclass_fields__)
-    return cls(**fields)
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})

@@ -9,7 +9,8 @@ from alexnet.data.augment import Augmentation
 from alexnet.data.split import holdout
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
-from alexnet.model.spec import Conv, Dropout, Layer, Linear, Spec
+from alexnet.model.options import with_options
+from alexnet.model.spec import Learned, Spec
 from alexnet.train.recipe import LayerRate, Recipe
 from alexnet.train.schedule import layer_rate
 
@@ -64,8 +65,9 @@ def make_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0) -> 
             "The plateau schedule watches the validation error, but there are no validation photographs; prepare a val "
             "split, set holdout=0.1, or choose another schedule (--set schedule=steps --set lr_steps=30,60)."
         )
+    spec = with_options(spec, **recipe.network_options)
     _check_layers(spec, recipe)
-    return Plan(_with_dropout(spec, recipe.dropout), recipe, train, val)
+    return Plan(spec, recipe, train, val)
 
 
 def frozen(recipe: Recipe, layers: tuple[str, ...]) -> Recipe:
@@ -89,19 +91,12 @@ def _overfitting(recipe: Recipe) -> Recipe:
 
 def _check_layers(spec: Spec, recipe: Recipe) -> None:
     for rate in recipe.layer_rates:
-        if not isinstance(spec.layer(rate.layer), Conv | Linear):
+        if not isinstance(spec.layer(rate.layer), Learned):
             raise ConfigError(f"The layer {rate.layer} has no weights to set a rate for or to freeze.")
-    weighted = [layer.name for layer in spec.layers if isinstance(layer, Conv | Linear)]
+    weighted = [layer.name for layer in spec.layers if isinstance(layer, Learned)]
     for epoch in sorted({rate.epoch for rate in recipe.layer_rates}):
         if not any(layer_rate(recipe, name, recipe.lr, epoch=epoch).weight for name in weighted):
             raise ConfigError(
                 f"All {len(weighted)} layers with weights are frozen from epoch {epoch} on, so nothing is left to "
                 "learn; freeze fewer."
             )
-
-
-def _with_dropout(spec: Spec, rate: float | None) -> Spec:
-    def change(layer: Layer) -> Layer:
-        return replace(layer, rate=rate) if isinstance(layer, Dropout) and rate is not None else layer
-
-    return spec.mapped(change)

@@ -7,12 +7,17 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, get_args, get_type_hints
 
 from alexnet.errors import ConfigError, unknown
+from alexnet.model.options import OPTIONS
 
 SCHEDULES = ("plateau", "steps", "cosine", "constant")
 
 
 def _setting(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
+
+
+def _option(name: str) -> Any:
+    return _setting(None, f"{OPTIONS[name].text}; none: as the network has it")
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class LayerRate:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a training run besides network, data and machine. The defaults are the paper's (section 5)."""
+    """All that decides a training run besides data and machine. The defaults are the paper's (section 5)."""
 
     name: str = _setting("paper", "where the settings started from")
     epochs: int = _setting(90, "passes over the training photographs")
@@ -57,9 +62,16 @@ class Recipe:
     crop_group: int = _setting(1, "consecutive photographs that share one crop and mirror decision")
     reshuffle: bool = _setting(True, "whether every epoch has an order of its own")
 
-    dropout: float | None = _setting(None, "rate of all dropout layers; none: as the network has it")
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes")
     holdout: float = _setting(0.1, "share of train kept for validation where the store has no val split")
+
+    model: str = _setting("paper", "the network, where nothing else names one (alexnet models)")
+    activation: str | None = _option("activation")
+    norm: bool | None = _option("norm")
+    pooling: str | None = _option("pooling")
+    groups: int | None = _option("groups")
+    batch_norm: bool | None = _option("batch_norm")
+    dropout: float | None = _option("dropout")
 
     def __post_init__(self) -> None:
         """Refuses what cannot work, naming the value."""
@@ -86,6 +98,11 @@ class Recipe:
         if not holds:
             raise ConfigError(f"The setting {name} (={getattr(self, name)}) of recipe {self.name!r} must be {what}.")
 
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """What the recipe changes in the network, as `alexnet.model.options.with_options` takes it."""
+        return {name: getattr(self, name) for name in OPTIONS if hasattr(self, name)}
+
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON types; `from_json` gives it back."""
         return asdict(self)
@@ -104,7 +121,7 @@ class Recipe:
         for key in settings:
             if key not in hints:
                 raise unknown("setting", key, hints)
-        return replace(self, **{key: _parse(key, text, hints[key]) for key, text in settings.items()})
+        return replace(self, **{key: parse_setting(key, text, hints[key]) for key, text in settings.items()})
 
 
 def settings_table(recipe: Recipe = Recipe()) -> list[tuple[str, str, str]]:
@@ -124,7 +141,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """The text that `_parse` reads back as `value`."""
+    """The text that `parse_setting` reads back as `value`."""
     match value:
         case None:
             return "none"
@@ -144,6 +161,9 @@ WANTED: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
+    str: "a word",
+    str | None: "a word or none",
+    bool | None: "true, false or none",
     int | None: "a whole number or none",
     float | None: "a number or none",
     tuple[int, ...]: "epochs like 30,60",
@@ -151,8 +171,8 @@ WANTED: dict[Any, str] = {
 }
 
 
-def _parse(key: str, text: str, kind: Any) -> Any:
-    """The value that `text` stands for in a field of type `kind`."""
+def parse_setting(key: str, text: str, kind: Any) -> Any:
+    """The value of type `kind` that `text` stands for. Raises ConfigError, naming the setting `key`, for other text."""
     try:
         return _value(text, kind)
     except (ValueError, KeyError) as error:

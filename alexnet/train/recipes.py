@@ -9,6 +9,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
     "original2012": (
         Recipe(
             name="original2012",
+            model="original2012",
             epochs=91,
             schedule="steps",
             lr_steps=(25, 51, 79),
@@ -27,6 +28,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
     "flowers17": (
         Recipe(
             name="flowers17",
+            model="tflearn",
             epochs=1000,
             batch_size=64,
             lr=0.001,

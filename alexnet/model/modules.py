@@ -1,0 +1,232 @@
+"""The layers of a spec as modules. N images, C channels or maps, H×W pixels."""
+
+import math
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alexnet import kernels
+from alexnet.errors import unknown
+from alexnet.model.ops import around, norm_window
+from alexnet.model.spec import (
+    ACTIVATIONS,
+    STARTS,
+    Activation,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Layer,
+    Learned,
+    Linear,
+    MaxPool,
+    ResponseNorm,
+    Scale,
+    SpatialNorm,
+)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution with any `alexnet.model.spec.Padding`.
+
+    Without zeros at the left and top it also takes images folded in blocks of stride × stride pixels: the same sums as
+    a dense convolution, which fast kernels are made for. The weights keep their shape.
+    """
+
+    def __init__(self, layer: Conv, channels: int, device: torch.device | None = None) -> None:
+        super().__init__(channels, layer.maps, layer.kernel, layer.stride, groups=layer.groups, device=device)
+        self.layer = layer
+
+    def reset_parameters(self) -> None:
+        """Nothing: `start` draws them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), or folded (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W')."""
+        if x.shape[1] != self.in_channels:  # folded already
+            return F.conv2d(x, kernels.fold_weight(self.weight, self.stride[0]), self.bias)
+        (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
+        if (top, left) != (bottom, right):
+            x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
+        return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), groups=self.groups)
+
+    def extra_repr(self) -> str:
+        """The layer's numbers, for printing the network."""
+        return _numbers(self.layer)
+
+
+class FullConnection(nn.Linear):
+    """A fully connected layer."""
+
+    def reset_parameters(self) -> None:
+        """Nothing: `start` draws them."""
+
+
+class Step(nn.Module):
+    """A layer without weights."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def extra_repr(self) -> str:
+        """The layer's numbers, for printing the network."""
+        return _numbers(self.layer)
+
+
+class Scaling(Step):
+    """Multiplication by one number."""
+
+    layer: Scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H, W)."""
+        return x * self.layer.factor
+
+
+class Pooling(Step):
+    """A max-pooling with any `alexnet.model.spec.Padding`; padding is never the maximum."""
+
+    layer: MaxPool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H', W')."""
+        return F.max_pool2d(self.padded(x, -math.inf), self.layer.kernel, self.layer.stride)
+
+    def padded(self, x: Tensor, value: float) -> Tensor:
+        """`x` with `value` around it where the layer pads, `x` itself where it does not."""
+        (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
+        return F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
+
+
+class LocalResponseNorm(Step):
+    """Local response normalisation across neighbouring maps, in fp32 whatever the type of its input."""
+
+    layer: ResponseNorm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H, W)."""
+        below, above, k, alpha, beta = norm_window(self.layer)
+        return kernels.response_norm(x, below, above, k, alpha, beta, self.layer.towers)
+
+
+class SpatialResponseNorm(Step):
+    """Response normalisation over neighbouring positions of each map, in fp32 whatever the type of its input."""
+
+    layer: SpatialNorm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H, W)."""
+        wide, layer = x.float() if x.dtype == torch.bfloat16 else x, self.layer
+        # with the zeros around the map counted, the mean square is the sum that alpha / size² multiplies
+        squares = F.avg_pool2d(wide.square(), layer.size, stride=1, padding=layer.size // 2)
+        return (wide * (layer.k + layer.alpha * squares).pow(-layer.beta)).to(x.dtype)
+
+
+class BatchNormalisation(nn.Module):
+    """Batch normalisation of each map; in evaluation by the running mean and variance of training.
+
+    Its numbers are fp32 in a working copy too: the running ones would swallow small changes in bf16.
+    """
+
+    EPSILON, SHARE = 1e-5, 0.1  # added to the variance; of the newest batch in the running numbers
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(maps))
+        self.bias = nn.Parameter(torch.zeros(maps))
+        self.register_buffer("running_mean", torch.zeros(maps))
+        self.register_buffer("running_var", torch.ones(maps))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H, W)."""
+        state = self.running_mean, self.running_var, self.weight, self.bias
+        return F.batch_norm(x, *state, self.training, self.SHARE, self.EPSILON)
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Back to the start: nothing is scaled or shifted, no batch has been seen."""
+        for tensor, value in ((self.weight, 1), (self.bias, 0), (self.running_mean, 0), (self.running_var, 1)):
+            tensor.fill_(value)
+
+
+class DropoutStep(Step):
+    """Dropout whose mask is a function of one number drawn from PyTorch's default generator."""
+
+    layer: Dropout
+
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
+        """What is kept of `x`, or of its positive part; in evaluation all. See `alexnet.model.spec.Dropout`."""
+        rate = self.layer.rate
+        if self.training and rate:
+            x = kernels.relu_dropout(x, rate, int(torch.randint(1 << 62, ())), relu)
+        elif relu:
+            x = F.relu(x)
+        # the kernel has divided by 1 - rate
+        return x if self.layer.inverted else x * (1 - rate)
+
+
+def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The module of a layer whose input is of `shape`; weights are memory yet to be written by `start`."""
+    device = torch.get_default_device()
+    module: nn.Module
+    match layer:
+        case Conv():
+            module = Convolution(layer, shape[0], device)
+        case Linear():
+            module = FullConnection(prod(shape), layer.units or classes, device=device)
+        case BatchNorm():
+            module = BatchNormalisation(shape[0])
+        case Scale():
+            module = Scaling(layer)
+        case Activation(function="relu"):
+            module = nn.ReLU()
+        case Activation(function="tanh"):
+            module = nn.Tanh()
+        case Activation():
+            raise unknown(f"activation of {layer.name}", layer.function, ACTIVATIONS)
+        case ResponseNorm():
+            module = LocalResponseNorm(layer)
+        case SpatialNorm():
+            module = SpatialResponseNorm(layer)
+        case MaxPool():
+            module = Pooling(layer)
+        case Dropout():
+            module = DropoutStep(layer)
+    return module
+
+
+@torch.no_grad()
+def start(module: nn.Module, layer: Learned, generator: torch.Generator | None = None) -> None:
+    """Draws the parameters of `module` anew as `layer` says (paper, section 5, and `alexnet.model.spec.STARTS`)."""
+    if isinstance(module, BatchNormalisation):
+        module.reset()
+        return
+    assert isinstance(module, nn.Conv2d | nn.Linear) and isinstance(layer, Conv | Linear)
+    weight, bias = module.weight, module.bias
+    if weight.is_meta:
+        return  # PyTorch would import its compiler, for a second and a half, to draw nothing
+    inputs = weight[0].numel()
+    assert bias is not None
+    bias.fill_(layer.bias)
+    match layer.start:
+        case "normal":
+            weight.normal_(0.0, layer.std, generator=generator)
+        case "truncated":
+            limit = 2 * layer.std
+            nn.init.trunc_normal_(weight, 0.0, layer.std, -limit, limit, generator=generator)
+        case "unit":
+            limit = math.sqrt(3 / inputs)
+            weight.uniform_(-limit, limit, generator=generator)
+        case "pytorch":
+            limit = 1 / math.sqrt(inputs)
+            weight.uniform_(-limit, limit, generator=generator)
+            bias.uniform_(-limit, limit, generator=generator)
+        case _:
+            raise unknown(f"start of {layer.name}", layer.start, STARTS)
+
+
+def _numbers(layer: Layer) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in vars(layer).items() if key != "name")

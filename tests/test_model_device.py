@@ -1,0 +1,58 @@
+import pytest
+import torch
+from making import tiny_spec
+
+from alexnet.errors import ConfigError
+from alexnet.model.device import Placement, bf16_is_fast, place, working_copy
+from alexnet.model.net import AlexNet
+
+
+def test_automatic_numbers_are_bf16_where_the_processor_multiplies_them() -> None:
+    cpu = torch.device("cpu")
+    assert place("cpu").dtype is (torch.bfloat16 if bf16_is_fast(cpu) else torch.float32)
+    assert place("cpu", "bf16") == Placement(cpu, torch.bfloat16)
+    assert place("cpu", "fp32").dtype_name == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("device", "ahead", "pinned"), [("cpu", False, False), ("cuda:1", True, True), ("mps", True, False)]
+)
+def test_gpus_run_ahead_and_cuda_reads_pinned_memory(device: str, ahead: bool, pinned: bool) -> None:
+    placement = Placement(torch.device(device), torch.float32)
+    assert (placement.runs_ahead, placement.reads_pinned) == (ahead, pinned)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "sentence"),
+    [
+        ("gpu", "auto", "Unknown device 'gpu'"),
+        ("xpu", "auto", "Device 'xpu' is not supported"),
+        ("cuda:99", "auto", "PyTorch sees . CUDA devices"),
+        ("cpu", "fp16", "fp16"),
+    ],
+)
+def test_what_is_not_here_is_refused_by_name(device: str, dtype: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        place(device, dtype)
+
+
+def test_a_working_copy_is_the_network_rounded_maps_innermost_and_a_copy() -> None:
+    net = AlexNet(tiny_spec())
+    net.get_parameter("fc2.bias").requires_grad_(False)
+    copied = working_copy(net, place("cpu", "bf16"))
+    assert copied is not net
+    for (name, parameter), (_, master) in zip(copied.named_parameters(), net.named_parameters(), strict=True):
+        assert torch.equal(parameter, master.bfloat16()), name
+        assert parameter.dtype is torch.bfloat16
+        assert master.dtype is torch.float32
+        assert parameter.requires_grad is master.requires_grad
+        assert parameter.stride() == master.stride()
+        assert parameter.is_leaf
+        assert parameter.data_ptr() != master.data_ptr()
+    assert copied.get_parameter("conv1.weight").is_contiguous(memory_format=torch.channels_last)
+    assert copied.spec == net.spec
+
+
+def test_in_its_own_numbers_a_network_is_not_copied() -> None:
+    net = AlexNet(tiny_spec())
+    assert working_copy(net, place("cpu", "fp32")) is net
