@@ -1,0 +1,113 @@
+"""`alexnet import`: weights of other programs as model directories."""
+
+from importlib import import_module
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from alexnet.cli.options import PATH
+from alexnet.cli.session import Session, common_options
+from alexnet.cli.terminal import counted
+from alexnet.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from alexnet.weights.model_dir import Model
+
+SHOWN = 3  # classes
+
+
+class Format(NamedTuple):
+    """A format in the table: the file in `alexnet.weights` with `import_<format>`, and what its function takes."""
+
+    file: str
+    takes: tuple[str, ...]
+    text: str
+
+
+FORMATS = {
+    "torchvision": Format("torchvision", (), "a .pth or .safetensors file of torchvision's alexnet"),
+    "caffe": Format("caffe", ("mean", "keep_bgr", "model"), "a .caffemodel of bvlc_alexnet or caffenet"),
+    "npy": Format("npy", ("mean", "keep_bgr", "fc_rows"), "bvlc_alexnet.npy, as caffe-tensorflow converts"),
+    "onnx": Format(
+        "onnx_import", ("mean", "keep_bgr"), "bvlc_alexnet or caffenet of the ONNX zoo; what alexnet export wrote"
+    ),
+}
+
+
+_EPILOG = "\b\nFormats:\n" + "\n".join(f"  {name:12} {row.text}" for name, row in FORMATS.items())
+
+
+@click.command("import", epilog=_EPILOG)
+@click.argument("form", metavar="FORMAT")
+@click.argument("file", type=PATH)
+@click.option(
+    "--out", type=PATH, metavar="DIR", help="Where the model goes.  [default: the file's name without suffix]"
+)
+@click.option(
+    "--classes", type=PATH, metavar="FILE", help="Names of the classes: synset_words.txt, names, JSON, a model."
+)
+@click.option("--unnamed-classes", is_flag=True, help='Call the classes "class 0", "class 1", …')
+@click.option("--mean", type=PATH, metavar="FILE", help="Caffe's mean image: .binaryproto or .npy.")
+@click.option("--keep-bgr", is_flag=True, help="Leave conv1 in BGR.")
+@click.option("--model", metavar="NAME", help="Which of Caffe's networks, where the file does not say.")
+@click.option("--fc-rows", metavar="hwc|chw", help="Order of fc6's rows in a .npy.  [default: hwc]")
+@common_options
+@click.pass_obj
+def import_(
+    session: Session,
+    /,
+    form: str,
+    file: Path,
+    out: Path | None,
+    classes: Path | None,
+    unnamed_classes: bool,
+    **options: Any,
+) -> None:
+    """Make a model of another program's weights, which predicts what they predict there.
+
+    The files of weights do not name their classes; --classes says where their names are, in the order of the network's
+    outputs. Files may come from strangers: nothing in them is executed.
+    """
+    from alexnet.weights.class_names import WHERE
+    from alexnet.weights.class_names import unnamed_classes as numbered
+    from alexnet.weights.model_dir import save_model
+
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    row = FORMATS[form]
+    given = {name: value for name, value in options.items() if value}
+    if odd := sorted(set(given) - set(row.takes)):
+        raise ConfigError(f"--{odd[0].replace('_', '-')} has no meaning for {form}; leave it out.")
+    if classes is not None and unnamed_classes:
+        raise ConfigError("--classes and --unnamed-classes exclude each other; leave one out.")
+    place = out or Path(file.stem)
+    if place.exists():
+        raise ConfigError(f"{place} exists already; say with --out where the model is to go.")
+    function = getattr(import_module(f"alexnet.weights.{row.file}"), f"import_{form}")
+    model: Model = function(file, classes=classes, **given)
+    count = len(model.categories)
+    if not unnamed_classes and model.categories == numbered(count):
+        public = f" {WHERE}." if count == 1000 else ""
+        raise ConfigError(
+            f"{file} has {count:,} outputs without names: give the file of their names with --classes, or "
+            f"--unnamed-classes.{public}"
+        )
+    save_model(model, place)
+    _print(session, model, form, file, place)
+
+
+def _print(session: Session, model: "Model", form: str, file: Path, place: Path) -> None:
+    spec = model.net.spec
+    parameters = sum(parameter.numel() for parameter in model.net.parameters())
+    names = "; ".join(category.name.partition(",")[0] for category in model.categories[:SHOWN])
+    click.echo(f"Source   {file} ({model.provenance.get('format', form)})")
+    click.echo(f"Network  {spec.name}, {spec.input_size} pixels, {counted(parameters, 'parameter')}")
+    click.echo(f"Classes  {len(model.categories):,}: {names}{'; …' if len(model.categories) > SHOWN else ''}")
+    for name, text in model.preparation.in_words.items():
+        click.echo(f"{name.capitalize():8} {text}")
+    for text in model.provenance.get("conversions", ()):
+        click.echo(f"Done     {text}")
+    click.echo(f"Model    {place}")
+    session.note(f"Next     alexnet predict {quote(str(place))} PHOTOGRAPH")
