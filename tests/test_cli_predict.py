@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commanding import alexnet, refusal
+from commanding import alexnet, python, refusal
 from making import tiny_model
 from PIL import Image
 
@@ -111,3 +111,19 @@ def test_a_name_that_is_not_unicode_is_printed(model: Path, pictures: Path) -> N
     (pictures / "b.png").rename(strange)
     images = [entry["image"] for entry in json.loads(alexnet("predict", model, pictures, "--json").stdout)]
     assert str(strange) in images
+
+
+START = """
+import sys
+from alexnet.cli.main import cli
+try:
+    cli(["predict", *sys.argv[1:], "-q", "--csv"])
+finally:
+    print(sorted({"torch._dynamo", "sympy", "rich.console", "torchvision", "onnx"} & set(sys.modules)))
+"""
+
+
+def test_a_start_imports_nothing_that_a_prediction_does_without(model: Path, pictures: Path) -> None:
+    out, error = python(START, model, pictures / "b.png", "--dtype", "bf16").communicate()
+    assert out.splitlines()[0].startswith("image,rank,class"), error
+    assert out.splitlines()[-1] == "[]"

@@ -47,8 +47,9 @@ def predict(
 ) -> int:
     """Rank the classes that images may show, with probabilities.
 
-    A folder stands for all images in it and below, "-" for one image on standard input. An image that cannot be read
-    gets an error in its place, and the exit code is 1 then.
+    MODEL is a model directory, or an ONNX file that `alexnet export` wrote. A folder stands for all images in it and
+    below, "-" for one image on standard input. An image that cannot be read gets an error in its place, and the exit
+    code is 1 then.
     """
     from alexnet.cli.places import find_model
     from alexnet.evaluate.predict import predict
@@ -59,8 +60,16 @@ def predict(
     if images.count("-") > 1:
         raise ConfigError("Standard input holds one image, but '-' was given more than once.")
     placement = placed(device, dtype, threads)
-    loaded = load_model(find_model(session, model))
-    answers = predict(loaded, _expand(images), top=top, crops=int(crops), placement=placement)
+    if model.suffix == ".onnx" and not model.is_dir():
+        from alexnet.evaluate.predict_onnx import predict_onnx
+        from alexnet.weights.onnx_session import OnnxModel
+
+        if device not in ("auto", "cpu") or dtype not in ("auto", "fp32"):
+            raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")
+        answers = predict_onnx(OnnxModel(model), _expand(images), top=top, crops=int(crops))
+    else:
+        loaded = load_model(find_model(session, model))
+        answers = predict(loaded, _expand(images), top=top, crops=int(crops), placement=placement)
     if as_json:
         failed = _print_json(answers)
     else:

@@ -1,0 +1,83 @@
+"""What a model is besides its parameters, as texts: the form in which files of other formats carry it along."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from alexnet.data.images import SIDE
+from alexnet.data.preparation import Preparation
+from alexnet.data.source import Category
+from alexnet.data.stats import InputStatistics
+from alexnet.errors import ConfigError, WeightsError
+from alexnet.model.spec import Spec
+from alexnet.weights.model_dir import Model
+from alexnet.weights.statistics import from_tensors, to_tensors
+
+FORMAT = 1
+MODEL, STATISTICS = "alexnet.model", "alexnet.statistics"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A model without its parameters."""
+
+    spec: Spec
+    categories: tuple[Category, ...]
+    statistics: InputStatistics
+    provenance: dict[str, Any]
+    preparation: Preparation
+
+
+def to_texts(model: Model) -> dict[str, str]:
+    """The model's description; `from_texts` gives it back.
+
+    For other programs, as JSON: "classes" (names in the order of the outputs), "preparation" (in words) and "mean" (the
+    mean pixel, RGB). For this one: "alexnet.model" (JSON) and "alexnet.statistics" (safetensors in base64).
+    """
+    exact = {
+        "format": FORMAT,
+        "spec": model.net.spec.to_json(),
+        "classes": [asdict(category) for category in model.categories],
+        "preparation": model.preparation.to_json(),
+        "provenance": model.provenance,
+    }
+    return {
+        "classes": json.dumps([category.name for category in model.categories], ensure_ascii=False),
+        "preparation": json.dumps(model.preparation.in_words, ensure_ascii=False),
+        "mean": json.dumps([round(float(value), 4) for value in model.statistics.mean_image.mean((0, 1), float)]),
+        MODEL: json.dumps(exact, ensure_ascii=False),
+        STATISTICS: b64encode(save(to_tensors(model.statistics))).decode("ascii"),
+    }
+
+
+def from_texts(texts: Mapping[str, str], where: object) -> Description:
+    """The description that `to_texts` gave, found in the file `where`. Raises WeightsError when there is none."""
+    if MODEL not in texts or STATISTICS not in texts:
+        raise WeightsError(
+            f"{where} does not say what its classes are and how photographs are prepared for it; "
+            "files written by `alexnet export` do."
+        )
+    try:
+        plain = json.loads(texts[MODEL])
+        if plain["format"] != FORMAT:
+            raise WeightsError(f"{where} is of format {plain['format']}, this version reads format {FORMAT}.")
+        statistics = from_tensors(load(b64decode(texts[STATISTICS], validate=True)))
+        if statistics.mean_image.shape != (SIDE, SIDE, 3):
+            raise ValueError(f"its mean image is of shape {statistics.mean_image.shape}")
+        found = Description(
+            Spec.from_json(plain["spec"]),
+            tuple(Category(**category) for category in plain["classes"]),
+            statistics,
+            dict(plain["provenance"]),
+            Preparation.from_json(plain["preparation"]),
+        )
+    except (KeyError, TypeError, ValueError, RecursionError, SafetensorError, ConfigError) as error:
+        raise WeightsError(f"What {where} says of its model is damaged: {error}.") from error
+    if len(found.categories) != found.spec.classes:
+        raise WeightsError(f"{where} has {found.spec.classes} outputs but names {len(found.categories)} classes.")
+    return found

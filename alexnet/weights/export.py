@@ -1,0 +1,109 @@
+"""A model as a file for other programs."""
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from alexnet import kernels
+from alexnet.errors import ConfigError, unknown
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Conv, Dropout, Layer, Linear
+from alexnet.model.variants import variant
+from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
+from alexnet.weights.description import to_texts
+from alexnet.weights.files import replacing
+from alexnet.weights.model_dir import Model
+from alexnet.weights.onnx_export import export_onnx
+from alexnet.weights.onnx_graph import Form
+from alexnet.weights.torchvision import NAMES
+
+SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors", "torchvision": ".pth"}
+"""The formats, and what their files usually end in."""
+
+
+def export(model: Model, path: Path, kind: str, form: Form | None = None) -> Agreement | None:
+    """Writes `model` to `path` as a file of a format in `SUFFIXES`, whole or not at all.
+
+    Returns how the file's answers compare to the network's, for the formats that give answers. `form` is for "onnx".
+    The network is left on the CPU, in evaluation mode. Raises WeightsError when answers differ; ConfigError for an
+    unknown format, or one that does not fit the network.
+    """
+    model.net.cpu().eval()
+    match kind:
+        case "onnx":
+            return export_onnx(model, path, form or Form())
+        case "torch-export":
+            return _program(model, path)
+        case "safetensors":
+            _write(path, save(_parameters(model.net), to_texts(model)))
+        case "torchvision":
+            _write(path, _saved(torchvision_state(model.net)))
+        case _:
+            raise unknown("format", kind, SUFFIXES)
+    return None
+
+
+def _program(model: Model, path: Path) -> Agreement:
+    """Writes the network as torch.export does, in PyTorch's own operators, for views (N, C, H, W) of any N ≥ 1.
+
+    The description (`alexnet.weights.description`) is in the file's extra files.
+    """
+    views = views_of(model, sample_photographs())
+    with torch.no_grad(), kernels.use_twin():
+        batch = torch.export.Dim("batch", min=1)
+        program = torch.export.export(model.net, (views[:2].clone(),), dynamic_shapes=({0: batch},), strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # where this package lies is nobody's business
+    content = BytesIO()
+    torch.export.save(program, content, extra_files=to_texts(model))
+    again = torch.export.load(BytesIO(content.getvalue())).module()
+    found = agree(model, again, views, views, "The exported program")
+    _write(path, content.getvalue())
+    return found
+
+
+def torchvision_state(net: AlexNet) -> dict[str, Tensor]:
+    """The parameters of `net` under torchvision's names. Raises ConfigError for a network that torchvision has not."""
+    spec = net.spec
+    owt = variant("owt", classes=spec.classes)
+    if [_function(layer) for layer in spec.layers] != [_function(layer) for layer in owt.layers]:
+        raise ConfigError(
+            f"torchvision's alexnet is the network 'owt' and no other: {spec.name!r} has other layers or widths, so "
+            "its weights have no place there; export it as onnx, torch-export or safetensors."
+        )
+    if net.get_parameter("fc6.weight").shape[1] != 256 * 6 * 6 or spec.channels != 3:
+        raise ConfigError(
+            f"torchvision's alexnet takes three channels and 6 × 6 positions into fc6, but {spec.name!r} was built for "
+            f"{spec.channels} channels of {spec.input_size} pixels; build it for 224 pixels."
+        )
+    parameters = _parameters(net)
+    return {theirs: parameters[ours] for ours, theirs in NAMES.items()}
+
+
+def _function(layer: Layer) -> Layer:
+    """The layer without what matters to training only."""
+    match layer:
+        case Conv() | Linear():
+            return replace(layer, start="", std=0.0, bias=0.0)
+        case Dropout(inverted=True):
+            return replace(layer, rate=0.0)
+    return layer
+
+
+def _parameters(net: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().float().contiguous().cpu() for name, tensor in net.state_dict().items()}
+
+
+def _saved(content: object) -> bytes:
+    stream = BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

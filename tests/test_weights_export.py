@@ -1,0 +1,159 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+import torch
+from onnx_making import lively, model_of, narrow, some_views
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from alexnet.errors import ConfigError, WeightsError
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Spec
+from alexnet.model.variants import VARIANTS, variant
+from alexnet.weights import agreement
+from alexnet.weights.description import from_texts
+from alexnet.weights.export import SUFFIXES, export, torchvision_state
+from alexnet.weights.model_dir import Model
+from alexnet.weights.onnx_graph import Form
+from alexnet.weights.torchvision import NAMES, import_torchvision
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+# What somebody does who has PyTorch and not this package.
+ALONE = """
+import sys
+sys.modules["alexnet"] = None  # whoever imports it fails
+import torch
+extra = {"classes": ""}
+program = torch.export.load(sys.argv[1], extra_files=extra).module()
+views, expected = torch.load(sys.argv[2])
+rounding = 1e-5 * float(expected.abs().max())
+for count in (1, 3):
+    torch.testing.assert_close(program(views[:count]), expected[:count], rtol=0, atol=rounding)
+print(extra["classes"])
+"""
+
+
+def small(name: str, **options: Any) -> Spec:
+    spec = narrow(variant(name, **options))
+    return replace(spec, input_size=min(115, spec.input_size))
+
+
+def whole_owt() -> Model:
+    """torchvision's very widths; weights that differ but cost no random numbers."""
+    with torch.device("meta"):
+        net = AlexNet(variant("owt", classes=10))
+    state = {
+        name: torch.arange(tensor.numel()).reshape(tensor.shape) % 97.0 for name, tensor in net.state_dict().items()
+    }
+    net.load_state_dict(state, assign=True)
+    return model_of(net.eval())
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported network of 2012, which has every kind of layer."""
+    path = tmp_path_factory.mktemp("program") / f"net{SUFFIXES['torch-export']}"
+    found = export(model_of(lively(small("original2012")).train()), path, "torch-export")
+    assert found and found.difference <= 1e-5 * found.largest  # the twins multiply and add in another order
+    return path
+
+
+def test_the_exported_program_runs_without_this_package(program: Path, tmp_path: Path) -> None:
+    net = lively(small("original2012"))
+    views = some_views(net.spec, 3, torch.Generator().manual_seed(1))
+    torch.save((views, net(views).detach()), tmp_path / "expected.pt")
+    words = [sys.executable, "-c", ALONE, str(program), str(tmp_path / "expected.pt")]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [f"Class №{i}" for i in range(10)]
+
+
+def test_the_exported_program_does_not_tell_where_it_was_made(program: Path) -> None:
+    with ZipFile(program) as archive:
+        content = b"".join(archive.read(name) for name in archive.namelist())
+    assert str(Path(__file__).parents[1]).encode() not in content
+    assert b"stack_trace" not in content
+
+
+def test_a_program_that_answers_otherwise_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "TOLERANCE", 0.0)
+    with pytest.raises(WeightsError, match="The exported program does not answer as the network does"):
+        export(model_of(lively(small("paper"))), tmp_path / "net.pt2", "torch-export")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_safetensors_hold_the_parameters_under_our_names_and_the_rest_as_text(name: str, tmp_path: Path) -> None:
+    model = model_of(lively(small(name)))
+    path = tmp_path / "net.safetensors"
+    assert export(model, path, "safetensors") is None
+    found = load_file(path)
+    assert set(found) == set(model.net.state_dict())
+    for key, tensor in model.net.state_dict().items():
+        assert torch.equal(found[key], tensor), key
+    with safe_open(path, "pt") as file:
+        known = from_texts(file.metadata(), path)
+    assert (known.spec, known.categories, known.preparation) == (model.net.spec, model.categories, model.preparation)
+
+
+def test_torchvisions_names_are_its_own() -> None:
+    model = whole_owt()
+    state = torchvision_state(model.net)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if name.endswith("weight")}
+    assert shapes == {  # torchvision 0.29, models.alexnet(num_classes=10).state_dict()
+        "features.0.weight": (64, 3, 11, 11),
+        "features.3.weight": (192, 64, 5, 5),
+        "features.6.weight": (384, 192, 3, 3),
+        "features.8.weight": (256, 384, 3, 3),
+        "features.10.weight": (256, 256, 3, 3),
+        "classifier.1.weight": (4096, 9216),
+        "classifier.4.weight": (4096, 4096),
+        "classifier.6.weight": (10, 4096),
+    }
+    assert list(state) == list(NAMES.values())
+
+
+def test_a_file_for_torchvision_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    model = whole_owt()
+    assert export(model, tmp_path / "net.pth", "torchvision") is None
+    state = torch.load(tmp_path / "net.pth", weights_only=True)
+    assert not any(tensor.requires_grad for tensor in state.values())
+    found = import_torchvision(tmp_path / "net.pth").net.state_dict()
+    for key, tensor in model.net.state_dict().items():
+        assert torch.equal(found[key], tensor), key
+
+
+@pytest.mark.parametrize(
+    "spec", [small("paper"), variant("owt", activation="tanh"), small("owt")], ids=lambda s: s.name
+)
+def test_what_is_not_torchvisions_network_is_refused(spec: Spec) -> None:
+    with torch.device("meta"):
+        net = AlexNet(spec)
+    with pytest.raises(ConfigError, match="torchvision's alexnet is the network 'owt' and no other"):
+        torchvision_state(net)
+
+
+@pytest.mark.parametrize("option", [{"input_size": 160}, {"channels": 1}], ids=lambda option: "".join(option))
+def test_another_input_is_refused_by_torchvisions(option: dict[str, int]) -> None:
+    with torch.device("meta"):
+        net = AlexNet(variant("owt", **option))
+    with pytest.raises(ConfigError, match=r"takes three channels and 6 × 6 positions into fc6, .* build it for 224"):
+        torchvision_state(net)
+
+
+def test_an_unknown_format_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Unknown format 'onx'; did you mean 'onnx'"):
+        export(model_of(lively(small("owt"))), tmp_path / "net", "onx")
+
+
+def test_onnx_is_one_of_the_formats(tmp_path: Path) -> None:
+    found = export(model_of(lively(small("paper"))), tmp_path / "net.onnx", "onnx", Form("views"))
+    assert found and found.inputs == 5
+    assert (tmp_path / "net.onnx").stat().st_size > 100_000
