@@ -6,7 +6,7 @@ from alexnet.cli.session import Session
 from alexnet.data.prepare import Progress
 from alexnet.train.events import EpochEnd, Saved, Started, Step, Warned
 
-STARTED = Started("runs/x", "paper", 57_000_000, 1000, 200, 16, 8, 3, 2, "cpu", "bf16", 2, "PyTorch twins: none")
+STARTED = Started("runs/x", "paper", 57_000_000, 1000, 200, 16, 8, 3, 2, "cpu", "bf16", 2, "PyTorch twins", "kept")
 STEP = Step(4, 3, 8, 1.2345, 0.5, 0.01, 123.4, 0.02, 65.0)
 END = EpochEnd(4, 0.01, 1.2, 0.5, 1.1, 0.25, 0.05, 123.0, 0.02, 14.2, True)
 
@@ -53,7 +53,8 @@ def test_training_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "Data     1,000 photographs, validated on 200 others",
         "Plan     16 epochs of 8 steps from epoch 4, step 3",
         "Machine  cpu, bf16, 2 threads",
-        "Kernels  PyTorch twins: none",
+        "Kernels  PyTorch twins",
+        "Memory   freed blocks: kept",
         "epoch  4/16  loss 1.200  error  50.0 %  val top-1  25.0 %* top-5   5.0 %  lr 0.01  123 images/s  14 s",
         "warning: Look out.",
     ]

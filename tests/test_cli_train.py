@@ -84,6 +84,27 @@ def test_settings_come_from_recipe_then_set_then_short_options() -> None:
     assert Recipe.from_json(printed) == replace(small, layer_rates=(LayerRate("conv1", 0, 0.0),))
 
 
+def test_the_network_is_the_recipes_unless_another_is_named(colours: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIANTS, "other", replace(tiny_spec(), name="other"))
+    monkeypatch.setitem(RECIPES, "tiny", (tiny_recipe(model="other", epochs=1), "for tests"))
+    for words, name in (((), "other"), (("-m", "tiny"), "tiny"), (("--set", "model=tiny"), "tiny")):
+        result = alexnet("train", colours.path, "--recipe", "tiny", *words, "-o", f"run-{name}", "-q")
+        run = Path(result.stdout.splitlines()[0].split()[1])
+        assert load_model(run / "model").net.spec.name == name
+        assert json.loads((run / "recipe.json").read_text())["model"] == name
+
+
+def test_a_setting_changes_the_network_and_its_name(colours: Store) -> None:
+    result = alexnet("train", colours.path, *TINY, "--set", "batch_norm=true", "--set", "norm=false", "--epochs", "1")
+    assert result.exit_code == 0, result.stderr
+    made = load_model(Path("runs/tiny+no-norm+batch-norm-tiny/model")).net.spec
+    assert [layer.name for layer in made.layers][:3] == ["conv1", "bn1", "relu1"]
+    # the recipe that was saved makes the same network again
+    again = alexnet("train", colours.path, "--recipe", "runs/tiny+no-norm+batch-norm-tiny/recipe.json", "-q", "-o", "b")
+    assert load_model(Path("b/model")).net.spec == made
+    assert again.exit_code == 0
+
+
 def test_a_printed_recipe_can_be_fed_back(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(alexnet("train", "--print-recipe", "--recipe", "original2012").stdout)
@@ -98,6 +119,8 @@ def test_a_printed_recipe_can_be_fed_back(tmp_path: Path) -> None:
         (["--recipe", "smal"], "Unknown recipe 'smal'; did you mean 'small'?"),
         (["--recipe", "none.json"], "There is no recipe file none.json; a name without .json is one of: paper, "),
         (["--model", "papr"], "Unknown model 'papr'; did you mean 'paper'?"),
+        (["--model", "paper", "--set", "model=tiny"], "The setting model is given twice, as 'tiny' and as 'paper'"),
+        (["--set", "activation=rleu"], "Unknown activation 'rleu'; did you mean 'relu'"),
         (["--set", "momentun=0.9"], "Unknown setting 'momentun'; did you mean 'momentum'?"),
         (["--set", "momentum"], "A setting is written key=value, not 'momentum'."),
         (["--epochs", "many"], "The setting epochs takes a whole number, not 'many'."),

@@ -9,70 +9,23 @@ from typing import Any
 import pytest
 import torch
 from making import tiny_recipe, tiny_spec
+from stepping import STEPS, Bench, Weights, equal, interrupted
 
 from alexnet.data.loader import TrainingLoader
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError
 from alexnet.evaluate.metrics import Tally
-from alexnet.model.device import place
 from alexnet.model.net import AlexNet
 from alexnet.train import loop, watch
 from alexnet.train.events import EpochEnd, Event, Saved, Step, Warned
 from alexnet.train.interrupt import Interrupted, StopRequest
 from alexnet.train.loop import Trainer
-from alexnet.train.plan import make_plan
 from alexnet.train.recipe import LayerRate, Recipe
-from alexnet.train.run import create_run
 from alexnet.train.schedule import base_rate
 from alexnet.train.watch import Diverged
 from alexnet.weights.checkpoint import load_checkpoint
 
-Weights = dict[str, torch.Tensor]
 pytestmark = pytest.mark.usefixtures("one_thread")
-STEPS = 6  # of 8 photographs, the last of 2: 42
-
-
-class Bench:
-    """A trainer of the tiny network in a directory of its own, with all that it tells."""
-
-    def __init__(
-        self, store: Store, path: Path, recipe: Recipe, *, dtype: str = "fp32", save_every: float = 1e9
-    ) -> None:
-        self.told: list[Event] = []
-        self.act: Callable[[Event], None] = lambda event: None
-        self.request = StopRequest()
-        plan = make_plan(tiny_spec(), recipe, store)
-        self.trainer = Trainer(
-            plan,
-            AlexNet(plan.spec, generator=torch.Generator().manual_seed(recipe.seed)),
-            store,
-            store.statistics,
-            create_run(path),
-            placement=place("cpu", dtype),
-            workers=1,
-            save_every=save_every,
-            listener=self.listen,
-        )
-
-    def listen(self, event: Event) -> None:
-        self.told.append(event)
-        self.act(event)
-
-    def fit(self) -> Weights:
-        self.trainer.fit(self.request)
-        return self.weights
-
-    @property
-    def weights(self) -> Weights:
-        return {name: tensor.clone() for name, tensor in self.trainer.net.state_dict().items()}
-
-    @property
-    def ends(self) -> list[EpochEnd]:
-        return [event for event in self.told if isinstance(event, EpochEnd)]
-
-    @property
-    def steps(self) -> list[Step]:
-        return [event for event in self.told if isinstance(event, Step)]
 
 
 @pytest.fixture
@@ -81,10 +34,6 @@ def bench(colours: Store, tmp_path: Path) -> Callable[..., Bench]:
         return Bench(colours, tmp_path / "run", recipe or tiny_recipe(), **options)
 
     return make
-
-
-def equal(one: Weights, other: Weights) -> bool:
-    return all(torch.equal(one[name], other[name]) for name in one.keys() | other.keys())
 
 
 def test_a_step_is_the_gradient_of_the_batchs_mean_loss(colours: Store, bench: Callable[..., Bench]) -> None:
@@ -231,19 +180,6 @@ def test_the_best_weights_are_those_of_the_lowest_validation_error(
     assert equal(made.weights, seen[4])
     assert not equal(seen[4], seen[5])
     assert load_checkpoint(made.trainer.run.best)["val_top1_error"] == 4 / 12
-
-
-def interrupted(made: Bench, *, epoch: int, step: int) -> Interrupted:
-    """Asks for a stop while the step is told."""
-
-    def act(event: Event) -> None:
-        if isinstance(event, Step) and (event.epoch, event.step) == (epoch, step):
-            made.request.number = signal.SIGTERM
-
-    made.act = act
-    with pytest.raises(Interrupted) as caught:
-        made.trainer.fit(made.request)
-    return caught.value
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])

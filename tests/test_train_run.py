@@ -1,4 +1,5 @@
 import json
+import mmap
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from alexnet import kernels
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.train import run as runs
-from alexnet.train.run import Run, check_space, create_run, environment, open_run, peak_memory
+from alexnet.train.run import Run, check_space, create_run, environment, open_run, page_faults, peak_memory
 
 
 def disk_with(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
@@ -111,3 +112,11 @@ def test_the_environment_says_what_a_result_depends_on() -> None:
     assert found["cores"] == os.cpu_count()
     assert all(found[name] for name in ("alexnet", "python", "torch", "numpy", "pillow", "system", "processor"))
     assert found["kernels"] == kernels.describe()
+
+
+def test_page_faults_count_pages() -> None:
+    before = page_faults()
+    content = mmap.mmap(-1, 2**24)
+    content.write(b"x" * 2**24)
+    # one for each 4 kB, or for each 2 MB where the system gives huge pages unasked
+    assert 8 <= page_faults() - before < 20_000

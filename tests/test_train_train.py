@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from making import CLASSES, tiny_model, tiny_recipe, tiny_spec
+from making import CLASSES, Colours, tiny_model, tiny_recipe, tiny_spec
 from running import RECIPE, RUNTIME, begin, difference, events, metrics, weights
 
+from alexnet.data.preparation import Preparation
+from alexnet.data.prepare import prepare
+from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.evaluate.evaluate import evaluate
@@ -154,6 +157,31 @@ def test_frozen_layers_are_left_bit_for_bit(go: Train, whole: Run) -> None:
     moved = {name for name, tensor in weights(run).items() if not torch.equal(tensor, start.net.state_dict()[name])}
     assert moved == {"fc3.weight", "fc3.bias"}
     assert [rate["layer"] for rate in run.read("recipe.json")["layer_rates"]] == ["conv1", "fc2"]
+
+
+def test_the_model_takes_photographs_resized_as_the_store_s_were(
+    go: Train, three_colours: Store, tmp_path: Path
+) -> None:
+    squash = Preparation(resize="squash", interpolation="bilinear")
+    store = prepare(Colours({"train": 24}, classes=CLASSES[:3]), tmp_path / "store", preparation=squash, workers=1)
+    for data, expected in ((store, squash), (three_colours, Preparation())):
+        run = go(replace(RECIPE, epochs=1, holdout=0.0), store=data, spec=tiny_spec(3))
+        assert load_model(run.model).preparation == expected
+
+
+def test_a_mean_without_components_takes_those_of_the_store(go: Train, colours: Store) -> None:
+    start = replace(tiny_model(colours), statistics=InputStatistics.of_mean([123, 117, 104]))
+    found = load_model(go(replace(RECIPE, epochs=1), init_from=start).model).statistics
+    assert found.mean_image[3, 5].tolist() == [123, 117, 104]
+    assert (found.deviations == colours.statistics.deviations).all()
+
+
+@pytest.mark.parametrize("preparation", [Preparation(channels="BGR"), Preparation(std=(58.395, 57.12, 57.375))])
+def test_a_start_that_takes_other_numbers_than_training_feeds_is_refused(
+    go: Train, colours: Store, preparation: Preparation
+) -> None:
+    with pytest.raises(ConfigError, match=r"The model to start from takes .*, and training feeds RGB from 0 to 255"):
+        go(init_from=replace(tiny_model(colours), preparation=preparation))
 
 
 def test_a_model_of_another_network_is_refused(go: Train, colours: Store) -> None:

@@ -10,15 +10,18 @@ from typing import Any
 
 import click
 
-from alexnet.cli.options import json_option
+from alexnet.cli.options import allocator_option, json_option
 from alexnet.cli.session import common_options, home, offline
 from alexnet.cli.terminal import counted, print_json, size
+from alexnet.process import cores, describe_memory, describe_waiting, thread_count
 from alexnet.version import VERSION
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
 EXTRAS = {
     "simplejpeg": ("fast", "faster decoding of JPEG stores"),
     "scipy": ("imagenet", "labels from the devkit's meta.mat"),
+    "onnx": ("onnx", "ONNX files in and out"),
+    "onnxruntime": ("onnx", "running ONNX files"),
     "tensorboard": ("tb", "TensorBoard events of training"),
 }
 FEATURES = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "sve", "bf16")
@@ -26,6 +29,7 @@ FEATURES = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "sve", "bf16"
 
 @click.command()
 @json_option
+@allocator_option
 @common_options
 def doctor(as_json: bool) -> int:
     """Show what this machine has.
@@ -75,7 +79,6 @@ def _compute() -> dict[str, Any]:
     import torch
 
     from alexnet import kernels
-    from alexnet.data.pool import cores
     from alexnet.model.device import place
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant
@@ -88,7 +91,9 @@ def _compute() -> dict[str, Any]:
         "processor": processor(),
         "features": {name: cpu[name] for name in FEATURES if name in cpu},
         "cores": cores(),
-        "threads": torch.get_num_threads(),
+        "threads": thread_count(os.environ) or torch.get_num_threads(),
+        "allocator": describe_memory(),
+        "waiting": describe_waiting(),
         "compiled_kernels": kernels.available(),
         "kernels": kernels.describe(),
         "library": kernels.where(),
@@ -129,6 +134,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines += [
             f"processor  {found['processor']}: {counted(found['cores'], 'core')}, {threads} in use",
             f"features   {features}",
+            f"allocator  freed blocks: {found['allocator']}",
+            f"waiting    idle threads: {found['waiting']}",
             f"kernels    {found['kernels']}",
             *([f"library    {found['library']}"] if found["library"] else []),
             f"runs on    {found['device']}, in {found['dtype']} (what --device auto and --dtype auto choose)",

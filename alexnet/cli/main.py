@@ -1,8 +1,10 @@
 """The `alexnet` command: its verbs, loaded when they are called, and what becomes of an error."""
 
+import gc
 import sys
 import traceback
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 import click
@@ -13,7 +15,10 @@ from alexnet.version import VERSION
 
 
 class Entry(NamedTuple):
-    """A verb in the table: the file in this room that defines it under its own name, and its line in the help."""
+    """A verb in the table: the file in this room that defines it, and its line in the help.
+
+    There it has its own name, with an underscore where Python wants the name for itself.
+    """
 
     file: str
     text: str
@@ -23,6 +28,7 @@ VERBS: dict[str, dict[str, Entry]] = {
     "First steps": {
         "demo": Entry("demo", "Train, measure and use the network on the built-in pictures, in a few minutes."),
         "doctor": Entry("doctor", "Show what this machine has: versions, processor, kernels, space."),
+        "bench": Entry("bench", "Measure speed and memory: training, loading, preparing, predicting."),
     },
     "Data": {
         "prepare": Entry("prepare", "Turn photographs into a store: resized, packed, measured, split."),
@@ -33,8 +39,11 @@ VERBS: dict[str, dict[str, Entry]] = {
         "recipes": Entry("recipes", "List the recipes for training, and what each setting means."),
         "evaluate": Entry("evaluate", "Measure top-1 and top-5 error, with one crop or ten."),
         "predict": Entry("predict", "Name what photographs show."),
+        "import": Entry("import_", "Make a model of another program's weights: torchvision, Caffe, ONNX, npy."),
+        "export": Entry("export", "Write a model for other programs: ONNX, torch.export, safetensors, torchvision."),
+        "weights": Entry("weights", "Keep published weights: fetch or add a file, check it, list them."),
         "layers": Entry("layers", "Print a network layer by layer: shapes, parameters, multiply-adds."),
-        "models": Entry("layers", "List the networks by name."),
+        "models": Entry("models", "List the networks; show one, or the differences between two."),
     },
 }
 ALIASES = {"eval": "evaluate", "val": "evaluate"}
@@ -53,7 +62,7 @@ class Verbs(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in _FILES:
             return None
-        verb: click.Command = getattr(import_module(f"alexnet.cli.{_FILES[name]}"), name)
+        verb: click.Command = getattr(import_module(f"alexnet.cli.{_FILES[name]}"), name + "_" * iskeyword(name))
         return verb
 
     def resolve_command(
@@ -119,7 +128,12 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The entry point of the command."""
+    # torch makes 250,000 objects that stay: looking for garbage among them is a quarter of a short command's time
+    gc.set_threshold(50_000)
     for stream in (sys.stdout, sys.stderr):
         # the name of a file may hold what the terminal's encoding does not
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    cli()
+    try:
+        cli()
+    finally:
+        gc.freeze()  # nor is there a reason to look when the process ends

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexnet.cli.progress import Meter
 from alexnet.cli.session import Session, home
 from alexnet.cli.terminal import counted
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
+    from alexnet.data.preparation import Preparation
     from alexnet.data.source import Source
     from alexnet.data.store import Store
 
@@ -31,8 +31,13 @@ def find_source(session: Session, data: str, location: Path | None) -> "Source":
     return open_source(data, location)
 
 
-def find_store(session: Session, data: str, location: Path | None) -> "Store":
-    """The store at `data`; or that of the source `data`, prepared into the cache unless it is there."""
+def find_store(session: Session, data: str, location: Path | None, preparation: "Preparation | None" = None) -> "Store":
+    """The store at `data`; or that of the source `data`, prepared into the cache unless it is there.
+
+    Preparing resizes as `preparation` says. A store that is there already is taken as it is.
+    """
+    from alexnet.cli.progress import Meter
+    from alexnet.data.preparation import DEFAULT
     from alexnet.data.prepare import Progress, prepared
     from alexnet.data.store import Store
 
@@ -50,7 +55,7 @@ def find_store(session: Session, data: str, location: Path | None) -> "Store":
                 meter.line(f"Preparing {data}, once, in {cache}: {counted(progress.total, 'photograph')}")
             meter.preparing(progress)
 
-        store = prepared(source, cache, progress=tell)
+        store = prepared(source, cache, preparation=preparation or DEFAULT, progress=tell)
     session.note(f"Store    {store.path}")
     if refused := len(store.report["refused"]):
         meter.warn(f"Refused: {counted(refused, 'photograph')}; {store.path / 'report.json'} says why.")
@@ -58,8 +63,16 @@ def find_store(session: Session, data: str, location: Path | None) -> "Store":
 
 
 def find_model(session: Session, path: Path) -> Path:
-    """The model directory at `path`, or in the run directory at `path`."""
+    """The model directory at `path`, in the run directory at `path`, or imported under that name into the cache."""
     if not (path / "model.json").is_file() and (path / "model" / "model.json").is_file():
         session.note(f"{path} is a run directory; taking its model, {path / 'model'}.")
         return path / "model"
+    if not path.exists() and path.parent == Path() and imported(path.name).is_dir():
+        session.note(f"Taking the imported model {imported(path.name)}.")
+        return imported(path.name)
     return path
+
+
+def imported(name: str) -> Path:
+    """Where a model of published weights is kept, so that verbs find it by its name."""
+    return home() / "models" / name

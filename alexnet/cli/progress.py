@@ -121,6 +121,7 @@ def _start(event: "Started") -> list[str]:
         f"Plan     {counted(event.epochs, 'epoch')} of {counted(event.steps_per_epoch, 'step')}{begin}",
         f"Machine  {event.device}, {event.dtype}, {counted(event.threads, 'thread')}",
         f"Kernels  {event.kernels}",
+        f"Memory   freed blocks: {event.memory}",
     ]
 
 

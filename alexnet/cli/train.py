@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from alexnet.cli.options import PATH, from_option, place_options, workers_option
+from alexnet.cli.options import PATH, from_option, place_options, settings_given, workers_option
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import percent, print_json
 from alexnet.errors import ConfigError
-from alexnet.train.recipe import Recipe, parse_assignments, read_recipe
+from alexnet.train.recipe import Recipe, read_recipe
 from alexnet.train.recipes import RECIPES, recipe
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from alexnet.train.train import Runtime
     from alexnet.weights.model_dir import Model
 
-SHORTHANDS = ("epochs", "batch_size", "lr", "seed")
+SHORTHANDS = ("model", "epochs", "batch_size", "lr", "seed")
 # What a resumed run may be told anew; all else is what it started with.
-RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every"}
+RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every", "compile"}
 
 _width = max(map(len, RECIPES))
 RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in RECIPES.items())
@@ -37,7 +37,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 )
 @click.argument("data", required=False)
 @click.option(
-    "-m", "--model", "-a", "--arch", metavar="NAME", help="The network (see: alexnet models).  [default: paper]"
+    "-m", "--model", "-a", "--arch", metavar="NAME", help="The network (see: alexnet models).  [default: the recipe's]"
 )
 @click.option(
     "--recipe", "recipe_name", default="paper", show_default=True, metavar="NAME|FILE.json", help="How to train."
@@ -71,6 +71,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @click.option("--resume", "resumed", type=PATH, metavar="RUN", help="Go on with a run that stopped.")
 @click.option("--data", "moved", type=PATH, metavar="STORE", help="With --resume: the store, if it has moved.")
 @click.option("--print-recipe", is_flag=True, help="Print the settings as JSON and stop; --recipe reads such a file.")
+@click.option("--compile", is_flag=True, help="On a GPU: join small operations by torch.compile.")
 @place_options
 @workers_option("Threads that assemble batches.", default=1)
 @progress_options
@@ -110,23 +111,20 @@ def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str |
             ) from None
     else:
         chosen = recipe(name)
-    settings = parse_assignments(assignments)
-    for key, value in shorthands.items():
-        if value is not None and settings.setdefault(key, value) != value:
-            raise ConfigError(
-                f"The setting {key} is given twice, as {settings[key]!r} and as {value!r}; leave one out."
-            )
-    return chosen.updated(settings)
+    return chosen.updated(settings_given(assignments, shorthands))
 
 
 def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any]) -> None:
     from alexnet.cli.places import find_model, find_store
-    from alexnet.model.device import place
+    from alexnet.train.train import set_up
     from alexnet.weights.model_dir import load_model
 
-    place(options["device"], options["dtype"])  # an impossible one should not wait for the data
+    set_up(_runtime(options))  # what is not to be had should not wait for the data
     start = load_model(find_model(session, options["init_from"])) if options["init_from"] else None
-    spec = _spec(options["model"], start, options["input_size"])
+    if start is not None:
+        asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
+        chosen = replace(chosen, model=_of(start, asked))
+    spec = _spec(chosen, start, options["input_size"])
     store = find_store(session, data, options["location"])
     classes = options["classes"]
     spec = replace(spec, classes=len(store.classes) if classes is None else classes)
@@ -146,18 +144,21 @@ def run_training(
         return train(store, spec, chosen, out, runtime=runtime, listener=meter.training, **how)
 
 
-def _spec(name: str | None, start: "Model | None", input_size: int | None) -> "Spec":
-    """The network asked for; with a model to start from, that model's."""
+def _spec(chosen: Recipe, start: "Model | None", input_size: int | None) -> "Spec":
+    """The recipe's network; with a model to start from, that model's."""
+    from alexnet.model.options import with_options
     from alexnet.model.variants import variant
 
-    if start is None:
-        return variant(name or "paper", input_size=input_size)
-    spec = start.net.spec
-    if name not in (None, spec.name):
-        raise ConfigError(
-            f"--model {name} was asked for, but the model to start from is {spec.name!r}; leave out --model."
-        )
-    return spec if input_size is None else replace(spec, input_size=input_size)
+    spec = variant(chosen.model) if start is None else start.net.spec
+    return with_options(spec, input_size=input_size, **chosen.network_options)
+
+
+def _of(start: "Model", asked: str | None) -> str:
+    """The name of the network that `start` is of, which must not be another than the one asked for."""
+    name = start.net.spec.name
+    if asked not in (None, name):
+        raise ConfigError(f"--model {asked} was asked for, but the model to start from is {name!r}; leave out --model.")
+    return name
 
 
 def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None) -> None:
@@ -188,6 +189,7 @@ def _runtime(options: dict[str, Any]) -> "Runtime":
         threads=options["threads"],
         workers=options["workers"],
         save_every=options["save_every"],
+        compile=options["compile"],
     )
 
 

@@ -21,6 +21,7 @@ class Started:
     dtype: str
     threads: int
     kernels: str
+    memory: str  # what becomes of freed blocks
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -52,6 +53,16 @@ class Progress:
     def val_errors(self) -> list[float]:
         """The validation errors of the epochs finished."""
         return [row["val_top1_error"] for row in self.history if row["val_top1_error"] is not None]
+
+
+class UnderWay(NamedTuple):
+    """A step that the device has been told to do: the seconds its data was waited for, and where results will be."""
+
+    waited: float
+    lr: float
+    photographs: int
+    losses: list[Tensor]  # of each part of the batch, summed
+    wrong: list[Tensor]
 
 
 class Trainer:
@@ -152,46 +163,63 @@ class Trainer:
 
     def _train_epoch(self, request: StopRequest, watch: StuckWatch) -> None:
         progress, recipe = self.progress, self.recipe
-        self._freeze()
         self.working.train()
+        self._freeze()
         noisy = recipe.colour_noise_epochs is None or progress.epoch < recipe.colour_noise_epochs
         batches = self.loader.epoch(progress.epoch, start=progress.step, colour_noise=noisy)
-        began = time.perf_counter()
+        under_way: deque[UnderWay] = deque()
+        self._told_at = time.perf_counter()
         for waited, batch in _timed(batches):
-            lr = progress.lr = self._rate()
-            loss, wrong = self._step(batch, lr)
-            self._check_finite("loss", loss)
-            count = len(batch.labels)
-            progress.step += 1
-            progress.loss_sum += loss * count
-            progress.wrong += wrong
-            progress.seen += count
-            now = time.perf_counter()
-            progress.seconds += now - began
-            progress.waited += waited
-            began = now
-            self.listener(self._report(lr))
-            if warning := watch.see(loss, lr):
-                self.listener(Warned(warning))
-            self._pause(request)
+            step = progress.step + len(under_way)
+            lr = self._rate(step)
+            under_way.append(UnderWay(waited, lr, len(batch.labels), *self._step(batch, lr, step)))
+            self._settle(under_way, watch, leave=int(self.placement.runs_ahead))
+            if self._is_due(request):
+                self._settle(under_way, watch)
+                self._pause(request)
+        self._settle(under_way, watch)
 
-    def _step(self, batch: Batch, lr: float) -> tuple[float, int]:
-        """One update; returns the batch's mean loss and its number of wrong answers."""
-        progress, recipe = self.progress, self.recipe
+    def _step(self, batch: Batch, lr: float, step: int) -> tuple[list[Tensor], list[Tensor]]:
+        """One update; of each part of the batch, the sum of its losses and the number of its wrong answers."""
+        recipe = self.recipe
         # the draws of dropout are a function of (seed, epoch, step), so that a resumed run makes the same ones
-        torch.manual_seed(_step_seed(recipe.seed, progress.epoch, progress.step))
+        torch.manual_seed(_step_seed(recipe.seed, self.progress.epoch, step))
         images = batch.images.to(self.placement.device, self.placement.dtype, non_blocking=True)
         labels = batch.labels.to(self.placement.device, non_blocking=True)
-        loss_sum, wrong = 0.0, 0
+        losses, wrong = [], []
         self.optimiser.zero_grad()
         for part, targets in zip(_parts(images, recipe), _parts(labels, recipe), strict=True):
             logits = self.working(part).float()
             loss = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=recipe.label_smoothing)
             (loss / len(labels)).backward()  # type: ignore[no-untyped-call]
-            loss_sum += float(loss.detach())
-            wrong += int((logits.detach().argmax(1) != targets).sum())
+            losses.append(loss.detach())
+            wrong.append((logits.detach().argmax(1) != targets).sum())
         self.optimiser.step(lambda layer: self._layer_rate(layer, lr))
-        return loss_sum / len(labels), wrong
+        return losses, wrong
+
+    def _settle(self, under_way: deque[UnderWay], watch: StuckWatch, *, leave: int = 0) -> None:
+        """Accounts for the steps under way, in order, but for the last `leave`.
+
+        Reading a loss waits until the device has come so far. One step left under way keeps a GPU at work meanwhile; a
+        loss that is not finite is found a step later then, but before anything is saved.
+        """
+        progress = self.progress
+        while len(under_way) > leave:
+            step = under_way.popleft()
+            progress.lr = step.lr
+            loss = sum(map(float, step.losses)) / step.photographs
+            self._check_finite("loss", loss)
+            progress.step += 1
+            progress.loss_sum += loss * step.photographs
+            progress.wrong += sum(map(int, step.wrong))
+            progress.seen += step.photographs
+            now = time.perf_counter()
+            progress.seconds += now - self._told_at
+            progress.waited += step.waited
+            self._told_at = now
+            self.listener(self._report(step.lr))
+            if warning := watch.see(loss, step.lr):
+                self.listener(Warned(warning))
 
     def _finish_epoch(self, request: StopRequest) -> None:
         progress = self.progress
@@ -236,19 +264,20 @@ class Trainer:
             self._pause(request)
         return tally
 
-    def _rate(self) -> float:
+    def _rate(self, step: int) -> float:
         progress = self.progress
-        share = progress.step / self.loader.steps
+        share = step / self.loader.steps
         return base_rate(self.recipe, epoch=progress.epoch, progress=share, errors=progress.val_errors)
 
     def _layer_rate(self, layer: str, lr: float) -> Rate:
         return layer_rate(self.recipe, layer, lr, epoch=self.progress.epoch)
 
     def _freeze(self) -> None:
-        """Spares the backward pass of layers that stand still in this epoch."""
-        for name, parameter in self.working.named_parameters():
+        """Spares the backward pass of layers that stand still in this epoch; batch statistics stand still with them."""
+        for name, layer in self.working.named_children():
             # not the rate of the moment: a warm-up starts at 0
-            parameter.requires_grad_(self._layer_rate(name.rpartition(".")[0], self.recipe.lr).weight > 0)
+            learns = self._layer_rate(name, self.recipe.lr).weight > 0
+            layer.requires_grad_(learns).train(learns)
 
     def _check_finite(self, what: str, value: float) -> None:
         progress, last = self.progress, self.run.last
@@ -265,9 +294,12 @@ class Trainer:
         for name, parameter in self.net.named_parameters():
             self._check_finite(f"sum of {name}", float(parameter.detach().sum()))
 
+    def _is_due(self, request: StopRequest) -> bool:
+        return request.number is not None or time.monotonic() - self._saved_at >= self.save_every
+
     def _pause(self, request: StopRequest) -> None:
         """Between two batches: saves when it is time to, and obeys a request to stop."""
-        if request.number is not None or time.monotonic() - self._saved_at >= self.save_every:
+        if self._is_due(request):
             self.save()
         if request.number is not None:
             raise Interrupted(

@@ -19,7 +19,7 @@ import numpy
 import PIL
 import torch
 
-from alexnet import kernels
+from alexnet import kernels, process
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.version import VERSION
 from alexnet.weights.files import write_text
@@ -117,6 +117,8 @@ def environment(*, device: str, dtype: str, threads: int) -> dict[str, Any]:
         "dtype": dtype,
         "threads": threads,
         "kernels": kernels.describe(),
+        "memory": process.describe_memory(),
+        "waiting": process.describe_waiting(),
         "command": sys.argv,
     }
 
@@ -127,6 +129,11 @@ def peak_memory() -> int:
         return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024  # Linux counts in KiB
+
+
+def page_faults() -> int:
+    """How often the system had to find this process a page of memory so far; 0 where it does not tell."""
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def processor() -> str:

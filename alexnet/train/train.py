@@ -1,14 +1,16 @@
 """Training from the outside: from a store and a recipe to a finished model, and on from where a run stopped."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from alexnet import kernels
+from alexnet import kernels, process
+from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.device import Placement, place
@@ -36,6 +38,7 @@ class Runtime:
     threads: int = 0  # 0: PyTorch's choice
     workers: int = 1  # threads that assemble batches
     save_every: float = 120.0  # seconds between checkpoints
+    compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
 
 
 def train(
@@ -55,10 +58,12 @@ def train(
     With `init_from`, weights and input statistics start as that model's, and `spec` has to be its; the last layer
     starts anew unless the classes are the same. `freeze` names layers to leave alone. `overfit` trains on that many
     photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn them by heart.
+    The model made takes photographs resized as the store's were.
     Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
     """
     plan = make_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit)
-    placement = _set_up(runtime)
+    statistics = _statistics(init_from, store)
+    placement = set_up(runtime)
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
     if init_from is not None:
         _take_over(net, init_from, store)
@@ -79,8 +84,8 @@ def train(
             "init_from": init_from.provenance if init_from else None,
         },
     )
-    statistics = init_from.statistics if init_from else store.statistics
-    return _run(Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener)), overfit)
+    trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+    return _run(trainer, overfit, runtime.compile)
 
 
 def resume(
@@ -107,7 +112,7 @@ def resume(
         )
     spec = Spec.from_json(told["spec"])
     plan = make_plan(spec, Recipe.from_json(run.read("recipe.json")), store, overfit=told["overfit"])
-    placement = _set_up(runtime)
+    placement = set_up(runtime)
     with torch.device("meta"):
         net = AlexNet(plan.spec)
     net.to_empty(device="cpu")
@@ -121,14 +126,14 @@ def resume(
             f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put the "
             "right one back or train anew."
         ) from error
-    return _run(trainer, told["overfit"])
+    return _run(trainer, told["overfit"], runtime.compile)
 
 
 def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
     return {"workers": runtime.workers, "save_every": runtime.save_every, "listener": listener}
 
 
-def _run(trainer: Trainer, overfit: int) -> Run:
+def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
     run, progress, listener = trainer.run, trainer.progress, trainer.listener
     log = RunLog(run, progress.history)
 
@@ -140,7 +145,7 @@ def _run(trainer: Trainer, overfit: int) -> Run:
     try:
         if log.missing:
             tell(log.missing)
-        with stop_requests() as request:
+        with stop_requests() as request, kernels.compile_twins() if compiled else nullcontext():
             tell(_started(trainer))
             trainer.fit(request, until_learned=bool(overfit))
         last = trainer.progress.history[-1]
@@ -150,8 +155,8 @@ def _run(trainer: Trainer, overfit: int) -> Run:
                 f"{last['train_error']:.1%} are still wrong. Try another learning rate, and look at the photographs."
             )
         epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
-        model = Model(trainer.net, trainer.store.classes, trainer.statistics, _provenance(trainer, epoch))
-        save_model(model, run.model)
+        store, provenance = trainer.store, _provenance(trainer, epoch)
+        save_model(Model(trainer.net, store.classes, trainer.statistics, provenance, store.preparation), run.model)
         finished = _finished(trainer, epoch)
         run.write("summary.json", asdict(finished))
         tell(finished)
@@ -176,6 +181,7 @@ def _started(trainer: Trainer) -> Started:
         dtype=trainer.placement.dtype_name,
         threads=torch.get_num_threads(),
         kernels=kernels.describe(),
+        memory=process.describe_memory(),
     )
 
 
@@ -211,10 +217,29 @@ def _environment(placement: Placement) -> dict[str, Any]:
     return environment(device=str(placement.device), dtype=placement.dtype_name, threads=torch.get_num_threads())
 
 
-def _set_up(runtime: Runtime) -> Placement:
+def set_up(runtime: Runtime) -> Placement:
+    """The place that `runtime` asks for; the threads are set. Raises ConfigError for what is not to be had."""
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
-    return place(runtime.device, runtime.dtype)
+    placement = place(runtime.device, runtime.dtype)
+    if runtime.compile and not placement.runs_ahead:
+        raise ConfigError("Compiling is for GPUs, whose kernels the CPU's are not; leave --compile out on a CPU.")
+    return placement
+
+
+def _statistics(start: Model | None, store: Store) -> InputStatistics:
+    """Those of the model to start from, or the store's; the store's components where the model's has a mean alone."""
+    if start is None:
+        return store.statistics
+    if start.preparation.std is not None or start.preparation.channels != "RGB":
+        found = start.preparation.in_words
+        raise ConfigError(
+            f"The model to start from takes {found['channels']} on the scale {found['scale']}, and training feeds RGB "
+            "from 0 to 255; start from one that takes this."
+        )
+    if start.statistics.images:
+        return start.statistics
+    return replace(store.statistics, mean_image=start.statistics.mean_image)
 
 
 def _take_over(net: AlexNet, start: Model, store: Store) -> None:

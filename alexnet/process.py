@@ -1,0 +1,146 @@
+"""What a process settles before torch is imported: what becomes of freed memory, and how its threads wait.
+
+The command line calls `prepare`; a program that uses the package as a library may do the same, in its first lines:
+
+    import os
+    from alexnet.process import prepare
+    prepare(os.environ)
+
+Nothing here changes a result; docs/performance.md says what it gains.
+"""
+
+import ctypes
+import math
+import os
+import sys
+from collections.abc import Collection, Mapping, MutableMapping
+from pathlib import Path
+from typing import Final
+
+from alexnet.errors import unknown
+
+ALLOCATORS: Final = {
+    "keep": "kept for reuse, in huge pages",
+    "system": "the C library's own way",
+}
+SPINS: Final = "10000"
+"""How often an idle thread of libgomp looks for work before it sleeps.
+
+Some tenths of a millisecond: longer than the pause between two operations of a step, shorter than the turn that the
+system gives another program. libgomp's own 300,000 outlast that turn, and the programs wait for each other's idling.
+"""
+
+# mallopt's parameters (glibc, malloc.h) and what they are set to.
+_KEPT: Final = {
+    -4: 0,  # M_MMAP_MAX: all blocks come from the heap, where freed ones are used again
+    -1: -1,  # M_TRIM_THRESHOLD: the heap never shrinks
+    -2: 1 << 26,  # M_TOP_PAD: it grows by this much more than is asked for
+    -8: 1,  # M_ARENA_MAX: one heap for all threads, so that the loader's batches find room left by those before
+}
+_MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_GROUPS = Path("/sys/fs/cgroup")
+_TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+
+_memory = ALLOCATORS["system"]
+_waiting = "not settled"
+
+
+def prepare(environment: MutableMapping[str, str], allocator: str = "keep") -> None:
+    """Sets up the memory of this process, and in `environment`, its own, what torch and its thread runtime read there.
+
+    Variables that are set already stay as they are. What they decide is settled when torch is imported; after that
+    only the heap is set up. `allocator` is one of ALLOCATORS. Raises ConfigError for another.
+    """
+    global _memory, _waiting
+    if allocator not in ALLOCATORS:
+        raise unknown("allocator", allocator, ALLOCATORS)
+    early = "torch" not in sys.modules
+    if early and "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", SPINS)
+    told = [f"{name}={environment[name]}" for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in environment]
+    _waiting = ", ".join(told) or "the thread runtime's own way"
+    _memory = _keep(environment, early) if allocator == "keep" else ALLOCATORS["system"]
+
+
+def describe_memory() -> str:
+    """A few words for a log: what becomes of freed memory, and why if that is not what was asked for."""
+    return _memory
+
+
+def describe_waiting() -> str:
+    """A few words for a log: how idle threads wait for work, as `prepare` found or left it."""
+    return _waiting
+
+
+def _keep(environment: MutableMapping[str, str], early: bool) -> str:
+    system = ALLOCATORS["system"]
+    if named := [name for name in _MALLOC if name in environment]:
+        return f"{system}, as {named[0]} has it"
+    library = _glibc()
+    if library is None:
+        return f"{system}: only glibc has another"
+    if not all(library.mallopt(parameter, value) for parameter, value in _KEPT.items()):
+        return f"{system}: glibc refused another"
+    if not early:
+        return "kept for reuse; torch was imported too early for huge pages"
+    environment.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if environment["THP_MEM_ALLOC_ENABLE"] == "0" or not _offers_huge_pages():
+        return "kept for reuse, in small pages"
+    return "kept for reuse, in huge pages"
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library of this process if it is glibc."""
+    if os.name != "posix":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None
+
+
+def _offers_huge_pages() -> bool:
+    try:
+        return "[never]" not in _HUGE_PAGES.read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
+def cores() -> int:
+    """The number of processors that this process may keep busy, as affinity and control group allow."""
+    return _granted(_processors())
+
+
+def thread_count(environment: Mapping[str, str]) -> int:
+    """The threads for arithmetic where the user names no number; 0 leaves it to torch, because OMP_NUM_THREADS does.
+
+    One for each core, not counting its second hardware thread; processes that torchrun starts together share them. The
+    OMP_NUM_THREADS=1 that torchrun then sets counts as none.
+    """
+    sharing = int(environment.get("LOCAL_WORLD_SIZE") or 1)
+    named = environment.get("OMP_NUM_THREADS")
+    if named and not (sharing > 1 and named == "1"):
+        return 0
+    siblings = set()
+    for processor in _processors():
+        try:
+            siblings.add(Path(_TOPOLOGY.format(processor)).read_text(encoding="ascii"))
+        except OSError:
+            siblings.add(str(processor))
+    return max(1, _granted(siblings) // sharing)
+
+
+def _processors() -> Collection[int]:
+    """The numbers of the processors that this process may run on."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+
+
+def _granted(processors: Collection[object]) -> int:
+    """How many of `processors` the time suffices for that the control group grants this process."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # version 2, version 1
+        try:
+            quota, period = " ".join((_GROUPS / name).read_text(encoding="ascii") for name in names).split()
+        except (OSError, ValueError):
+            continue
+        if quota not in ("max", "-1"):
+            return min(len(processors), max(1, math.ceil(int(quota) / int(period))))
+    return len(processors)
