@@ -1,12 +1,16 @@
 # make install   the virtual environment with all that demo and test need
 # make demo      the main job on the built-in set: prepare, train, evaluate, predict
 # make test      the tests;  make lint  ruff and mypy;  make check  both
+# make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers
+# make bench     this project beside other programs, in an environment of their own (7 GB) and some 20 minutes
+# make proofs    torchvision, TensorFlow, ONNX Runtime and OpenVINO compute the same: there, in some 2 minutes
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PEERS  := bench/.venv
 
-.PHONY: install demo test lint check clean
+.PHONY: install demo test lint check bench proofs sanitize clean
 
 install: $(STAMP)
 
@@ -31,5 +35,21 @@ lint: install
 
 check: lint test
 
+sanitize: install
+	PYTHON=$(abspath $(BIN)/python) tests/sanitize_kernels.sh
+
+# BENCH="--quick" or BENCH="step --rounds 9": see bench/README.md.
+bench: install $(PEERS)/.installed
+	$(BIN)/python bench/compare.py $(BENCH)
+
+# PROOFS="lrn tflearn" or PROOFS=--golden.
+proofs: install $(PEERS)/.installed
+	$(BIN)/python bench/prove.py $(PROOFS)
+
+$(PEERS)/.installed: bench/requirements.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(PEERS) build *.egg-info

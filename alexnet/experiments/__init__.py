@@ -1,0 +1,1 @@
+"""Questions asked of everything below: how fast it is."""

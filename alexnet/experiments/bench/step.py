@@ -1,0 +1,136 @@
+"""The bare training step, and the ceiling above it. N images, K classes."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexnet.evaluate.evaluate import input_form
+from alexnet.experiments.bench.timing import Rounds, Row, Work, in_turns, rate_of
+from alexnet.kernels import fold_image
+from alexnet.model.account import account
+from alexnet.model.device import DTYPES, Placement, bf16_is_fast, working_copy
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Spec
+from alexnet.train.optimiser import MomentumSGD
+from alexnet.train.recipe import Recipe
+from alexnet.train.run import page_faults, peak_memory
+from alexnet.train.schedule import Rate
+
+SIDES = (1024, 2048, 3072)  # of the square matrices
+SLOW_SIDES = (512,)  # for bf16 without instructions for it: a thousandth of the speed
+RATE = Rate(1e-4, 1e-4)  # small enough that random labels never make the numbers infinite
+
+
+@dataclass
+class BareStep:
+    """A training step and nothing around it: forward, loss, backward and update, on one random batch again and again.
+
+    The batch is in the form in which the loader delivers it.
+    """
+
+    spec: Spec
+    batch_size: int
+    placement: Placement
+
+    def __post_init__(self) -> None:
+        recipe, device = Recipe(), self.placement.device
+        torch.manual_seed(0)
+        net = AlexNet(self.spec).to(device)
+        self._working = working_copy(net, self.placement).train()
+        self._optimiser = MomentumSGD(
+            net,
+            self._working,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            bias_decay=recipe.bias_decay,
+        )
+        self._images = random_images(net, self.batch_size, self.placement)
+        self._labels = torch.randint(self.spec.classes, (self.batch_size,), device=device)
+
+    def __call__(self) -> float:
+        """The number of images, after one step."""
+        self._optimiser.zero_grad()
+        loss = F.cross_entropy(self._working(self._images).float(), self._labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step(lambda layer: RATE)
+        settle(self.placement.device)
+        return self.batch_size
+
+
+def random_images(net: AlexNet, count: int, placement: Placement) -> Tensor:
+    """Noise with the spread of photographs, in the form that `net` takes images in there."""
+    spec, form = net.spec, input_form(net, placement)
+    images = 60 * torch.randn(count, spec.channels, spec.input_size, spec.input_size)
+    return fold_image(images, form.fold, form.padding).to(placement.device, form.dtype)
+
+
+def settle(device: torch.device) -> None:
+    """Waits until the device has done what it was told to; a CPU always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def training_flops(spec: Spec) -> int:
+    """The FLOPs of one image's training step: a product forward, and two as large backward, for input and weights.
+
+    The first layer's input needs no gradient. Pointwise steps, pooling and the update count none.
+    """
+    products = [row.macs for row in account(spec).rows if row.macs]
+    return 2 * (3 * sum(products) - products[0])
+
+
+def products(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
+    """Products of two square matrices by side, each a work that returns its FLOPs."""
+
+    def multiply(a: Tensor, b: Tensor, out: Tensor) -> float:
+        torch.mm(a, b, out=out)
+        settle(device)
+        return 2.0 * len(a) ** 3
+
+    works: dict[str, Work] = {}
+    slow = dtype is torch.bfloat16 and not bf16_is_fast(device)
+    for side in SLOW_SIDES if slow else SIDES:
+        a, b = (torch.randn(side, side, dtype=dtype, device=device) for _ in range(2))
+        works[f"{side}"] = partial(multiply, a, b, torch.empty_like(a))
+    return works
+
+
+def ceiling(rates: dict[str, list[float]], dtype: str) -> Row:
+    """The row of the fastest of the `products` of a dtype, whose names begin with that of the dtype."""
+    rows = [
+        Row(f"matrix product, {name.split()[1]}²", "FLOP/s", samples, dtype=dtype)
+        for name, samples in rates.items()
+        if name.startswith(f"{dtype} ")
+    ]
+    return max(rows, key=lambda row: row.median)
+
+
+def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Row]:
+    """The bare step, and square matrix products of both types as the ceiling of what the machine can do."""
+    bare_step = BareStep(spec, batch_size, placement)
+    rate_of(bare_step, 0)
+    peak = peak_memory()  # before the matrices come
+    works: dict[str, Work] = {"step": bare_step}
+    for name, dtype in DTYPES.items():
+        works |= {f"{name} {side}": work for side, work in products(dtype, placement.device).items()}
+    rates = in_turns(works, rounds)
+    before = page_faults()
+    bare_step()
+    faults = page_faults() - before
+    ceilings = {name: ceiling(rates, name) for name in DTYPES}
+    bare = Row("training step", "images/s", rates["step"])
+    achieved = bare.median * training_flops(spec)
+    facts = {
+        "flops_per_image": training_flops(spec),
+        "flops_per_second": achieved,
+        "share_of_ceiling": achieved / ceilings[placement.dtype_name].median,
+        "page_faults": faults,  # of a step; hundreds of thousands where freed memory is not kept
+    }
+    step = Row(bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts)
+    return [step, *ceilings.values()]

@@ -1,0 +1,22 @@
+"""What `alexnet bench` measures, by name."""
+
+from collections.abc import Callable
+from typing import Final
+
+from alexnet.experiments.bench.loading import bench_loader
+from alexnet.experiments.bench.normalising import bench_lrn
+from alexnet.experiments.bench.predicting import bench_predict
+from alexnet.experiments.bench.preparing import bench_prepare
+from alexnet.experiments.bench.step import bench_step
+from alexnet.experiments.bench.timing import Row
+from alexnet.experiments.bench.training import bench_train
+
+BENCHES: Final[dict[str, Callable[..., list[Row]]]] = {
+    "step": bench_step,
+    "train": bench_train,
+    "loader": bench_loader,
+    "prepare": bench_prepare,
+    "predict": bench_predict,
+    "lrn": bench_lrn,
+}
+"""Each takes spec, batch_size, placement, rounds and data by keyword, and leaves what it has no use for."""

@@ -1,0 +1,70 @@
+"""This project, in its own environment, set up as its command line sets itself up.
+
+Settings: task ("step", "forward", "load" or "product": the fastest of some products of square matrices), dtype ("fp32"
+or "bf16"), batch_size, threads; stores for "load": their paths by encoding, of which `encoding` is the one to use.
+"""
+
+import os
+from typing import Any
+
+from protocol import Made, Work, contend, one_round
+
+from alexnet.process import describe_memory, describe_waiting, prepare
+
+SIZE = 227
+
+
+def make(settings: dict[str, Any]) -> Made:
+    """The contender of these settings."""
+    prepare(os.environ)  # before torch is imported
+
+    import torch
+
+    import alexnet
+    from alexnet.data.store import Store
+    from alexnet.evaluate.evaluate import input_form
+    from alexnet.experiments.bench.loading import load_all, loader_of
+    from alexnet.experiments.bench.predicting import forward_pass
+    from alexnet.experiments.bench.step import BareStep, products, training_flops
+    from alexnet.model.account import account
+    from alexnet.model.net import AlexNet
+    from alexnet.model.variants import variant
+
+    torch.set_num_threads(settings["threads"])
+    placement = alexnet.place("cpu", settings.get("dtype", "fp32"))
+    spec = variant("paper", input_size=SIZE)
+    versions = {"alexnet": alexnet.VERSION, "torch": torch.__version__}
+    facts: dict[str, Any] = {"versions": versions, "memory": describe_memory(), "waiting": describe_waiting()}
+    work: Work
+    match settings["task"]:
+        case "step":
+            work = BareStep(spec, settings["batch_size"], placement)
+        case "forward":
+            work = forward_pass(AlexNet(spec), settings["batch_size"], placement)
+        case "load":
+            form = input_form(AlexNet(spec), placement)
+            store = Store.open(settings["stores"][settings["encoding"]])
+            loader = loader_of(store, SIZE, settings["batch_size"], form, settings["threads"])
+            return Made(lambda: load_all(loader), facts)
+        case "product":
+            side, work = fastest(products(placement.dtype, placement.device))
+            return Made(work, {**facts, "side": int(side)})
+    total = account(spec)
+    facts |= {name: total.total(name) for name in ("parameters", "macs")}
+    return Made(work, facts | {"training_flops": training_flops(spec)})
+
+
+def fastest(works: dict[str, Work]) -> tuple[str, Work]:
+    """The work of the highest rate, tried twice, with its name."""
+
+    def rate(name: str) -> float:
+        works[name]()
+        amount, seconds = one_round(works[name], 0.0)
+        return amount / seconds
+
+    best = max(works, key=rate)
+    return best, works[best]
+
+
+if __name__ == "__main__":
+    contend(make)

@@ -1,0 +1,131 @@
+"""Who takes part, and which of them are compared: tables. Standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+OURS, THEIRS = "project", "bench"  # the environments: .venv and bench/.venv
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A contender: its line in the table, the script and settings that make it, the environment that it runs in."""
+
+    title: str
+    script: str
+    settings: Mapping[str, Any]
+    environment: str = THEIRS
+    unit: str = "images/s"
+
+    @property
+    def dtype(self) -> str:
+        """The type of its numbers."""
+        return str(self.settings.get("dtype", "fp32"))
+
+
+@dataclass(frozen=True)
+class Section:
+    """Contenders that take turns in one run, by the names that `RATIOS` know them by."""
+
+    title: str
+    entrants: Mapping[str, Entrant]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """`ours` over the fastest of `others`, in one section; `target` is what a CPU with AMX is asked to reach."""
+
+    title: str
+    section: str
+    ours: str
+    others: tuple[str, ...]
+    target: float | None = None
+
+
+def _both(name: str, title: str, script: str, where: str = THEIRS, **settings: Any) -> dict[str, Entrant]:
+    """A contender in fp32 and in bf16."""
+    return {
+        f"{name} {dtype}": Entrant(f"{title}, {dtype}", script, {**settings, "dtype": dtype}, where)
+        for dtype in ("fp32", "bf16")
+    }
+
+
+def _pytorch(task: str, network: str, *, tuned: bool) -> dict[str, Entrant]:
+    title = {"2012": "PyTorch, this network with nn.LocalResponseNorm", "torchvision": "torchvision's alexnet"}[network]
+    if tuned:
+        title += ", channels-last, fused SGD" if task == "step" else ", channels-last"
+    name = {"2012": "stock", "torchvision": "torchvision"}[network] + (" tuned" if tuned else "")
+    return _both(name, title, "pytorch.py", task=task, network=network, tuned=tuned)
+
+
+def _ceiling(dtype: str) -> dict[str, Entrant]:
+    title = f"the fastest of some square matrix products, {dtype}"
+    return {f"ceiling {dtype}": Entrant(title, "ours.py", {"task": "product", "dtype": dtype}, OURS, "FLOP/s")}
+
+
+def _load(encoding: str) -> dict[str, Entrant]:
+    title = f"this project, {encoding} store"
+    return {f"ours {encoding}": Entrant(title, "ours.py", {"task": "load", "encoding": encoding}, OURS)}
+
+
+SECTIONS: Final[dict[str, Section]] = {
+    "step": Section(
+        "Training step: forward, loss, backward and update on a batch of noise",
+        {
+            **_both("ours", "this project", "ours.py", OURS, task="step"),
+            **_pytorch("step", "2012", tuned=True),
+            **_pytorch("step", "torchvision", tuned=False),
+            **_pytorch("step", "torchvision", tuned=True),
+            **_both("keras", "Keras, tf.nn.lrn, ungrouped, XLA if faster", "tensorflow_keras.py", task="step"),
+            **_ceiling("fp32"),
+            **_ceiling("bf16"),
+        },
+    ),
+    "forward": Section(
+        "Inference on a batch of noise",
+        {
+            **_both("ours", "this project", "ours.py", OURS, task="forward"),
+            **_pytorch("forward", "2012", tuned=True),
+            **_pytorch("forward", "torchvision", tuned=True),
+            "onnxruntime fp32": Entrant(
+                "ONNX Runtime, this network exported, fp32",
+                "runtimes.py",
+                {"task": "forward", "runtime": "onnxruntime", "dtype": "fp32"},
+            ),
+            **_both("openvino", "OpenVINO, this network exported", "runtimes.py", task="forward", runtime="openvino"),
+        },
+    ),
+    "load": Section(
+        "Loading training batches, augmented; nothing else runs",
+        {
+            **_load("raw"),
+            **_load("jpeg"),
+            "imagefolder": Entrant("torchvision's ImageFolder, usual transforms", "imagefolder.py", {"task": "load"}),
+        },
+    ),
+}
+
+_OTHERS = tuple(name for name in SECTIONS["forward"].entrants if not name.startswith("ours"))
+
+RATIOS: Final = (
+    Ratio("training step, bf16, against stock PyTorch", "step", "ours bf16", ("stock tuned bf16",), 11),
+    Ratio("training step, bf16, against Keras", "step", "ours bf16", ("keras bf16",), 3.5),
+    Ratio("training step, bf16, against tuned torchvision", "step", "ours bf16", ("torchvision tuned bf16",), 1.7),
+    Ratio("training step, fp32, against stock PyTorch", "step", "ours fp32", ("stock tuned fp32",), 3.5),
+    Ratio("training step, fp32, against Keras", "step", "ours fp32", ("keras fp32",)),
+    Ratio("training step, fp32, against tuned torchvision", "step", "ours fp32", ("torchvision tuned fp32",)),
+    Ratio("inference, bf16, against the fastest other", "forward", "ours bf16", _OTHERS, 1.2),
+    Ratio(
+        "inference, fp32, against the fastest other",
+        "forward",
+        "ours fp32",
+        tuple(name for name in _OTHERS if name.endswith("fp32")),
+    ),
+    Ratio("loader, raw store, against ImageFolder", "load", "ours raw", ("imagefolder",), 6),
+    Ratio("loader, jpeg store, against ImageFolder", "load", "ours jpeg", ("imagefolder",)),
+)
+
+# Asked of figures that are not rates of two contenders: the step's FLOP/s over the ceiling in bf16, and the rate of
+# `alexnet train` over that of the bare step.
+CEILING_TARGET: Final = 0.60
+LOOP_TARGET: Final = 0.96

@@ -1,0 +1,61 @@
+"""The figures of docs/performance.md: tables as the records have them, and arithmetic."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from report import BLOCK, EPOCHS, IMAGENET, TABLES, filled
+
+from alexnet.experiments.bench.step import training_flops
+from alexnet.model.account import account
+from alexnet.model.variants import PAPER
+
+ROOT = Path(__file__).parents[1]
+SPEED = ROOT / "results" / "speed"
+PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+PROSE = " ".join(BLOCK.sub("", PAGE).split())
+RECORDS = {path.stem: path.read_text(encoding="utf-8") for path in SPEED.glob("*.json")}
+
+
+def test_every_table_is_as_the_record_has_it() -> None:
+    assert filled(PAGE, SPEED) == PAGE, "python bench/report.py docs/performance.md"
+
+
+def test_every_record_is_shown() -> None:
+    assert set(RECORDS) <= {block[2] for block in BLOCK.finditer(PAGE)}
+
+
+def test_every_table_that_is_asked_for_exists() -> None:
+    assert {block[3] for block in BLOCK.finditer(PAGE)} <= set(TABLES)
+    assert PAGE.count("<!-- speed:") == PAGE.count("<!-- end -->") == len(list(BLOCK.finditer(PAGE)))
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS))
+def test_a_record_says_on_what_it_was_measured(name: str) -> None:
+    record = json.loads(RECORDS[name])
+    assert re.fullmatch("[0-9a-f]{40}", record["machine"]["commit"])
+    assert not record["machine"]["changed"], "measured on sources that are in no commit"
+    assert record["command"].startswith(("python bench/compare.py", "alexnet bench"))
+    assert not any(part in RECORDS[name] for part in ("/root/", "/home/", "/work/", "/tmp/")), "no paths of a machine"
+
+
+def test_what_a_step_costs_is_the_accounts() -> None:
+    total = account(PAPER)
+    first = total.rows[0].macs
+    macs = total.total("macs")
+    assert f"{macs:,} multiply-adds, {2 * macs / 1e9:.2f} GFLOP" in PROSE
+    assert f"2 · (3 · {macs:,} − {first:,}) = {training_flops(PAPER) / 1e9:.2f} GFLOP an image" in PROSE
+    assert f"{total.total('parameters'):,} parameters" in PROSE
+
+
+def test_the_originals_rate_is_arithmetic() -> None:
+    """90 epochs of 1.2 million photographs in five to six days, as the paper has it."""
+    rates = [90 * 1.2e6 / days / 86400 for days in (6, 5)]
+    assert f"{rates[0]:.0f} to {rates[1]:.0f} images a second" in PROSE
+    assert (EPOCHS, IMAGENET) == (90, 1_281_167)
+
+
+def test_no_other_rates_stand_in_the_text() -> None:
+    """A measured figure belongs into a table that a record fills."""
+    assert not re.findall(r"\d images/s|\d (?:ms|GB/s|TFLOP)\b", PROSE)

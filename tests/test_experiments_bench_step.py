@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from making import tiny_spec
+from torch.utils.flop_counter import FlopCounterMode
+
+from alexnet import kernels
+from alexnet.evaluate.evaluate import input_form
+from alexnet.experiments.bench import step
+from alexnet.experiments.bench.step import BareStep, bench_step, products, random_images, training_flops
+from alexnet.experiments.bench.timing import Rounds
+from alexnet.model.device import place
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Conv
+from alexnet.model.variants import PAPER
+
+FP32 = place("cpu", "fp32")
+BF16 = place("cpu", "bf16")
+
+
+@pytest.fixture(autouse=True)
+def small_matrices(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    monkeypatch.setattr(step, "SIDES", (8, 16))
+    monkeypatch.setattr(step, "SLOW_SIDES", (4,))
+
+
+def test_flops_of_a_step_are_those_that_pytorch_counts() -> None:
+    # no fold, whose zeros PyTorch would count as well
+    unfolded = tiny_spec().mapped(lambda layer: replace(layer, stride=1) if isinstance(layer, Conv) else layer)
+    bare = BareStep(unfolded, 3, FP32)
+    with kernels.use_twin(), FlopCounterMode(display=False) as counter:
+        bare()
+    assert counter.get_total_flops() == 3 * training_flops(unfolded)
+
+
+def test_flops_of_the_papers_network() -> None:
+    assert training_flops(PAPER) == 2 * (3 * 724_406_816 - 105_415_200)
+
+
+@pytest.mark.parametrize("placement", [FP32, BF16], ids=["fp32", "bf16"])
+def test_the_step_learns_and_returns_its_images(placement: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "RATE", step.Rate(0.001, 0.001))
+    bare = BareStep(tiny_spec(dropout=0.0), 4, placement)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def loss() -> float:
+        logits = bare._working(bare._images).float()
+        return float(torch.nn.functional.cross_entropy(logits, bare._labels))
+
+    before = loss()
+    assert [bare() for _ in range(20)] == [4] * 20
+    assert loss() < before
+
+
+def test_noise_comes_in_the_form_of_the_loader() -> None:
+    net = AlexNet(PAPER)
+    for placement in (FP32, BF16):
+        images = random_images(net, 2, placement)
+        form = input_form(net, placement)
+        assert images.shape == (2, 48, 57, 57)
+        assert images.dtype is form.dtype
+        assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_product_counts_its_flops() -> None:
+    works = products(torch.float32, FP32.device)
+    assert {name: work() for name, work in works.items()} == {"8": 2 * 8**3, "16": 2 * 16**3}
+
+
+@pytest.mark.parametrize(("fast", "sides"), [(True, ["8", "16"]), (False, ["4"])])
+def test_bf16_without_instructions_multiplies_small_matrices(
+    fast: bool, sides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "bf16_is_fast", lambda device: fast)
+    assert list(products(torch.bfloat16, BF16.device)) == sides
+
+
+def test_the_share_of_the_ceiling_is_that_of_the_medians() -> None:
+    spec = tiny_spec()
+    bare, *ceilings = bench_step(spec=spec, batch_size=2, placement=FP32, rounds=Rounds(3, 0.0), data=None)
+    assert (bare.what, bare.batch_size, bare.dtype, len(bare.samples)) == ("training step", 2, "fp32", 3)
+    assert bare.peak_memory
+    assert [row.dtype for row in ceilings] == ["fp32", "bf16"]
+    assert bare.facts["flops_per_second"] == bare.median * training_flops(spec)
+    assert bare.facts["share_of_ceiling"] == bare.facts["flops_per_second"] / ceilings[0].median
+    assert bare.facts["page_faults"] >= 0
