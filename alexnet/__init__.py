@@ -12,6 +12,7 @@ from alexnet.version import VERSION as VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from alexnet.data.preparation import Preparation as Preparation
     from alexnet.data.prepare import prepare as prepare
     from alexnet.data.sources.table import open_source as open_source
     from alexnet.data.store import Store as Store
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from alexnet.weights.model_dir import save_model as save_model
 
 _HOMES = {
+    "data.preparation": ("Preparation",),
     "data.prepare": ("prepare",),
     "data.sources.table": ("open_source",),
     "data.store": ("Store",),

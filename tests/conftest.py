@@ -1,5 +1,6 @@
 """What all tests share: the optional folder of real photographs, and strict numerics."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import torch
 from making import CLASSES, Colours, tiny_store
 
 from alexnet.data.store import Store
+
+os.environ["ALEXNET_ALLOCATOR"] = "system"  # commands called in this process must not set up its heap for good
 
 
 @pytest.fixture(scope="session")

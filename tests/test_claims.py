@@ -1,14 +1,20 @@
-"""The numbers that README and the documents print: recomputed, or read from the record that they quote."""
+"""The numbers that README prints: recomputed, or read from the record that they quote.
+
+test_claims_which.py and test_docs_errata.py do the same for the documents.
+"""
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commanding import alexnet
+from printed import long_numbers, table
 
 from alexnet.model.account import account
-from alexnet.model.variants import PAPER, variant
+from alexnet.model.variants import PAPER, VARIANTS, variant
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +51,34 @@ def test_a_record_says_all_that_a_result_needs(name: str) -> None:
         )
         assert 0 <= measured["top5_error"] <= measured["top1_error"] <= 1
     assert not any(part in json.dumps(record) for part in ("/root/", "/home/")), "no paths of a machine"
+
+
+def whole_numbers(plain: Any) -> Iterator[int]:
+    """The whole numbers anywhere in plain JSON types."""
+    match plain:
+        case int():
+            yield plain
+        case dict():
+            yield from whole_numbers(list(plain.values()))
+        case list() | tuple():
+            for item in plain:
+                yield from whole_numbers(item)
+
+
+def test_every_long_number_is_counted_or_recorded() -> None:
+    counted = {number for spec in VARIANTS.values() for number in whole_numbers(account(spec).to_json())}
+    counted |= set(whole_numbers(list(RECORDS.values())))
+    crops = {(256 - 224) ** 2 * 2, (256 - 224 + 1) ** 2 * 2}  # positions and mirrors, as printed and as there are
+    printed = long_numbers(re.sub(r"image_\d+\.jpg|original2012|owt-\w+", "", README))
+    assert set(printed) <= set(map(str, counted | crops))
+
+
+def test_the_table_of_networks_has_all_of_them_with_their_counts() -> None:
+    rows = {row[0].strip("`"): row[2:4] for row in table(README, "network")}
+    assert rows == {
+        name: [f"{account(spec).total('parameters'):,}", f"{account(spec).total('macs'):,}"]
+        for name, spec in VARIANTS.items()
+    }
 
 
 def percent(error: float) -> str:

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,24 @@ def test_photographs_are_measured_too(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
     assert found[0]["confusion"] == found[1]["confusion"]
     assert found[0]["images"] == 3
+
+
+def test_photographs_are_resized_as_the_model_takes_them_and_a_store_of_others_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
+    folder = photographs(tmp_path / "trees")
+    words = ("--resize", "squash", "--interpolation", "bilinear", "-j", "1")
+    for name, options in (("usual", ("-j", "1")), ("squashed", words)):
+        alexnet("prepare", folder, tmp_path / name, *options)
+    usual, squashed = (Store.open(tmp_path / name) for name in ("usual", "squashed"))
+    save_model(replace(tiny_model(squashed), preparation=squashed.preparation), tmp_path / "model")
+    results = [alexnet("evaluate", tmp_path / "model", data, "--json") for data in (folder, squashed.path, usual.path)]
+    losses = [json.loads(result.stdout)["loss"] for result in results]
+    assert losses[0] == losses[1] != losses[2]
+    assert ["--resize squash --interpolation bilinear" in result.stderr for result in results] == [False, False, True]
+    quiet = alexnet("evaluate", tmp_path / "model", usual.path, "-q")
+    assert quiet.stderr.startswith(f"warning: {usual.path} holds photographs resized by another rule (shorter side")
 
 
 def test_a_missing_split_is_never_replaced_in_silence(models: list[Path], tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def evaluate(
     placement = placed(device, dtype, threads)
     paths = [find_model(session, Path(name)) for name in names]
     models = [load_model(path) for path in paths]
-    store = find_store(session, data, location)
+    store = find_store(session, data, location, models[0].preparation)
     chosen = split or _usual_split(store)
     tally = measure(session, models, store, split=chosen, crops=int(crops), placement=placement)
     classes = [category.name for category in models[0].categories]
@@ -83,9 +83,11 @@ def measure(
 ) -> "Tally":
     """The models' counts on a split, progress shown."""
     from alexnet.cli.progress import Meter
-    from alexnet.evaluate.evaluate import evaluate
+    from alexnet.evaluate.evaluate import evaluate, other_pixels
 
     with Meter(session) as meter:
+        if sentence := other_pixels(models, store):
+            meter.warn(sentence)
         return evaluate(models, store, split=split, crops=crops, placement=placement, progress=meter.evaluating)
 
 
