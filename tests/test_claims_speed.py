@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from report import BLOCK, EPOCHS, IMAGENET, TABLES, filled
+from entrants import RATIOS
+from report import BLOCK, EPOCHS, IMAGENET, TABLES, filled, ratio
 
 from alexnet.experiments.bench.step import training_flops
 from alexnet.model.account import account
@@ -54,6 +55,21 @@ def test_the_originals_rate_is_arithmetic() -> None:
     rates = [90 * 1.2e6 / days / 86400 for days in (6, 5)]
     assert f"{rates[0]:.0f} to {rates[1]:.0f} images a second" in PROSE
     assert (EPOCHS, IMAGENET) == (90, 1_281_167)
+
+
+def test_readme_quotes_the_record_of_the_comparison() -> None:
+    record = json.loads(RECORDS["amd-epyc-2-cores"])
+    found = {asked.title: ratio(record, asked)[0] for asked in RATIOS}
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert record["settings"]["batch_size"] == 128 and "128 images a step in fp32" in readme
+    for before, title, after in (
+        ("the training step reaches ", "training step, fp32, against stock PyTorch", ".1f} times the rate of stock"),
+        ("on the same network, ", "training step, fp32, against Keras", ".1f} times that of Keras"),
+        ("of Keras, and ", "training step, fp32, against tuned torchvision", ".1f} times that of torchvision's"),
+        ("come from a store ", "loader, raw store, against ImageFolder", ".0f} times as fast as from torchvision's"),
+    ):
+        assert before + ("{:" + after).format(found[title]) in readme
+    assert record["train"]["loop"]["facts"]["of_bare_step"] > 0.96
 
 
 def test_no_other_rates_stand_in_the_text() -> None:

@@ -18,6 +18,7 @@ FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # the beginning of a command, and the words that make it quick
 SMALLER = {
     "prepare shapes": "--per-class train=6,val=2,test=2",
+    "bench": "--rounds 1 --seconds 0 --batch-sizes 1",
     "train": "--set epochs=1 --set batch_size=10 --input-size 131 --set lr=0.001",
 }
 NOT_RUN = {
