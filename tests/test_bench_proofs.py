@@ -1,6 +1,7 @@
 """The proofs' own parts: verdicts, numbers from names, what is kept, the record that documents quote."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from zlib import crc32
@@ -117,7 +118,7 @@ def test_the_record_holds_and_its_tables_are_made_from_it() -> None:
     assert all(proof["passes"] for proof in RECORD["proofs"])
     assert all(row["passes"] for proof in RECORD["proofs"] for row in proof["rows"])
     assert prove.RECORD.with_suffix(".md").read_text(encoding="utf-8") == markdown(RECORD)
-    assert not any(part in json.dumps(RECORD) for part in ("/root/", "/home/", "/work/")), "no paths of a machine"
+    assert not re.search(r"[\" =:]/\w+/", json.dumps(RECORD)), "no paths of a machine"
 
 
 def test_every_comparison_has_a_control() -> None:
