@@ -120,7 +120,7 @@ def test_killed_in_the_middle_it_leaves_no_process_and_resumes_to_the_same_bytes
     diary.mkdir()
     program = (
         "from pathlib import Path; from fake_source import FakeSource; from alexnet.data.prepare import prepare\n"
-        f"source = FakeSource(80, refused=(3, 40, 41), delay=0.1, diary=Path({str(diary)!r}))\n"
+        f"source = FakeSource(80, refused=(3, 40, 41), delay=0.03, diary=Path({str(diary)!r}))\n"
         f"prepare(source, {str(tmp_path / 'store')!r}, workers=2)"
     )
     process = subprocess.Popen(
@@ -128,6 +128,8 @@ def test_killed_in_the_middle_it_leaves_no_process_and_resumes_to_the_same_bytes
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # a shell's background jobs are told to ignore Ctrl-C, and pass that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     journal = partial(tmp_path / "store") / "journal.jsonl"
     deadline = time.monotonic() + 60
