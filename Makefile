@@ -15,7 +15,7 @@ PEERS  := bench/.venv
 install: $(STAMP)
 
 # Installed versions are pinned in requirements.txt; pyproject.toml asks for ranges.
-$(STAMP): pyproject.toml requirements.txt setup.py $(wildcard alexnet/kernels/*.cpp alexnet/kernels/*.h)
+$(STAMP): pyproject.toml requirements.txt setup.py $(wildcard alexnet/*/*.cpp alexnet/kernels/*.h)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt

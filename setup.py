@@ -1,4 +1,4 @@
-"""Compiles the kernels of alexnet/kernels into one shared library, where a C++ compiler allows it.
+"""Compiles the kernels of alexnet/kernels, and the resizing of photographs, where a C++ compiler allows it.
 
 Everything else about the package stands in pyproject.toml.
 """
@@ -28,23 +28,29 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Leaves the library where setuptools expects the extension; one thread only if there is no OpenMP."""
+        library = self.get_ext_fullpath(ext.name)
+        if ext is RESIZE:
+            # Fused multiply-adds would round the coefficients otherwise than Pillow does.
+            objects = self.compile(ext.sources[0], "resize", [], ["-ffp-contract=off"])
+            self.compiler.link_shared_object(objects, library, target_lang="c++")
+            return
         try:
-            self.build(self.get_ext_fullpath(ext.name), ["-fopenmp"])
+            self.build(library, ["-fopenmp"])
         except CompileError:
-            self.build(self.get_ext_fullpath(ext.name), [])
+            self.build(library, [])
 
     def build(self, library: str, threads: list[str]) -> None:
         """Compiles and links; the linker too needs the flags for `threads`."""
         x86 = platform.machine().lower() in {"x86_64", "amd64"}
-        objects = self.compile("dispatch.cpp", "dispatch", [("WITH_X86", "1")] if x86 else [], threads)
+        objects = self.compile(f"{FOLDER}/dispatch.cpp", "dispatch", [("WITH_X86", "1")] if x86 else [], threads)
         for name, flags in {"generic": [], **(X86 if x86 else {})}.items():
-            objects += self.compile("kernels.cpp", name, [("INSTRUCTIONS", name)], threads + flags)
+            objects += self.compile(f"{FOLDER}/kernels.cpp", name, [("INSTRUCTIONS", name)], threads + flags)
         self.compiler.link_shared_object(objects, library, target_lang="c++", extra_postargs=threads)
 
     def compile(self, source: str, name: str, macros: list[tuple[str, str]], flags: list[str]) -> list[str]:
         """Returns the object files of one source, in a folder of its own so that they do not collide."""
         return self.compiler.compile(
-            [f"{FOLDER}/{source}"],
+            [source],
             output_dir=str(Path(self.build_temp) / name),
             macros=macros,
             extra_postargs=FLAGS + flags,
@@ -52,7 +58,9 @@ class BuildKernels(build_ext):
         )
 
 
+RESIZE = Extension("alexnet.data._resize", ["alexnet/data/resize.cpp"], optional=True)
+
 setup(
-    ext_modules=[Extension("alexnet.kernels._native", [f"{FOLDER}/kernels.cpp"], optional=True)],
+    ext_modules=[Extension("alexnet.kernels._native", [f"{FOLDER}/kernels.cpp"], optional=True), RESIZE],
     cmdclass={"build_ext": BuildKernels},
 )

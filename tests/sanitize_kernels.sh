@@ -10,10 +10,10 @@ trap 'rm -rf "$copy"' EXIT
 cd "$here"
 cp -r alexnet tests setup.py pyproject.toml README.md LICENSE "$copy"
 cd "$copy"
-rm -f alexnet/kernels/_native*
+rm -f alexnet/kernels/_native* alexnet/data/_resize*
 flags="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
 CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=$flags "$python" setup.py --quiet build_ext --inplace
-ls alexnet/kernels/_native*
+ls alexnet/kernels/_native* alexnet/data/_resize*
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so)" \
     ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$copy" \
-    "$python" -m pytest --capture=sys "$@" tests/test_kernels_ops.py tests/test_kernels_augment.py
+    "$python" -m pytest --capture=sys "$@" tests/test_kernels_ops.py tests/test_kernels_augment.py tests/test_data_resize.py

@@ -141,3 +141,49 @@ def test_slices_of_views_keep_rows_together(statistics: InputStatistics) -> None
     part: Views = views[3:6]
     assert len(part) == 3
     np.testing.assert_array_equal(part.shift, views.shift[3:6])
+
+
+ZOOM = Augmentation(crop=224, least_area=0.25, aspect=4 / 3)
+
+
+def test_resized_crops_cover_the_shares_asked_for_and_lie_inside(statistics: InputStatistics) -> None:
+    parts = random_views(20_000, ZOOM, statistics, seed=0, epoch=0).parts
+    assert parts is not None
+    left, top, right, bottom = parts.T.astype(np.float64)
+    assert min(left.min(), top.min()) >= 0 and max(right.max(), bottom.max()) <= 256
+    share, ratio = (right - left) * (bottom - top) / 256**2, (right - left) / (bottom - top)
+    assert share.min() + 1e-6 >= 0.25 and share.max() <= 1
+    assert ratio.min() + 1e-6 >= 3 / 4 and ratio.max() <= 4 / 3 + 1e-6
+    # until a part is as long as the photograph (a share of 3/4), shares are uniform and ratios symmetric
+    whole = share < 0.75
+    counts = np.histogram(share[whole], bins=10, range=(0.25, 0.75))[0]
+    expected = 20_000 * 0.05 / 0.75
+    assert abs(counts - expected).max() < 5 * np.sqrt(expected)
+    assert abs(np.log(ratio[whole]).mean()) < 5 * np.log(4 / 3) / np.sqrt(3 * whole.sum())
+    # places are uniform: the free space before a part is half of all free space on average
+    for start, end in ((left, right), (top, bottom)):
+        free = 256 - (end - start)
+        assert abs((start[free > 1] / free[free > 1]).mean() - 0.5) < 0.02
+
+
+def test_resized_crops_leave_the_other_draws_and_go_with_their_rows(statistics: InputStatistics) -> None:
+    plain = random_views(50, Augmentation(crop=224), statistics, seed=0, epoch=0)
+    zoomed = random_views(50, ZOOM, statistics, seed=0, epoch=0)
+    np.testing.assert_array_equal(zoomed.mirrored, plain.mirrored)
+    np.testing.assert_array_equal(zoomed.shift, plain.shift)
+    assert not zoomed.top.any() and not zoomed.left.any()
+    assert zoomed.parts is not None and plain.parts is None
+    np.testing.assert_array_equal(zoomed[10:20].parts, zoomed.parts[10:20])
+    grouped = random_views(64, replace(ZOOM, group=32), statistics, seed=0, epoch=0).parts
+    assert grouped is not None and len(np.unique(grouped, axis=0)) == 2
+
+
+def test_without_random_crops_nothing_is_resized(statistics: InputStatistics) -> None:
+    views = random_views(5, replace(ZOOM, random_crop=False), statistics, seed=0, epoch=0)
+    assert views.parts is None and views.top.tolist() == [16] * 5
+
+
+@pytest.mark.parametrize("wrong", [{"least_area": 0.0}, {"least_area": 1.5}, {"aspect": 0.5}, {"aspect": np.inf}])
+def test_shares_and_aspects_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="must be above 0 and at most 1, its aspect"):
+        Augmentation(crop=224, **wrong)

@@ -1,3 +1,5 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -52,7 +54,8 @@ def test_resize_equals_the_antialiased_rule_in_float64(size, interpolation, resi
 @pytest.mark.parametrize("size", [(375, 500), (500, 333), (333, 500), (1201, 301), (97, 40), (256, 257), (300, 300)])
 def test_torchvision_s_rule_equals_resizing_all_and_cropping_as_it_does(size):
     height, width = size
-    image = Image.fromarray(picture(height, width))
+    pixels = picture(height, width)
+    image = Image.fromarray(pixels)
     # torchvision's documented arithmetic: Resize(256) rounds the longer side down, CenterCrop(256) rounds the corner
     long = int(256 * max(size) / min(size))
     whole = image.resize((256, long) if height > width else (long, 256), Image.Resampling.BILINEAR)
@@ -60,7 +63,7 @@ def test_torchvision_s_rule_equals_resizing_all_and_cropping_as_it_does(size):
     expected = np.array(whole)[start:, :] if height > width else np.array(whole)[:, start:]
     expected = expected[:256, :256].astype(int)
     found, usual = (
-        resized(image, Preparation(resize=resize, interpolation="bilinear")) for resize in ("torchvision", "shorter")
+        resized(pixels, Preparation(resize=resize, interpolation="bilinear")) for resize in ("torchvision", "shorter")
     )
     assert np.abs(found - expected).max() <= 1  # Pillow may take its two passes, each rounded, in the other order
     if long != 256 * max(size) / min(size):
@@ -78,16 +81,10 @@ def test_rules_and_interpolations_differ():
     assert found[0] == load_photograph(content).pixels.tobytes()
 
 
-def test_an_array_is_squashed_as_an_image_is():
-    pixels = picture(300, 400)
-    squash = Preparation(resize="squash")
-    np.testing.assert_array_equal(resized(pixels, squash), resized(Image.fromarray(pixels), squash))
-
-
 def test_square_equals_resizing_all_and_cropping():
-    image = Image.fromarray(picture(512, 1024))
-    whole = np.array(image.resize((512, 256), Image.Resampling.BICUBIC))
-    np.testing.assert_array_equal(central_square(image), whole[:, 128:384])
+    pixels = picture(512, 1024)
+    whole = np.array(Image.fromarray(pixels).resize((512, 256), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(central_square(pixels), whole[:, 128:384])
 
 
 def test_photograph_of_256_pixels_is_left_as_it_is():
@@ -279,3 +276,32 @@ def test_without_simplejpeg_pillow_decodes(monkeypatch):
 def test_damaged_jpeg_of_a_store_is_refused(content, reason, decode):
     with pytest.raises(ImageError, match=reason):
         decode(content)
+
+
+# ---- decoding
+
+
+@pytest.mark.skipif(images.simplejpeg is None, reason="simplejpeg, of the extra fast, is not installed")
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_photographs_are_the_same_with_and_without_simplejpeg(monkeypatch, subsampling, progressive):
+    content = file_of(picture(375, 500), "JPEG", quality=88, subsampling=subsampling, progressive=progressive)
+    fast = images._decode_faster(content)
+    assert fast is not None
+    np.testing.assert_array_equal(fast, np.asarray(Image.open(BytesIO(content))))
+    with_it = load_photograph(content)
+    monkeypatch.setattr(images, "simplejpeg", None)
+    without = load_photograph(content)
+    np.testing.assert_array_equal(with_it.pixels, without.pixels)
+    assert (with_it.treatments, with_it.size) == (without.treatments, without.size) == ((), (500, 375))
+
+
+@pytest.mark.skipif(images.simplejpeg is None, reason="simplejpeg, of the extra fast, is not installed")
+def test_what_simplejpeg_refuses_is_left_to_pillow():
+    content = file_of(picture(64, 64), "JPEG")
+    short = content[: len(content) // 2] + b"\xff\xd9"  # the mark of the end, early
+    assert images._decode_faster(short) is None
+    assert load_photograph(short).size == (64, 64), "Pillow fills up with grey"
+    assert images._decode_faster(content[:-200]) is None
+    with pytest.raises(ImageError, match="damaged"):
+        load_photograph(content[:-200])

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from alexnet.data.augment import Augmentation, centre_mean, epoch_order, fixed_views, random_views, view_means
 from alexnet.data.loader import Form, TrainingLoader, assemble, evaluation_batches, view_batch
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
+from alexnet.data.resize import resize_with_pillow
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.store import Store
 from alexnet.kernels import fold_image
@@ -205,3 +207,16 @@ def test_the_way_around_the_fast_path_gives_its_numbers(store: Store) -> None:
     for form in (Form(), Form(fold=4, padding=3), Form(torch.bfloat16, 4, 3)):
         fast = view_batch(photographs, views, mean, form)
         assert torch.equal(view_batch(photographs, views, np.stack([mean] * 10), form), fast)
+
+
+def test_resized_crops_are_pillow_s_then_mirrored_and_recoloured(store: Store) -> None:
+    augmentation = Augmentation(crop=64, least_area=0.3, aspect=1.5)
+    views = random_views(23, augmentation, store.statistics, seed=3, epoch=2)
+    mean, order = centre_mean(store.statistics, 64), epoch_order(23, seed=3, epoch=2)
+    images = torch.cat([batch.images for batch in loader(store, augmentation=augmentation).epoch(2)])
+    assert views.parts is not None
+    for number, position in enumerate(order):
+        whole = Image.fromarray(store.read(int(position)))
+        part = resize_with_pillow(whole, 64, 64, "bilinear", tuple(views.parts[number].tolist()))
+        expected = (part[:, ::-1] if views.mirrored[number] else part) - mean + views.shift[number]
+        np.testing.assert_array_equal(images[number].permute(1, 2, 0).numpy(), expected)

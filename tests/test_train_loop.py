@@ -72,8 +72,41 @@ def test_an_epoch_is_every_photograph_once(bench: Callable[..., Bench]) -> None:
     assert all(0 <= step.waiting <= 1 and step.rate > 0 for step in made.steps)
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(bench: Callable[..., Bench]) -> None:
-    recipe = tiny_recipe(dropout=0.0, epochs=2)
+def test_a_step_on_blended_images_has_the_blended_loss(
+    colours: Store, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "mixing_share", lambda strength: 0.75 if strength == 0.3 else None)
+    made = bench(tiny_recipe(epochs=1, dropout=0.0, momentum=0.0, weight_decay=0.0, lr=0.001, mixup=0.3))
+    start, batch = made.weights, next(made.trainer.loader.epoch(0))
+    reference = AlexNet(tiny_spec(dropout=0.0))
+    reference.load_state_dict(start)
+    partners = list(range(len(batch.labels)))[::-1]
+    targets = 0.75 * torch.eye(6)[batch.labels] + 0.25 * torch.eye(6)[batch.labels[partners]]
+    logits = reference(0.75 * batch.images + 0.25 * batch.images[partners])
+    loss = torch.nn.functional.cross_entropy(logits, targets)
+    loss.backward()
+
+    seen: list[Weights] = []
+    made.act = lambda event: seen.append(made.weights) if isinstance(event, Step) else None
+    made.fit()
+    assert made.steps[0].loss == pytest.approx(loss.item(), rel=1e-6)
+    for name, parameter in reference.named_parameters():
+        assert parameter.grad is not None
+        assert torch.allclose(seen[0][name], start[name] - 0.001 * parameter.grad, atol=1e-6), name
+
+
+def test_the_larger_share_of_a_blend_is_drawn_from_beta() -> None:
+    torch.manual_seed(0)
+    shares = torch.tensor([loop.mixing_share(1.0) for _ in range(4000)])
+    assert shares.min() >= 0.5 and shares.max() <= 1
+    # Beta(1, 1) is uniform, and its larger share uniform between a half and 1
+    assert abs(shares.mean() - 0.75) < 5 * 0.5 / math.sqrt(12 * 4000)
+    assert torch.tensor([loop.mixing_share(0.1) for _ in range(400)]).mean() > 0.9
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.5])
+def test_parts_of_a_batch_add_up_to_the_whole(bench: Callable[..., Bench], mixup: float) -> None:
+    recipe = tiny_recipe(dropout=0.0, epochs=2, mixup=mixup)
     whole, parts = bench(recipe), bench(replace(recipe, accumulate=3))
     one, other = whole.fit(), parts.fit()
     assert not equal(one, other)  # the sums are rounded in another order

@@ -102,21 +102,30 @@ def test_the_recipes_dropout_takes_the_place_of_the_networks(colours: Store) -> 
 
 def test_views_are_drawn_as_the_recipe_says(colours: Store) -> None:
     recipe = tiny_recipe(random_crop=False, mirror=False, colour_noise=0.3, noise_divisor=1.1, crop_group=32)
+    recipe = replace(recipe, crop_area=0.5, crop_aspect=1.2)
     augmentation = make_plan(tiny_spec(), recipe, colours).augmentation
     assert augmentation == Augmentation(
-        crop=32, random_crop=False, mirror=False, colour_noise=0.3, noise_divisor=1.1, group=32
+        crop=32,
+        random_crop=False,
+        mirror=False,
+        colour_noise=0.3,
+        noise_divisor=1.1,
+        group=32,
+        least_area=0.5,
+        aspect=1.2,
     )
 
 
 def test_overfitting_sees_a_few_photographs_unchanged(colours: Store) -> None:
-    recipe = tiny_recipe(schedule="plateau", label_smoothing=0.1)
+    recipe = tiny_recipe(schedule="plateau", label_smoothing=0.1, mixup=0.2, crop_area=0.5)
     plan = make_plan(tiny_spec(), recipe, colours, overfit=12)
     assert len(plan.train) == len(set(plan.train)) == 12
     assert set(plan.train) <= set(colours.split("train"))
     assert len(plan.val) == 0
     augmentation = plan.augmentation
     assert (augmentation.random_crop, augmentation.mirror, augmentation.colour_noise) == (False, False, 0.0)
-    assert (plan.recipe.schedule, plan.recipe.label_smoothing) == ("constant", 0.0)
+    assert not augmentation.zooms
+    assert (plan.recipe.schedule, plan.recipe.label_smoothing, plan.recipe.mixup) == ("constant", 0.0, 0.0)
     assert [layer.rate for layer in plan.spec.layers if isinstance(layer, Dropout)] == [0.0]
 
 

@@ -3,6 +3,7 @@
 N images of H×W pixels and 3 colours, V views. `alexnet.data.loader` applies them.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,11 @@ class Augmentation:
     component of RGB, in units of that component's standard deviation √λ, as in the 2012 code; the paper's text has λ.
     With noise, the whole view is divided by `noise_divisor`: 1.1 in the 2012 code, which keeps the scale near that of
     the test views. `group` consecutive images share one crop and one mirror decision: 32 in the 2012 code.
+
+    With a `least_area` below 1 or an `aspect` above 1 a random crop is no square of fixed size: it covers a share of
+    the photograph between `least_area` and all of it, is up to `aspect` times as wide as high or as high as wide, and
+    is resized to the view. Not in the paper; it came with Szegedy et al. 2014.
+    Raises ConfigError for a share that is not above 0 and at most 1, and for an aspect below 1.
     """
 
     crop: int
@@ -29,19 +35,39 @@ class Augmentation:
     colour_noise: float = 0.1
     noise_divisor: float = 1.0
     group: int = 1
+    least_area: float = 1.0
+    aspect: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.least_area <= 1 <= self.aspect < math.inf):
+            raise ConfigError(
+                f"A crop's least area (={self.least_area}) must be above 0 and at most 1, its aspect (={self.aspect}) "
+                "at least 1."
+            )
+
+    @property
+    def zooms(self) -> bool:
+        """Whether crops are random, of all sizes, and resized."""
+        return self.random_crop and (self.least_area < 1 or self.aspect > 1)
 
 
 @dataclass(frozen=True)
 class Views:
-    """Where to look, one row a view: `top` and `left` pixel, `mirrored`, and `shift` added to every pixel's RGB."""
+    """Where to look, one row a view: `top` and `left` pixel, `mirrored`, and `shift` added to every pixel's RGB.
+
+    With `parts`, a view shows that part of the photograph (left, top, right, bottom in pixels), resized to the view's
+    size by antialiased bilinear interpolation; `top` and `left` are then 0.
+    """
 
     top: NDArray[np.int64]  # (V,)
     left: NDArray[np.int64]  # (V,)
     mirrored: NDArray[np.bool_]  # (V,)
     shift: NDArray[np.float32]  # (V, 3)
+    parts: NDArray[np.float32] | None = None  # (V, 4)
 
     def __getitem__(self, rows: slice) -> "Views":
-        return Views(self.top[rows], self.left[rows], self.mirrored[rows], self.shift[rows])
+        parts = None if self.parts is None else self.parts[rows]
+        return Views(self.top[rows], self.left[rows], self.mirrored[rows], self.shift[rows], parts)
 
     def __len__(self) -> int:
         return len(self.top)
@@ -66,7 +92,11 @@ def random_views(
     groups = -(-count // augmentation.group)
     # one stream per kind of draw, so that switching one off leaves the others as they were
     where, flips, noise = (_stream(seed, epoch, kind) for kind in ("crop", "mirror", "colour"))
-    if augmentation.random_crop:
+    parts = None
+    if augmentation.zooms:
+        parts = random_parts(groups, side, augmentation.least_area, augmentation.aspect, where)
+        corners = np.zeros((groups, 2), dtype=np.int64)
+    elif augmentation.random_crop:
         corners = where.integers(0, border, size=(groups, 2), endpoint=True)
     else:
         corners = np.full((groups, 2), border // 2, dtype=np.int64)
@@ -74,8 +104,27 @@ def random_views(
     image = np.arange(count) // augmentation.group
     along = noise.standard_normal((count, 3)) * augmentation.colour_noise * statistics.deviations
     return Views(
-        corners[image, 0], corners[image, 1], mirrored[image], (along @ statistics.eigenvectors.T).astype(np.float32)
+        corners[image, 0],
+        corners[image, 1],
+        mirrored[image],
+        (along @ statistics.eigenvectors.T).astype(np.float32),
+        None if parts is None else parts[image],
     )
+
+
+def random_parts(
+    count: int, side: int, least_area: float, aspect: float, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Parts (count, 4) of a photograph of `side` × `side` pixels: left, top, right, bottom, anywhere in it.
+
+    Their areas are uniform between `least_area` and 1 of the photograph's, the logarithms of width over height uniform
+    up to `aspect` both ways. A part that would be longer than the photograph is cut to its length.
+    """
+    area, place = random.uniform(least_area, 1, count) * side**2, random.random((count, 2))
+    ratio = np.exp(random.uniform(-1, 1, count) * np.log(aspect))
+    lengths = np.minimum(np.sqrt(np.stack([area * ratio, area / ratio], axis=1)), side)
+    start = (place * (side - lengths)).astype(np.float32)
+    return np.concatenate([start, np.minimum(start + lengths.astype(np.float32), np.float32(side))], axis=1)
 
 
 def fixed_views(crop: int, side: int, crops: int) -> Views:

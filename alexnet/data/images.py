@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from alexnet.data.preparation import DEFAULT, Preparation
+from alexnet.data.resize import Box, resize
 from alexnet.data.source import Prepared
 from alexnet.errors import ImageError
 
@@ -44,7 +45,7 @@ SIDE: Final = 256
 """Height and width of a prepared photograph."""
 
 MAX_PIXELS: Final = 150_000_000
-"""Photographs of more pixels are refused before they are decoded; one of as many takes 600 MB of memory."""
+"""Photographs of more pixels are refused before they are decoded; one of as many takes 1 GB of memory."""
 
 SUFFIXES: Final = {
     ".jpg": "JPEG",
@@ -72,7 +73,6 @@ _UPRIGHT = {  # EXIF orientation: what turns the stored picture upright
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
-_RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 _lock = threading.Lock()
 
@@ -83,24 +83,21 @@ def load_photograph(content: bytes, name: str = "", preparation: Preparation = D
     `name` is the file's name, used only to note a suffix that promises another format. Raises ImageError with
     the reason when the photograph cannot be used.
     """
-    image, treatments = _decode(content, name)
-    return Prepared(resized(image, preparation), treatments, image.size)
+    pixels, treatments = _decode(content, name)
+    height, width, _ = pixels.shape
+    return Prepared(resized(pixels, preparation), treatments, (width, height))
 
 
-def resized(image: Image.Image | NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
-    """An RGB image of any size as uint8 (256, 256, 3), by the preparation's rule and interpolation."""
-    if not isinstance(image, Image.Image):
-        image = Image.fromarray(image)
-    box = _BOXES[preparation.resize](*image.size)
-    return np.array(image.resize((SIDE, SIDE), _RESAMPLING[preparation.interpolation], box=box))
+def resized(pixels: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
+    """The RGB pixels (H, W, 3) of any size as uint8 (256, 256, 3), by the preparation's rule and interpolation."""
+    height, width, _ = pixels.shape
+    box = _BOXES[preparation.resize](width, height)
+    return resize(np.ascontiguousarray(pixels), SIDE, SIDE, preparation.interpolation, box)
 
 
-def central_square(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The central square of an RGB image of any size, resized to uint8 (256, 256, 3) by antialiased bicubic."""
-    return resized(image, DEFAULT)
-
-
-Box = tuple[float, float, float, float]  # left, top, right and bottom, in pixels
+def central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The central square of RGB pixels (H, W, 3), resized to uint8 (256, 256, 3) by antialiased bicubic."""
+    return resized(pixels, DEFAULT)
 
 
 def _whole(width: int, height: int) -> Box:
@@ -172,9 +169,10 @@ def _decode_with_pillow(content: bytes) -> NDArray[np.uint8]:
     raise ImageError(f"its content is a JPEG image of mode {image.mode} where RGB was stored")
 
 
-def _decode(content: bytes, name: str) -> tuple[Image.Image, tuple[str, ...]]:
-    """The upright RGB image and what was done to make it so."""
+def _decode(content: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """The upright RGB pixels (H, W, 3) and what was done to make them so."""
     treatments = []
+    pixels = None
     try:
         with _caught_warnings() as caught:
             image: Image.Image = Image.open(BytesIO(content), formats=_FORMATS)
@@ -187,7 +185,10 @@ def _decode(content: bytes, name: str) -> tuple[Image.Image, tuple[str, ...]]:
             orientation = _orientation(image)
             if kind != "JPEG":  # JPEG never warns when decoded, so that is done where threads run in parallel
                 image.load()
-        image.load()
+        if image.format == "JPEG" and image.mode == "RGB" and orientation not in _UPRIGHT:
+            pixels = _decode_faster(content)
+        if pixels is None:
+            image.load()
         if any(issubclass(warning.category, UserWarning) for warning in caught):
             treatments.append("unreadable metadata passed over")
         image, treatment = _to_rgb(image)
@@ -208,7 +209,16 @@ def _decode(content: bytes, name: str) -> tuple[Image.Image, tuple[str, ...]]:
         if kind != "TIFF":  # Pillow has turned it itself
             image = image.transpose(_UPRIGHT[orientation])
         treatments.append(f"turned upright (EXIF orientation {orientation})")
-    return image, tuple(treatments)
+    return np.asarray(image) if pixels is None else pixels, tuple(treatments)
+
+
+def _decode_faster(content: bytes) -> NDArray[np.uint8] | None:
+    """The pixels of a whole JPEG file, which are Pillow's; None where simplejpeg is missing or finds any fault."""
+    try:
+        pixels: NDArray[np.uint8] | None = None if simplejpeg is None else simplejpeg.decode_jpeg(content)
+    except ValueError:  # strict: also for what Pillow passes over, and it is Pillow that judges files
+        return None
+    return pixels
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from alexnet.data.augment import (
     view_means,
 )
 from alexnet.data.preparation import DEFAULT, Preparation
+from alexnet.data.resize import resize
 from alexnet.data.stats import InputStatistics
 from alexnet.data.store import Store
 from alexnet.kernels import augment_fold, fold_image
@@ -190,6 +191,10 @@ def assemble(
 
     On one thread: the others belong to the training step that goes on meanwhile.
     """
+    if views.parts is not None:
+        crop = mean.shape[0]
+        parts = map(tuple, views.parts.tolist())
+        pixels = [resize(image, crop, crop, "bilinear", part) for image, part in zip(pixels, parts, strict=True)]
     batch = augment_fold(
         pixels,
         views.top,

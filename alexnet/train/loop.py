@@ -187,15 +187,24 @@ class Trainer:
         images = batch.images.to(self.placement.device, self.placement.dtype, non_blocking=True)
         labels = batch.labels.to(self.placement.device, non_blocking=True)
         losses, wrong = [], []
+        share, others = 1.0, labels
+        if recipe.mixup:
+            share, others = mixing_share(recipe.mixup), labels.flip(0)
+            images = torch.lerp(images.flip(0), images, share)
         self.optimiser.zero_grad()
-        for part, targets in zip(_parts(images, recipe), _parts(labels, recipe), strict=True):
+        for part, targets, seconds in zip(*(_parts(each, recipe) for each in (images, labels, others)), strict=True):
             logits = self.working(part).float()
-            loss = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=recipe.label_smoothing)
+            loss = share * self._loss(logits, targets)
+            if share < 1:
+                loss = loss + (1 - share) * self._loss(logits, seconds)
             (loss / len(labels)).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
             wrong.append((logits.detach().argmax(1) != targets).sum())
         self.optimiser.step(lambda layer: self._layer_rate(layer, lr))
         return losses, wrong
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=self.recipe.label_smoothing)
 
     def _settle(self, under_way: deque[UnderWay], watch: StuckWatch, *, leave: int = 0) -> None:
         """Accounts for the steps under way, in order, but for the last `leave`.
@@ -323,6 +332,15 @@ class Trainer:
             waiting=progress.waited / progress.seconds,
             seconds_left=images_left / rate,
         )
+
+
+def mixing_share(strength: float) -> float:
+    """How much of the first of two blended images there is: from Beta(strength, strength), the larger share.
+
+    A draw of torch's generator. (Zhang et al. 2018)
+    """
+    share = float(torch.distributions.Beta(strength, strength).sample())
+    return max(share, 1 - share)
 
 
 def _parts(tensor: Tensor, recipe: Any) -> tuple[Tensor, ...]:

@@ -35,6 +35,8 @@ class Plan:
             colour_noise=recipe.colour_noise,
             noise_divisor=recipe.noise_divisor,
             group=recipe.crop_group,
+            least_area=recipe.crop_area,
+            aspect=recipe.crop_aspect,
         )
 
 
@@ -83,6 +85,7 @@ def _overfitting(recipe: Recipe) -> Recipe:
         mirror=False,
         colour_noise=0.0,
         dropout=0.0,
+        mixup=0.0,
         label_smoothing=0.0,
         schedule="constant",
         epochs=max(recipe.epochs, 200),

@@ -55,6 +55,8 @@ class Recipe:
     layer_rates: tuple[LayerRate, ...] = _setting((), "layer:epoch:lr, a layer's own rate from an epoch on")
 
     random_crop: bool = _setting(True, "whether training crops lie anywhere, not in the centre")
+    crop_area: float = _setting(1.0, "least share of a photograph in a random crop, resized; 1: crops of fixed size")
+    crop_aspect: float = _setting(1.0, "how far a random crop may be from square before it is resized to one")
     mirror: bool = _setting(True, "whether half of the training crops are mirrored")
     colour_noise: float = _setting(0.1, "noise along the principal components of RGB, in standard deviations")
     colour_noise_epochs: int | None = _setting(None, "epochs with colour noise; none: all")
@@ -62,6 +64,7 @@ class Recipe:
     crop_group: int = _setting(1, "consecutive photographs that share one crop and mirror decision")
     reshuffle: bool = _setting(True, "whether every epoch has an order of its own")
 
+    mixup: float = _setting(0.0, "photographs blended in pairs, by shares from Beta(mixup, mixup); 0: not blended")
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes")
     holdout: float = _setting(0.1, "share of train kept for validation where the store has no val split")
 
@@ -79,7 +82,7 @@ class Recipe:
             self._require(name, getattr(self, name) >= low, f"at least {low}")
         for name in ("lr", "lr_factor", "noise_divisor", "bias_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
-        for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls"):
+        for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls", "mixup"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("momentum", "holdout", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
@@ -89,6 +92,8 @@ class Recipe:
         self._require("lr_steps", all(step >= 0 for step in self.lr_steps), "of epochs from 0 on")
         learnable = all(rate.epoch >= 0 and 0 <= rate.lr < math.inf for rate in self.layer_rates)
         self._require("layer_rates", learnable, "of epochs and rates from 0 on")
+        self._require("crop_area", 0 < self.crop_area <= 1, "above 0 and at most 1")
+        self._require("crop_aspect", self.crop_aspect >= 1, "at least 1")
         self._require("dropout", self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
         self._require("accumulate", self.accumulate <= self.batch_size, f"at most the batch size (={self.batch_size})")
         if self.schedule not in SCHEDULES:

@@ -137,14 +137,16 @@ def page_faults() -> int:
 
 
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """The processor's name as the system gives it; with its family and model, where one name stands for several."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        lines = []
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in told:
+        return platform.processor() or platform.machine()
+    generation = [f"{key.split()[-1]} {told[key]}" for key in ("cpu family", "model") if key in told]
+    return told["model name"] + (f" ({', '.join(generation)})" if generation else "")
 
 
 def open_run(path: Path) -> Run:
