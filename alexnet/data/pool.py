@@ -10,8 +10,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from alexnet import process
 from alexnet.errors import ConfigError, DataError
-from alexnet.process import cores
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def in_order(work: Callable[[S, T], R], shared: S, tasks: Sequence[T], workers: 
     """
     if workers < 0:
         raise ConfigError(f"The number of workers must be 0 (for one a core) or more, not {workers}.")
-    workers = min(workers or cores(), len(tasks))
+    workers = min(workers or process.cores(), len(tasks))
     if workers <= 1:
         yield from (work(shared, task) for task in tasks)
         return
@@ -57,6 +57,7 @@ _job: tuple[Callable[[Any, Any], Any], Any]
 def _begin(work: Callable[[Any, Any], Any], shared: object) -> None:
     global _job
     _job = (work, shared)
+    process.prepare({})  # the heap alone: a photograph's blocks take the place of those of the one before
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
