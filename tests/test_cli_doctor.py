@@ -6,6 +6,7 @@ from commanding import alexnet
 
 import alexnet.cli.doctor as doctor
 from alexnet import kernels
+from alexnet.data import resize
 from alexnet.model.device import place
 from alexnet.version import VERSION
 
@@ -23,6 +24,7 @@ def test_it_tells_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert result.exit_code == 0
     assert result.stdout.endswith("Everything essential works.\n")
     assert f"kernels    {kernels.describe()}" in result.stdout
+    assert f"resizing   {resize.describe()}" in result.stdout
 
 
 def test_a_missing_extra_is_no_problem_and_comes_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from alexnet.version import VERSION
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
 EXTRAS = {
-    "simplejpeg": ("fast", "faster decoding of JPEG stores"),
+    "simplejpeg": ("fast", "faster decoding of JPEG photographs"),
     "scipy": ("imagenet", "labels from the devkit's meta.mat"),
     "onnx": ("onnx", "ONNX files in and out"),
     "onnxruntime": ("onnx", "running ONNX files"),
@@ -79,6 +79,7 @@ def _compute() -> dict[str, Any]:
     import torch
 
     from alexnet import kernels
+    from alexnet.data import resize
     from alexnet.model.device import place
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant
@@ -97,6 +98,7 @@ def _compute() -> dict[str, Any]:
         "compiled_kernels": kernels.available(),
         "kernels": kernels.describe(),
         "library": kernels.where(),
+        "resizing": resize.describe(),
         "device": str(automatic.device),
         "dtype": automatic.dtype_name,
     }
@@ -138,6 +140,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"waiting    idle threads: {found['waiting']}",
             f"kernels    {found['kernels']}",
             *([f"library    {found['library']}"] if found["library"] else []),
+            f"resizing   {found['resizing']}",
             f"runs on    {found['device']}, in {found['dtype']} (what --device auto and --dtype auto choose)",
         ]
     for package, number in found["extras"].items():
