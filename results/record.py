@@ -42,7 +42,8 @@ def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, 
     command = environment.pop("command")
     return {
         "question": question,
-        "command": " ".join(["alexnet", *command[1:]]),
+        # a folder's absolute path says where this machine keeps it, its name says what it is
+        "command": " ".join(["alexnet", *(Path(word).name if word.startswith("/") else word for word in command[1:])]),
         "commit": subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip(),
