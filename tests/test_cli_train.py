@@ -243,6 +243,8 @@ def test_help_lists_the_recipes() -> None:
 def test_recipes_shows_all_and_one() -> None:
     assert [line.split()[0] for line in alexnet("recipes").stdout.splitlines()[1:6]] == list(RECIPES)[:5]
     shown = alexnet("recipes", "small").stdout
-    assert ["lr", "0.003", "0.01", "learning", "rate", "at", "the", "start"] in map(str.split, shown.splitlines())
+    rates = [f"{recipe(name).lr:g}" for name in ("small", "paper")]
+    assert rates[0] != rates[1]
+    assert ["lr", *rates, "learning", "rate", "at", "the", "start"] in map(str.split, shown.splitlines())
     assert Recipe.from_json(json.loads(alexnet("recipes", "small", "--json").stdout)["small"]) == recipe("small")
     assert refusal("recipes", "demi")[1].startswith("alexnet: error: Unknown recipe 'demi'; did you mean 'demo'")

@@ -16,7 +16,7 @@ from alexnet.train.recipes import RECIPES, recipe
 def recipes(name: str | None, as_json: bool) -> None:
     """List the recipes; with NAME, show its settings beside what each means.
 
-    Any of them can be changed with --set, as in: alexnet train DATA --recipe small --set lr=0.002
+    Any of them can be changed with --set, as in: alexnet train DATA --recipe small --set epochs=60
     """
     if as_json:
         chosen = {name: recipe(name)} if name else {each: found for each, (found, _) in RECIPES.items()}
