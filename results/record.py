@@ -1,6 +1,7 @@
 """Writes the record of a finished training run: what was asked, done and measured. See README.md in this folder."""
 
 import argparse
+import csv
 import json
 import subprocess
 from pathlib import Path
@@ -16,6 +17,8 @@ from alexnet.model.device import Placement
 from alexnet.weights.model_dir import Model
 
 RIGHT, WRONG = 3, 2  # examples of each
+POINTS = 50  # of the curve, at most, besides first and last
+CURVE = ("train_loss", "train_error", "val_top1_error")
 
 
 def main() -> None:
@@ -52,10 +55,12 @@ def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, 
         "data": {"source": store.manifest["source"], "fingerprint": store.fingerprint, "splits": store.splits},
         "environment": environment,
         "epochs": told["summary"]["epochs"],
+        "photographs": model.provenance["photographs"],
         "weights_of_epoch": told["summary"]["weights_of"],
         "training_seconds": round(told["summary"]["seconds"], 1),
         "images_per_second": round(told["summary"]["rate"], 1),
         "peak_memory_bytes": told["summary"]["peak_memory"],
+        "curve": curve(run / "metrics.csv"),
         "split": split,
         "centre_crop": _errors(tallies[1]),
         "ten_crop": _errors(tallies[10]),
@@ -63,6 +68,18 @@ def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, 
         "lookalikes_across_splits": sum(group.leaks for group in check(store).lookalikes),
         "examples": _examples(model, store, split, placement),
     }
+
+
+def curve(metrics: Path) -> list[dict[str, float]]:
+    """Losses and errors of the first epoch, the last, and evenly spaced ones between, without those never measured."""
+    with metrics.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    every = -(-len(rows) // POINTS)
+    chosen = [row for number, row in enumerate(rows, 1) if number in (1, len(rows)) or number % every == 0]
+    return [
+        {"epoch": int(row["epoch"]), **{name: round(float(row[name]), 4) for name in CURVE if row[name]}}
+        for row in chosen
+    ]
 
 
 def _errors(tally: Any) -> dict[str, Any]:

@@ -36,6 +36,27 @@ def test_it_is_ridge_regression_with_the_penalty_that_val_likes_best(noisy: Stor
     assert linear_error(noisy) == by_hand(noisy, best, "test")
 
 
+def test_more_photographs_than_numbers_in_one_have_the_same_solution(
+    noisy: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coarse(store: Store, positions: np.ndarray) -> np.ndarray:
+        return np.stack([store.read(int(row))[::64, ::128].ravel() / 255 for row in positions])  # 24 numbers each
+
+    def by_hand(penalty: float) -> float:
+        x, labels = coarse(noisy, noisy.split("train")), noisy.labels[noisy.split("train")]
+        centre = x.mean(0)
+        targets = np.eye(len(noisy.classes))[labels] - 1 / len(noisy.classes)
+        gram = (x - centre) @ (x - centre).T + penalty * np.eye(len(x))
+        scores = (coarse(noisy, noisy.split("test")) - centre) @ ((x - centre).T @ np.linalg.solve(gram, targets))
+        return float((scores.argmax(1) != noisy.labels[noisy.split("test")]).mean())
+
+    monkeypatch.setattr(linear, "_pixels", coarse)
+    monkeypatch.setattr(linear, "PENALTIES", (1.0,))
+    assert coarse(noisy, noisy.split("train")).shape == (42, 24)
+    assert 0 < by_hand(1.0) < 1
+    assert linear_error(noisy) == by_hand(1.0)
+
+
 def test_too_many_photographs_are_refused(noisy: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "MOST", 41)
     with pytest.raises(ConfigError, match="has 42 training photographs; this linear classifier takes 41 at most"):
