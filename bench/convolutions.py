@@ -269,7 +269,12 @@ def main(words: list[str]) -> None:
             rates = in_turns(works_of(case, name), Rounds(asked.rounds, asked.seconds))
             rows += [{"layer": layer.name, "pass": name, "how": how, "rates": found} for how, found in rates.items()]
     if asked.json:
-        told = {"batch": asked.batch, "layers": [asdict(layer) for layer in LAYERS], "machine": machine(placement)}
+        told = {
+            "command": " ".join(["python bench/convolutions.py", *words]),
+            "batch": asked.batch,
+            "layers": [asdict(layer) for layer in LAYERS],
+            "machine": machine(placement),
+        }
         print(json.dumps({**told, "rows": rows}, indent=1))
         return
     usual = {(row["layer"], row["pass"]): median(row["rates"]) for row in reversed(rows)}

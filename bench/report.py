@@ -1,7 +1,7 @@
 """Records of speed as tables in Markdown, and into documents: `python bench/report.py docs/performance.md`.
 
 A document holds a table between `<!-- speed: RECORD TABLE -->` and `<!-- end -->`. RECORD is a file of results/speed
-without .json, written by `compare.py` or by `alexnet bench --json`; TABLE is one of `TABLES`.
+without .json, written by `compare.py`, `convolutions.py --json` or `alexnet bench --json`; TABLE is one of `TABLES`.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from entrants import CEILING_TARGET, LOOP_TARGET, RATIOS, SECTIONS, Ratio
@@ -172,6 +173,19 @@ def batches_table(record: Record) -> str:
     return table(COLUMNS[:6], rows + failed)
 
 
+def convolutions_table(record: Record) -> str:
+    """GFLOP/s of every formulation of a pass, a column for each layer."""
+    layers = [layer["name"] for layer in record["layers"]]
+    rates: dict[tuple[str, str], dict[str, float]] = {}
+    for row in record["rows"]:
+        rates.setdefault((row["pass"], row["how"]), {})[row["layer"]] = median(row["rates"])
+    rows = [
+        [*key, *(f"{found[layer] / 1e9:,.0f}" if layer in found else "–" for layer in layers)]
+        for key, found in rates.items()
+    ]
+    return table(["pass", "formulation", *(f">{layer}" for layer in layers)], rows)
+
+
 def _failed(results: Sequence[Record]) -> list[Record]:
     return [result for result in results if "error" in result]
 
@@ -198,6 +212,7 @@ TABLES: Final[dict[str, Callable[[Record], str]]] = {
     "ratios": ratio_table,
     "loop": loop_table,
     "batches": batches_table,
+    "convolutions": convolutions_table,
     **{f"compare-{name}": _section(name) for name in SECTIONS},
     **{f"bench-{name}": _alone(name) for name in BATCH_SIZES},
 }

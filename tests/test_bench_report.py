@@ -113,6 +113,23 @@ def test_measurements_of_the_command_become_tables() -> None:
     assert lines[4] == "| step | 512 |  | – |  | ended by signal 9 |"
 
 
+def test_convolutions_have_a_column_for_each_layer() -> None:
+    found = {
+        "layers": [{"name": "conv1"}, {"name": "conv2"}],
+        "rows": [
+            {"layer": "conv1", "pass": "weight", "how": "shifts", "rates": [1e9, 2e9, 4e12]},
+            {"layer": "conv2", "pass": "weight", "how": "shifts", "rates": [3e12]},
+            {"layer": "conv2", "pass": "weight", "how": "by towers", "rates": [5e9]},
+        ],
+    }
+    assert report.TABLES["convolutions"](found).splitlines() == [
+        "| pass | formulation | conv1 | conv2 |",
+        "| --- | --- | ---: | ---: |",
+        "| weight | shifts | 2 | 3,000 |",
+        "| weight | by towers | – | 5 |",
+    ]
+
+
 def test_empty_columns_are_left_out() -> None:
     assert table(["a", ">b", "c"], [["1", "", "x"], ["2", "", ""]]).splitlines() == [
         "| a | c |",

@@ -28,10 +28,11 @@ def linear_error(store: Store, split: str = "test") -> float:
     x -= centre
     targets = np.eye(len(store.classes))[labels] - 1 / len(store.classes)  # (N, K)
     dual = len(x) < x.shape[1]  # the smaller system of the two that have the same solution
-    products, wanted = (x @ x.T, targets) if dual else (x.T @ x, x.T @ targets)
+    products = x @ x.T if dual else x.T @ x
+    wanted: NDArray[np.float64] = targets if dual else x.T @ targets
 
-    def weights(penalty: float) -> NDArray[np.float64]:
-        solution: NDArray[np.float64] = np.linalg.solve(products + penalty * np.eye(len(products)), wanted)
+    def weights(penalty: float) -> NDArray[np.floating]:
+        solution = np.linalg.solve(products + penalty * np.eye(len(products)), wanted)
         return x.T @ solution if dual else solution  # (D, K)
 
     penalty = PENALTIES[len(PENALTIES) // 2]
@@ -42,7 +43,7 @@ def linear_error(store: Store, split: str = "test") -> float:
     return _error((_pixels(store, asked) - centre) @ weights(penalty), store.labels[asked])
 
 
-def _error(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+def _error(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     return float((scores.argmax(axis=1) != labels).mean())
 
 
