@@ -29,6 +29,10 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--question", required=True)
     arguments = parser.parse_args()
+    if not (arguments.run / "summary.json").is_file():
+        parser.error(
+            f"{arguments.run} has no summary.json, so it is not a finished run; go on with alexnet train --resume"
+        )
     print(json.dumps(record(arguments.run, arguments.store, arguments.split, arguments.question), indent=1))
 
 

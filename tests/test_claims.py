@@ -94,7 +94,9 @@ def test_quoted_results_are_those_of_the_records() -> None:
                 continue
             record = RECORDS[name]
             assert f"{record['training_seconds'] / 60:.0f} minutes" in line, name
-            assert f"{record['epochs']} epochs of {record['data']['splits']['train']:,} " in line, name
+            seen = record.get("photographs", record["data"]["splits"])["train"]
+            assert f"{record['epochs']} epochs of {seen:,} " in line, name
+            assert f"seed {record['seed']}" in line, name
             for crops in ("centre_crop", "ten_crop"):
                 for error in ("top1_error", "top5_error"):
                     assert percent(record[crops][error]) in line, f"{name}: {crops} {error}"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "results" / "dtypes.py"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "results" / "dtypes.py"
 
 
 def run(folder: Path, dtype: str, seed: int, error: float, **recipe: object) -> Path:
@@ -15,6 +16,7 @@ def run(folder: Path, dtype: str, seed: int, error: float, **recipe: object) -> 
         "run": {"dtype": dtype, "fingerprint": "f", "spec": {}},
         "recipe": {"seed": seed, "lr": 0.1, **recipe},
         "summary": {"val_top1_error": error},
+        "environment": {"command": ["alexnet"], "dtype": dtype, "threads": 1},
     }
     for name, content in files.items():
         (path / f"{name}.json").write_text(json.dumps(content))
@@ -22,7 +24,7 @@ def run(folder: Path, dtype: str, seed: int, error: float, **recipe: object) -> 
 
 
 def compare(*runs: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *map(str, runs)], capture_output=True, text=True)
+    return subprocess.run([sys.executable, str(SCRIPT), *map(str, runs)], capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(("bf16", "status"), [((0.24, 0.28), 0), ((0.31, 0.33), 1), ((0.10, 0.12), 1)])
@@ -35,6 +37,7 @@ def test_means_are_compared_with_the_spread_of_seeds(tmp_path: Path, bf16: tuple
     assert found["within"] is (status == 0)
     assert found["spread_of_seeds"] == pytest.approx(0.06)
     assert found["means"]["fp32"] == pytest.approx(0.23)
+    assert found["recipe"] == {"lr": 0.1} and found["environment"] == {"threads": 1}, "what they have in common"
 
 
 def test_runs_that_do_not_compare_are_refused(tmp_path: Path) -> None:
