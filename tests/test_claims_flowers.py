@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from printed import table
 
+from alexnet.model.account import account
+from alexnet.model.variants import variant
 from alexnet.train.recipes import recipe
 
 ROOT = Path(__file__).parents[1]
@@ -23,18 +25,24 @@ def read(name: str) -> dict[str, Any]:
 
 
 SEEDS = [read(f"flowers17-small-seed{seed}") for seed in (0, 1, 2)]
-EARLIER = read("flowers17-earlier-seed0")
+EARLIER, PROGRAM, DTYPES = read("flowers17-earlier-seed0"), read("flowers17-program-seed0"), read("dtypes/flowers17")
 
 
 def percent(error: float) -> str:
     return f"{100 * error:.1f} %"
 
 
+def settings(name: str, **changes: Any) -> dict[str, Any]:
+    """The recipe as a record has it."""
+    found: dict[str, Any] = json.loads(json.dumps(replace(recipe(name), **changes).to_json()))
+    return found
+
+
 def test_the_seeds_are_runs_of_one_recipe_that_still_stands() -> None:
     for seed, record in enumerate(SEEDS):
-        assert record["recipe"] == json.loads(json.dumps(replace(recipe("small"), seed=seed).to_json()))
+        assert record["recipe"] == settings("small", seed=seed)
         assert record["photographs"] == {"train": 17 * 64, "val": 0}
-        assert record["data"] == SEEDS[0]["data"]
+        assert record["data"] == SEEDS[0]["data"] == PROGRAM["data"]
     assert len({record["ten_crop"]["loss"] for record in SEEDS}) == len(SEEDS), "three runs, not one three times"
 
 
@@ -73,3 +81,42 @@ def test_what_was_tried_is_as_recorded() -> None:
             percent(last["train_error"]),
             percent(last["val_top1_error"]),
         ]
+
+
+def test_the_curves_are_as_recorded() -> None:
+    ours, theirs = ({point["epoch"]: point for point in record["curve"]} for record in (SEEDS[0], PROGRAM))
+    rows = table(PAGE, "epoch")
+    assert len(rows) >= 6 and int(rows[-1][0]) == PROGRAM["epochs"]
+    for epoch, *cells in rows:
+        mine, its = ours.get(int(epoch)), theirs[int(epoch)]
+        assert cells == [
+            percent(mine["train_error"]) if mine else "",
+            percent(its["train_error"]),
+            percent(its["val_top1_error"]),
+        ]
+
+
+def test_the_program_is_told_as_it_ran() -> None:
+    made = PROGRAM["photographs"]
+    ours, theirs = (account(variant(name)).total("macs") for name in ("paper", "tflearn"))
+    assert PROGRAM["recipe"] == settings("flowers17", epochs=PROGRAM["epochs"])
+    for words in (
+        f"the first {PROGRAM['epochs']} of its {recipe('flowers17').epochs:,} epochs",
+        f"on {made['train']} photographs, with {made['val']} to validate",
+        f"{theirs / ours:.1f} times the arithmetic",
+        f"{percent(PROGRAM['centre_crop']['top1_error'])} by the centre crop",
+        f"{percent(PROGRAM['ten_crop']['top1_error'])} by ten crops",
+        f"{PROGRAM['training_seconds'] / PROGRAM['epochs'] * recipe('flowers17').epochs / 3600:.1f} hours",
+    ):
+        assert words in PROSE, words
+
+
+def test_numbers_of_16_bits_are_compared_as_recorded() -> None:
+    errors, means = DTYPES["val_top1_error"], DTYPES["means"]
+    for dtype in ("fp32", "bf16"):
+        assert f"{dtype}: {', '.join(percent(error) for error in errors[dtype].values())}" in PROSE
+        assert list(errors[dtype]) == ["0", "1", "2"][: len(errors[dtype])]
+    assert f"The means, {percent(means['fp32'])} and {percent(means['bf16'])}, are within the spread of seeds" in PROSE
+    assert DTYPES["within"] is True
+    assert settings("small", epochs=16, warmup=3.0, holdout=0.25) == {**DTYPES["recipe"], "seed": 0}
+    assert "shortened to 16 epochs" in PROSE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from entrants import RATIOS
-from report import BLOCK, EPOCHS, IMAGENET, TABLES, filled, ratio, share_of_ceiling
+from report import BLOCK, EPOCHS, IMAGENET, TABLES, days, filled, ratio, share_of_ceiling
 
 from alexnet.experiments.bench.step import training_flops
 from alexnet.model.account import account
@@ -37,7 +37,7 @@ def test_a_record_says_on_what_it_was_measured(name: str) -> None:
     record = json.loads(RECORDS[name])
     assert re.fullmatch("[0-9a-f]{40}", record["machine"]["commit"])
     assert not record["machine"]["changed"], "measured on sources that are in no commit"
-    assert record["command"].startswith(("python bench/compare.py", "alexnet bench"))
+    assert record["command"].startswith(("python bench/compare.py", "python bench/convolutions.py", "alexnet bench"))
     assert not re.search(r"[\" =:]/\w+/", RECORDS[name]), "no paths of a machine"
 
 
@@ -58,7 +58,7 @@ def test_the_originals_rate_is_arithmetic() -> None:
 
 
 def test_readme_quotes_the_record_of_the_comparison() -> None:
-    record = json.loads(RECORDS["amd-epyc-zen4-2-cores"])
+    record = json.loads(RECORDS["amd-epyc-zen5-2-cores"])
     found = {asked.title: ratio(record, asked)[0] for asked in RATIOS}
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert record["settings"]["batch_size"] == 128 and "128 images a step in bf16" in readme
@@ -71,6 +71,7 @@ def test_readme_quotes_the_record_of_the_comparison() -> None:
         assert before + ("{:" + after).format(found[title]) in readme
     share = share_of_ceiling(record, "bf16")
     assert share and f"arithmetic runs at {100 * share:.0f} % of the rate of the fastest matrix product" in readme
+    assert f"90 epochs of ImageNet in {days(record['train']['loop']['median']):.1f} days" in readme
     assert record["train"]["loop"]["facts"]["of_bare_step"] > 0.96
 
 
