@@ -28,7 +28,7 @@ class FakeSource:
     default_split: dict[str, float] = field(default_factory=lambda: {"test": 0.25})
     identity: str = "made up"
     name: str = "fake"
-    delay: float = 0.0  # seconds a photograph takes
+    gate: Path | None = None  # photographs from the 33rd on are read once this file is there
     killed_at: int | None = None  # the photograph whose worker dies
     diary: Path | None = None  # where the processes that read leave their numbers
 
@@ -53,7 +53,8 @@ class FakeSource:
             (self.diary / str(os.getpid())).touch()
         if number == self.killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(self.delay)
+        while self.gate is not None and number >= 32 and not self.gate.exists():
+            time.sleep(0.01)
         if number in self.refused:
             raise ImageError(f"it is number {number}")
         treatments = ("turned upright",) if number % 7 == 0 else ()

@@ -116,11 +116,11 @@ def alive(process: int) -> bool:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 def test_killed_in_the_middle_it_leaves_no_process_and_resumes_to_the_same_bytes(tmp_path, whole, kind):
-    diary = tmp_path / "diary"
+    diary, gate = tmp_path / "diary", tmp_path / "gate"
     diary.mkdir()
     program = (
         "from pathlib import Path; from fake_source import FakeSource; from alexnet.data.prepare import prepare\n"
-        f"source = FakeSource(80, refused=(3, 40, 41), delay=0.03, diary=Path({str(diary)!r}))\n"
+        f"source = FakeSource(80, refused=(3, 40, 41), gate=Path({str(gate)!r}), diary=Path({str(diary)!r}))\n"
         f"prepare(source, {str(tmp_path / 'store')!r}, workers=2)"
     )
     process = subprocess.Popen(
@@ -133,19 +133,20 @@ def test_killed_in_the_middle_it_leaves_no_process_and_resumes_to_the_same_bytes
     )
     journal = partial(tmp_path / "store") / "journal.jsonl"
     deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_bytes().count(b"\n") == 1):
+    # the first of three chunks is done, both workers have begun, and the gate holds up the other chunks
+    while not (journal.exists() and journal.read_bytes().count(b"\n") == 1 and len(list(diary.iterdir())) == 2):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     if kind == signal.SIGINT:
-        os.killpg(process.pid, kind)  # as Ctrl-C does
+        os.killpg(process.pid, kind)  # as Ctrl-C does; workers finish the chunk they are at
+        gate.touch()
     else:
         process.kill()
     _, words = process.communicate(timeout=60)
     assert process.returncode == -kind
     assert words.count(b"Traceback") == (1 if kind == signal.SIGINT else 0)  # the workers keep quiet
     workers = [int(file.name) for file in diary.iterdir()]
-    assert len(workers) == 2
     while any(map(alive, workers)):
         assert time.monotonic() < deadline
         time.sleep(0.01)
