@@ -53,6 +53,16 @@ def test_mean_and_spread_are_those_of_the_seeds(text: str) -> None:
         assert f"{percent(mean(errors))} {words} ({percent(min(errors))} to {percent(max(errors))})" in text
 
 
+def test_weights_photographs_and_standard_errors_are_arithmetic() -> None:
+    images = SEEDS[0]["ten_crop"]["images"]
+    error_of = {error: 100 * (error * (1 - error) / images) ** 0.5 for error in (0.15, 0.16, 0.19, 0.33)}
+    assert f"With {images} photographs, an error of 15 % has a standard error of {error_of[0.15]:.1f} %" in PROSE
+    assert all(round(error_of[error]) in (2, 3) for error in error_of) and "a standard error of 2 to 3 %" in PROSE
+    weights = account(variant("paper", classes=17)).total("parameters")
+    assert f"a network of {weights / 1e6:.0f} million weights" in PROSE
+    assert f"{SEEDS[0]['photographs']['train']:,} photographs" in PROSE
+
+
 def test_the_mean_is_what_was_asked_for() -> None:
     assert mean(record["ten_crop"]["top1_error"] for record in SEEDS) <= 0.17
 

@@ -42,8 +42,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
         "the tflearn program for 17 flowers, corrected to 17 outputs",
     ),
     # Chosen on held-out training photographs of 17 flowers: results/search has what was tried. The paper's rate of 0.01
-    # does not leave ln(classes) on sets this small when training starts with it; a high rate that is reached slowly
-    # does, and needs fewer epochs than a low one.
+    # does not leave ln(classes) on sets this small when training starts with it; a rate that is reached slowly does.
     "small": (
         Recipe(
             name="small",
