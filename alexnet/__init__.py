@@ -1,7 +1,6 @@
 """AlexNet (Krizhevsky, Sutskever and Hinton 2012): prepare photographs, train the network, measure it, use it.
 
-The names below are the public interface, besides `alexnet.train.train.train` and `alexnet.evaluate.evaluate.evaluate`,
-whose names their rooms have. They are imported on first use, so `import alexnet` costs nothing.
+The names below are the public interface. They are imported on first use, so `import alexnet` costs nothing.
 """
 
 from importlib import import_module
@@ -21,18 +20,18 @@ if TYPE_CHECKING:
     from alexnet.errors import DataError as DataError
     from alexnet.errors import ImageError as ImageError
     from alexnet.errors import WeightsError as WeightsError
-    from alexnet.evaluate.predict import predict as predict
+    from alexnet.evaluation.predict import predict as predict
     from alexnet.model.account import account as account
     from alexnet.model.device import place as place
     from alexnet.model.net import AlexNet as AlexNet
     from alexnet.model.spec import Spec as Spec
     from alexnet.model.variants import VARIANTS as VARIANTS
     from alexnet.model.variants import variant as variant
-    from alexnet.train.recipe import Recipe as Recipe
-    from alexnet.train.recipes import RECIPES as RECIPES
-    from alexnet.train.recipes import recipe as recipe
-    from alexnet.train.train import Runtime as Runtime
-    from alexnet.train.train import resume as resume
+    from alexnet.training.recipe import Recipe as Recipe
+    from alexnet.training.recipes import RECIPES as RECIPES
+    from alexnet.training.recipes import recipe as recipe
+    from alexnet.training.train import Runtime as Runtime
+    from alexnet.training.train import resume as resume
     from alexnet.weights.model_dir import Model as Model
     from alexnet.weights.model_dir import load_model as load_model
     from alexnet.weights.model_dir import save_model as save_model
@@ -43,15 +42,15 @@ _HOMES = {
     "data.sources.table": ("open_source",),
     "data.store": ("Store",),
     "errors": ("AlexNetError", "ConfigError", "DataError", "ImageError", "WeightsError"),
-    "evaluate.predict": ("predict",),
+    "evaluation.predict": ("predict",),
     "model.account": ("account",),
     "model.device": ("place",),
     "model.net": ("AlexNet",),
     "model.spec": ("Spec",),
     "model.variants": ("VARIANTS", "variant"),
-    "train.recipe": ("Recipe",),
-    "train.recipes": ("RECIPES", "recipe"),
-    "train.train": ("Runtime", "resume"),
+    "training.recipe": ("Recipe",),
+    "training.recipes": ("RECIPES", "recipe"),
+    "training.train": ("Runtime", "resume"),
     "weights.model_dir": ("Model", "load_model", "save_model"),
 }
 _HOME_OF = {name: f"alexnet.{home}" for home, names in _HOMES.items() for name in names}

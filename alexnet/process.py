@@ -1,10 +1,10 @@
 """What a process settles before torch is imported: what becomes of freed memory, and how its threads wait.
 
-The command line calls `prepare`; a program that uses the package as a library may do the same, in its first lines:
+The command line calls `set_up`; a program that uses the package as a library may do the same, in its first lines:
 
     import os
-    from alexnet.process import prepare
-    prepare(os.environ)
+    from alexnet.process import set_up
+    set_up(os.environ)
 
 Nothing here changes a result; docs/performance.md says what it gains.
 """
@@ -46,7 +46,7 @@ _memory = ALLOCATORS["system"]
 _waiting = "not settled"
 
 
-def prepare(environment: MutableMapping[str, str], allocator: str = "keep") -> None:
+def set_up(environment: MutableMapping[str, str], allocator: str = "keep") -> None:
     """Sets up the memory of this process, and in `environment`, its own, what torch and its thread runtime read there.
 
     Variables that are set already stay as they are. What they decide is settled when torch is imported; after that
@@ -69,7 +69,7 @@ def describe_memory() -> str:
 
 
 def describe_waiting() -> str:
-    """A few words for a log: how idle threads wait for work, as `prepare` found or left it."""
+    """A few words for a log: how idle threads wait for work, as `set_up` found or left it."""
     return _waiting
 
 

@@ -33,7 +33,7 @@ from alexnet.model.device import bf16_is_fast
 from alexnet.model.variants import variant
 from alexnet.process import cores
 from alexnet.weights.export import export
-from alexnet.weights.onnx_graph import Form
+from alexnet.weights.onnx.graph import GraphOptions
 
 HERE = Path(__file__).parent
 PYTHON = {OURS: sys.executable, THEIRS: str(HERE / ".venv" / "bin" / "python")}
@@ -111,7 +111,9 @@ def materials(section: str, folder: Path) -> dict[str, Any]:
         return {"photographs": str(photographs), "stores": stores}
     if section == "forward":
         try:
-            export(untrained_model(variant("paper", input_size=227)), folder / "paper.onnx", "onnx", Form("views"))
+            export(
+                untrained_model(variant("paper", input_size=227)), folder / "paper.onnx", "onnx", GraphOptions("views")
+            )
             return {"onnx": str(folder / "paper.onnx")}
         except AlexNetError as error:
             return {"onnx": None, "why_no_onnx": str(error)}

@@ -17,10 +17,10 @@ from functools import partial
 from statistics import median
 from typing import Any, Final
 
-from alexnet.process import prepare, thread_count
+from alexnet.process import set_up, thread_count
 
 if __name__ == "__main__":
-    prepare(os.environ)  # before torch is imported
+    set_up(os.environ)  # before torch is imported
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +34,7 @@ from alexnet.model.device import DTYPES, place
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution of stride 1 as the training step runs it: the first one over folded images."""
+    """A convolution of stride 1 as the training step runs it: the first one over images in blocks."""
 
     name: str
     maps_in: int

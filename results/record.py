@@ -10,9 +10,9 @@ from typing import Any
 import alexnet
 from alexnet.data.check import check
 from alexnet.data.store import Store
-from alexnet.evaluate.evaluate import evaluate
-from alexnet.evaluate.linear import linear_error
-from alexnet.evaluate.predict import predict
+from alexnet.evaluation.evaluate import evaluate
+from alexnet.evaluation.linear import linear_error
+from alexnet.evaluation.predict import predict
 from alexnet.model.device import Placement
 from alexnet.weights.model_dir import Model
 

@@ -12,8 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from alexnet.train.recipe import Recipe
-from alexnet.train.recipes import recipe
+from alexnet.training.recipe import Recipe
+from alexnet.training.recipes import recipe
 
 MEASURED = ("train_loss", "train_error", "val_top1_error", "val_top5_error")
 

@@ -59,7 +59,7 @@ def small(name: str, *, classes: int = 10) -> Spec:
 
     def fewer(layer: Layer) -> Layer:
         if isinstance(layer, Conv):
-            return replace(layer, maps=WIDTHS[layer.name])
+            return replace(layer, channels=WIDTHS[layer.name])
         return replace(layer, units=WIDTHS[layer.name]) if layer.name in WIDTHS else layer
 
     return replace(variant(name, classes=classes).mapped(fewer))
@@ -86,7 +86,7 @@ def _parameters(layer: Layer) -> tuple[str, bytes, str]:
     """The kind, the parameters' message and their text."""
     match layer:
         case Conv():
-            numbers = {"num_output": (1, layer.maps), "kernel_size": (4, layer.kernel)}
+            numbers = {"num_output": (1, layer.channels), "kernel_size": (4, layer.kernel)}
             if layer.padding:
                 numbers["pad"] = (3, layer.padding)
             if layer.stride != 1:

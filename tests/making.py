@@ -13,7 +13,7 @@ from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.store import Store
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
-from alexnet.train.recipe import Recipe
+from alexnet.training.recipe import Recipe
 from alexnet.weights.model_dir import Model
 
 COLOURS = {

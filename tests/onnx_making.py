@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from alexnet.data.source import Category
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import BatchNorm, Conv, Layer, Linear, Spec
 from alexnet.weights.model_dir import Model
@@ -27,7 +27,7 @@ def narrow(spec: Spec, by: int = 8, units: int = 24, classes: int = 10) -> Spec:
     def change(layer: Layer) -> Layer:
         match layer:
             case Conv():
-                return replace(layer, maps=layer.maps // by)
+                return replace(layer, channels=layer.channels // by)
             case Linear(units=int()):
                 return replace(layer, units=units)
         return layer

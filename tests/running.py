@@ -19,10 +19,10 @@ from making import tiny_recipe, tiny_spec
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError
 from alexnet.model.spec import Spec
-from alexnet.train.events import Event, Saved, Step
-from alexnet.train.recipe import Recipe
-from alexnet.train.run import Run
-from alexnet.train.train import Runtime, train
+from alexnet.training.events import Event, Saved, StepEnd
+from alexnet.training.recipe import Recipe
+from alexnet.training.run import Run
+from alexnet.training.train import Runtime, train
 from alexnet.weights.checkpoint import load_checkpoint
 from alexnet.weights.model_dir import load_model
 
@@ -74,7 +74,7 @@ def stop_at(number: int, *, epoch: int, step: int) -> Callable[[Event], None]:
     """A listener that sends this process a signal."""
 
     def listen(event: Event) -> None:
-        if isinstance(event, Step) and (event.epoch, event.step) == (epoch, step):
+        if isinstance(event, StepEnd) and (event.epoch, event.step) == (epoch, step):
             signal.raise_signal(number)
 
     return listen

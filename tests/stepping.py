@@ -11,12 +11,12 @@ from making import tiny_spec
 from alexnet.data.store import Store
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
-from alexnet.train.events import EpochEnd, Event, Step
-from alexnet.train.interrupt import Interrupted, StopRequest
-from alexnet.train.loop import Trainer
-from alexnet.train.plan import make_plan
-from alexnet.train.recipe import Recipe
-from alexnet.train.run import create_run
+from alexnet.training.events import EpochEnd, Event, StepEnd
+from alexnet.training.interrupt import Interrupted, StopRequest
+from alexnet.training.loop import Trainer
+from alexnet.training.plan import training_plan
+from alexnet.training.recipe import Recipe
+from alexnet.training.run import create_run
 
 Weights = dict[str, torch.Tensor]
 STEPS = 6  # of 8 photographs, the last of 2: 42
@@ -31,7 +31,7 @@ class Bench:
         self.told: list[Event] = []
         self.act: Callable[[Event], None] = lambda event: None
         self.request = StopRequest()
-        plan = make_plan(tiny_spec(), recipe, store)
+        plan = training_plan(tiny_spec(), recipe, store)
         self.trainer = Trainer(
             plan,
             AlexNet(plan.spec, generator=torch.Generator().manual_seed(recipe.seed)),
@@ -61,8 +61,8 @@ class Bench:
         return [event for event in self.told if isinstance(event, EpochEnd)]
 
     @property
-    def steps(self) -> list[Step]:
-        return [event for event in self.told if isinstance(event, Step)]
+    def steps(self) -> list[StepEnd]:
+        return [event for event in self.told if isinstance(event, StepEnd)]
 
 
 def equal(one: Weights, other: Weights) -> bool:
@@ -73,7 +73,7 @@ def interrupted(made: Bench, *, epoch: int, step: int) -> Interrupted:
     """Asks for a stop while the step is told."""
 
     def act(event: Event) -> None:
-        if isinstance(event, Step) and (event.epoch, event.step) == (epoch, step):
+        if isinstance(event, StepEnd) and (event.epoch, event.step) == (epoch, step):
             made.request.number = signal.SIGTERM
 
     made.act = act

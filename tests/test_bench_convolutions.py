@@ -36,7 +36,7 @@ def test_the_layers_are_those_of_the_paper() -> None:
         assert (layer.maps_out, layer.side_out, layer.side_out) == row.output
         assert layer.groups == row.groups
         if layer is LAYERS[0]:
-            assert layer.flops(1) / 2 == row.macs / 11**2 * 12**2  # folding adds a row and a column of zeros
+            assert layer.flops(1) / 2 == row.macs / 11**2 * 12**2  # blocks add a row and a column of zeros
         else:
             assert layer.flops(1) / 2 == row.macs
 

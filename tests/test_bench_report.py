@@ -9,7 +9,7 @@ import report
 from entrants import Ratio
 from report import NOT_YET, days, filled, markdown, ratio, ratio_table, share_of_ceiling, table
 
-from alexnet.experiments.bench.timing import Row
+from alexnet.experiments.bench.timing import Measurement
 
 ASKED = Ratio("ours against them", "step", "ours bf16", ("stock tuned bf16", "keras bf16"), 3.5)
 
@@ -73,8 +73,10 @@ def test_the_table_of_ratios_has_targets_and_reasons() -> None:
 
 
 def loop(rate: float, ratio: float) -> dict[str, Any]:
-    samples = Row("training loop", "images/s", [rate], 128, "bf16", 10**9, {"of_bare_step": ratio, "waiting": 0.004})
-    bare = Row("bare step", "images/s", [rate / ratio], 128, "bf16")
+    samples = Measurement(
+        "training loop", "images/s", [rate], 128, "bf16", 10**9, {"of_bare_step": ratio, "waiting": 0.004}
+    )
+    bare = Measurement("bare step", "images/s", [rate / ratio], 128, "bf16")
     return {"command": "alexnet bench train", "loop": samples.to_json(), "bare": bare.to_json()}
 
 
@@ -101,13 +103,13 @@ def test_all_tables_of_a_comparison() -> None:
 
 
 def test_measurements_of_the_command_become_tables() -> None:
-    rows = [Row("training step", "images/s", [30.0], count, "fp32", 10**9).to_json() for count in (1, 8)]
+    rows = [Measurement("training step", "images/s", [30.0], count, "fp32", 10**9).to_json() for count in (1, 8)]
     results = [{"bench": "step", "rows": [each]} for each in rows]
     results.append({"bench": "step", "batch_size": 512, "rows": [], "error": "ended by signal 9"})
     lines = report.TABLES["bench-step"]({"results": results}).splitlines()
     assert lines[2] == "| training step | 1 | fp32 | 30.0 images/s | 0 % | 1.0 GB |  |"
     assert lines[4] == "|  | 512 |  | – |  |  | ended by signal 9 |"
-    results[0]["rows"].append(Row("matrix product", "FLOP/s", [2e12]).to_json())
+    results[0]["rows"].append(Measurement("matrix product", "FLOP/s", [2e12]).to_json())
     lines = report.TABLES["batches"]({"results": results}).splitlines()
     assert lines[2:4] == [f"| training step | {count} | fp32 | 30.0 images/s | 0 % | 1.0 GB |" for count in (1, 8)]
     assert lines[4] == "| step | 512 |  | – |  | ended by signal 9 |"

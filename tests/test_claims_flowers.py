@@ -11,7 +11,7 @@ from printed import table
 
 from alexnet.model.account import account
 from alexnet.model.variants import variant
-from alexnet.train.recipes import recipe
+from alexnet.training.recipes import recipe
 
 ROOT = Path(__file__).parents[1]
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())

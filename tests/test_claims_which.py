@@ -18,11 +18,12 @@ from torch import Tensor, nn
 import alexnet
 from alexnet.cli.main import cli
 from alexnet.model.account import account
+from alexnet.model.geometry import around
+from alexnet.model.lrn import Window, convert_norm, norm_window
 from alexnet.model.net import AlexNet
-from alexnet.model.ops import Window, around, convert_norm, norm_window
 from alexnet.model.spec import Conv, MaxPool, ResponseNorm
 from alexnet.model.variants import PAPER, VARIANTS
-from alexnet.train.recipes import RECIPES
+from alexnet.training.recipes import RECIPES
 
 TEXT = (Path(__file__).parents[1] / "docs" / "which-alexnet.md").read_text(encoding="utf-8")
 

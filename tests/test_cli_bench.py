@@ -9,7 +9,7 @@ from commanding import alexnet, refusal
 
 import alexnet.cli.bench as bench
 from alexnet.experiments.bench.table import BENCHES
-from alexnet.experiments.bench.timing import Row
+from alexnet.experiments.bench.timing import Measurement
 
 
 @pytest.fixture
@@ -18,10 +18,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     def fake(name: str) -> Any:
-        def measure(**settings: Any) -> list[Row]:
+        def measure(**settings: Any) -> list[Measurement]:
             calls.append({"name": name, **settings})
-            row = Row(f"{name} alone", "images/s", [99.0, 101.0, 100.0], settings["batch_size"], "fp32", 2 * 10**9)
-            return [row, Row("product", "FLOP/s", [3.2e11], facts={"share_of_ceiling": 0.613})]
+            row = Measurement(
+                f"{name} alone", "images/s", [99.0, 101.0, 100.0], settings["batch_size"], "fp32", 2 * 10**9
+            )
+            return [row, Measurement("product", "FLOP/s", [3.2e11], facts={"share_of_ceiling": 0.613})]
 
         return measure
 

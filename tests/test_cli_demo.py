@@ -8,9 +8,9 @@ from making import tiny_spec
 
 from alexnet.data.sources import shapes
 from alexnet.data.store import Store
-from alexnet.evaluate.linear import linear_error
+from alexnet.evaluation.linear import linear_error
 from alexnet.model.variants import VARIANTS
-from alexnet.train.recipes import RECIPES
+from alexnet.training.recipes import RECIPES
 from alexnet.weights.model_dir import load_model
 
 

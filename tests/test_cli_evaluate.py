@@ -8,7 +8,7 @@ from commanding import alexnet, photographs, refusal
 from making import CLASSES, Colours, tiny_model, tiny_store
 
 from alexnet.data.store import Store
-from alexnet.evaluate.evaluate import evaluate
+from alexnet.evaluation.evaluate import evaluate
 from alexnet.model.device import place
 from alexnet.weights.model_dir import load_model, save_model
 

@@ -12,7 +12,7 @@ from alexnet.cli.export import FORMATS
 from alexnet.data.store import Store
 from alexnet.weights.export import SUFFIXES
 from alexnet.weights.model_dir import load_model, save_model
-from alexnet.weights.onnx_graph import FORMS
+from alexnet.weights.onnx.graph import FORMS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

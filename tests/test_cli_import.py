@@ -14,7 +14,7 @@ from pictures import picture
 from PIL import Image
 
 from alexnet.cli.import_ import FORMATS
-from alexnet.weights.class_names import WHERE
+from alexnet.weights.foreign.class_names import WHERE
 from alexnet.weights.model_dir import load_model, read_description
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,7 +17,7 @@ def settle(environment, allocator):
     print(verb, allocator, "torch" in sys.modules)
     raise SystemExit
 
-options.prepare = settle
+options.set_up = settle
 for verb in [verb for verbs in VERBS.values() for verb in verbs]:
     command = cli.get_command(None, verb)
     if any(param.name == "allocator" for param in getattr(command, "params", ())):
@@ -38,7 +38,7 @@ def test_the_allocator_is_settled_before_torch_is_imported(monkeypatch: pytest.M
 
 def test_the_allocator_is_an_option_and_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
-    monkeypatch.setattr(options, "prepare", lambda environment, allocator: given.append(allocator))
+    monkeypatch.setattr(options, "set_up", lambda environment, allocator: given.append(allocator))
     for variable, words, expected in (
         ("system", (), "system"),
         ("keep", (), "keep"),

@@ -9,7 +9,7 @@ from making import tiny_model
 from PIL import Image
 
 from alexnet.data.store import Store
-from alexnet.evaluate.predict import predict
+from alexnet.evaluation.predict import predict
 from alexnet.model.device import place
 from alexnet.weights.model_dir import load_model, save_model
 

@@ -3,11 +3,11 @@ import pytest
 import alexnet.cli.progress as progress
 from alexnet.cli.progress import Meter
 from alexnet.cli.session import Session
-from alexnet.data.prepare import Progress
-from alexnet.train.events import EpochEnd, Saved, Started, Step, Warned
+from alexnet.data.prepare import PrepareProgress
+from alexnet.training.events import EpochEnd, Saved, Started, StepEnd, Warned
 
 STARTED = Started("runs/x", "paper", 57_000_000, 1000, 200, 16, 8, 3, 2, "cpu", "bf16", 2, "PyTorch twins", "kept")
-STEP = Step(4, 3, 8, 1.2345, 0.5, 0.01, 123.4, 0.02, 65.0)
+STEP = StepEnd(4, 3, 8, 1.2345, 0.5, 0.01, 123.4, 0.02, 65.0)
 END = EpochEnd(4, 0.01, 1.2, 0.5, 1.1, 0.25, 0.05, 123.0, 0.02, 14.2, True)
 
 
@@ -25,7 +25,7 @@ def test_elsewhere_than_on_a_terminal_a_line_comes_now_and_then(
     with Meter(Session()) as meter:
         for second in range(0, 65, 5):
             clock[0] = second
-            meter.preparing(Progress("read", 10 * second, 1000, 1))
+            meter.preparing(PrepareProgress("read", 10 * second, 1000, 1))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [

@@ -13,10 +13,10 @@ import alexnet.data.prepare as preparing
 from alexnet.cli.progress import Meter
 from alexnet.data.store import Store
 from alexnet.model.variants import VARIANTS
-from alexnet.train.events import Event, Step
-from alexnet.train.recipe import LayerRate, Recipe
-from alexnet.train.recipes import RECIPES, recipe
-from alexnet.train.train import Runtime, train
+from alexnet.training.events import Event, StepEnd
+from alexnet.training.recipe import LayerRate, Recipe
+from alexnet.training.recipes import RECIPES, recipe
+from alexnet.training.train import Runtime, train
 from alexnet.weights.model_dir import load_model, save_model
 
 
@@ -196,7 +196,7 @@ def test_a_signal_saves_and_the_run_can_be_resumed(
 
     def at_the_third_step(self: Meter, event: Event) -> None:
         told(self, event)
-        if isinstance(event, Step) and (event.epoch, event.step) == (1, 3):
+        if isinstance(event, StepEnd) and (event.epoch, event.step) == (1, 3):
             signal.raise_signal(number)
 
     with monkeypatch.context() as patch:

@@ -11,7 +11,7 @@ from serving import served
 
 from alexnet.data.download import Archive
 from alexnet.data.store import Store
-from alexnet.weights.cache import KNOWN, Known
+from alexnet.weights.foreign.cache import KNOWN, Known
 from alexnet.weights.model_dir import save_model
 
 CONTENT = b"weights of a network " * 1000

@@ -15,7 +15,7 @@ from alexnet.data.augment import (
     view_means,
 )
 from alexnet.data.preparation import DEFAULT, Preparation
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError
 
 

@@ -6,13 +6,13 @@ import torch
 from PIL import Image
 
 from alexnet.data.augment import Augmentation, centre_mean, epoch_order, fixed_views, random_views, view_means
-from alexnet.data.loader import Form, TrainingLoader, assemble, evaluation_batches, view_batch
+from alexnet.data.loader import InputLayout, TrainingLoader, assemble, evaluation_batches, view_batch
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
 from alexnet.data.resize import resize_with_pillow
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.store import Store
-from alexnet.kernels import fold_image
+from alexnet.kernels import space_to_depth
 
 
 class Noise:
@@ -149,10 +149,10 @@ def test_the_centre_of_the_mean_is_subtracted_wherever_the_view_lies(store: Stor
 
 def test_the_form_changes_the_layout_and_not_the_numbers(store: Store) -> None:
     plain = next(loader(store).epoch(0)).images  # (5, 3, 64, 64)
-    folded = next(loader(store, form=Form(fold=4, padding=3)).epoch(0)).images  # (5, 48, 17, 17)
+    folded = next(loader(store, layout=InputLayout(block=4, padding=3)).epoch(0)).images  # (5, 48, 17, 17)
     blocks = torch.nn.functional.pad(plain, (0, 4, 0, 4)).unflatten(3, (17, 4)).unflatten(2, (17, 4))
     assert torch.equal(folded, blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3))
-    assert torch.equal(next(loader(store, form=Form(torch.bfloat16)).epoch(0)).images, plain.bfloat16())
+    assert torch.equal(next(loader(store, layout=InputLayout(torch.bfloat16)).epoch(0)).images, plain.bfloat16())
 
 
 PREPARATIONS = [
@@ -195,8 +195,8 @@ def test_other_preparations_come_in_every_form_too(store: Store, preparation: Pr
     views = fixed_views(64, 256, 10)
     means = view_means(store.statistics, 64, views, preparation)
     plain = view_batch(photographs, views, means, preparation=preparation)
-    folded = view_batch(photographs, views, means, Form(torch.bfloat16, fold=4, padding=3), preparation)
-    assert torch.equal(folded, fold_image(plain, 4, 3).bfloat16())
+    folded = view_batch(photographs, views, means, InputLayout(torch.bfloat16, block=4, padding=3), preparation)
+    assert torch.equal(folded, space_to_depth(plain, 4, 3).bfloat16())
     for images in (plain, folded):
         assert images.is_contiguous(memory_format=torch.channels_last)
 
@@ -204,9 +204,9 @@ def test_other_preparations_come_in_every_form_too(store: Store, preparation: Pr
 def test_the_way_around_the_fast_path_gives_its_numbers(store: Store) -> None:
     photographs = [store.read(position) for position in range(3)]
     views, mean = fixed_views(64, 256, 10), centre_mean(store.statistics, 64)
-    for form in (Form(), Form(fold=4, padding=3), Form(torch.bfloat16, 4, 3)):
-        fast = view_batch(photographs, views, mean, form)
-        assert torch.equal(view_batch(photographs, views, np.stack([mean] * 10), form), fast)
+    for layout in (InputLayout(), InputLayout(block=4, padding=3), InputLayout(torch.bfloat16, 4, 3)):
+        fast = view_batch(photographs, views, mean, layout)
+        assert torch.equal(view_batch(photographs, views, np.stack([mean] * 10), layout), fast)
 
 
 def test_resized_crops_are_pillow_s_then_mirrored_and_recoloured(store: Store) -> None:

@@ -12,11 +12,11 @@ import pytest
 from fake_source import FakeSource, WithoutTorch
 
 from alexnet.data import prepare as module
-from alexnet.data.prepare import Plan, Progress, prepare, prepared
+from alexnet.data.prepare import PrepareProgress, StorePlan, prepare, prepared
 from alexnet.data.source import SPLITS
 from alexnet.data.sources.folder import Folder
 from alexnet.data.split import assign_splits
-from alexnet.data.stats import Sums
+from alexnet.data.statistics import Sums
 from alexnet.data.store import Store, partial
 from alexnet.data.unfinished import Unfinished
 from alexnet.errors import ConfigError, DataError
@@ -34,7 +34,7 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 def stop_at(stage: str, done: int):
-    def progress(event: Progress) -> None:
+    def progress(event: PrepareProgress) -> None:
         if event.stage == stage and event.done >= done:
             raise Stop
 
@@ -65,7 +65,7 @@ def test_three_workers_write_the_same_bytes_as_one(tmp_path, encoding):
 @pytest.mark.parametrize(("stage", "done"), [("read", 0), ("read", 32), ("read", 80), ("measure", 0), ("measure", 57)])
 def test_stopped_anywhere_and_resumed_it_writes_the_same_bytes(tmp_path, whole, stage, done):
     interrupt(SOURCE, tmp_path / "store", stage, done)
-    events: list[Progress] = []
+    events: list[PrepareProgress] = []
     store = prepare(SOURCE, tmp_path / "store", workers=1, progress=events.append)
     assert contents(store.path) == whole
     assert events[0].done == (80 if stage == "measure" else done)
@@ -92,9 +92,9 @@ def test_what_the_journal_does_not_vouch_for_is_made_again(tmp_path, whole, file
     damaged.write_bytes(damage(damaged.read_bytes()))
     resumed_at = []
     for _ in range(2):  # stopped again, before it is measured
-        events: list[Progress] = []
+        events: list[PrepareProgress] = []
 
-        def progress(event: Progress, events: list[Progress] = events) -> None:
+        def progress(event: PrepareProgress, events: list[PrepareProgress] = events) -> None:
             events.append(event)
             stop_at("measure", 0)(event)
 
@@ -152,7 +152,7 @@ def test_killed_in_the_middle_it_leaves_no_process_and_resumes_to_the_same_bytes
         time.sleep(0.01)
 
     assert not (tmp_path / "store").exists()
-    events: list[Progress] = []
+    events: list[PrepareProgress] = []
     assert contents(prepare(SOURCE, tmp_path / "store", workers=1, progress=events.append).path) == whole
     assert 32 <= events[0].done < 80
 
@@ -226,7 +226,7 @@ def test_auto_and_what_it_stands_for_make_the_same_store(tmp_path, whole):
 
 
 def test_the_plan_tells_apart_all_that_decides_the_content():
-    plan = Plan("fake", "made up", "jpeg", 90, {"test": 0.25}, 0)
+    plan = StorePlan("fake", "made up", "jpeg", 90, {"test": 0.25}, 0)
     others = [
         replace(plan, source="folder"),
         replace(plan, identity="other"),
@@ -265,7 +265,7 @@ def test_strict_makes_the_same_store_when_nothing_is_refused(tmp_path):
 
 def test_a_finished_store_is_returned_as_it_is(tmp_path, whole):
     prepare(SOURCE, tmp_path / "store", workers=1)
-    events: list[Progress] = []
+    events: list[PrepareProgress] = []
     store = prepare(SOURCE, tmp_path / "store", progress=events.append)
     assert events == []
     assert contents(store.path) == whole
@@ -292,7 +292,7 @@ def test_unfinished_work_with_other_options_is_an_error_until_it_is_deleted(tmp_
 
 
 def test_two_processes_do_not_work_on_one_store(tmp_path):
-    def second(_: Progress) -> None:
+    def second(_: PrepareProgress) -> None:
         with pytest.raises(DataError, match="Another process is preparing"):
             prepare(SOURCE, tmp_path / "store", workers=1)
         raise Stop

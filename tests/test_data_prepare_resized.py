@@ -10,7 +10,7 @@ from PIL import Image
 
 from alexnet.data.images import resized
 from alexnet.data.preparation import Preparation
-from alexnet.data.prepare import Plan, prepare, prepared
+from alexnet.data.prepare import StorePlan, prepare, prepared
 from alexnet.data.sources.folder import Folder
 from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.store import Store
@@ -19,7 +19,7 @@ from alexnet.errors import DataError
 
 def test_the_paper_s_rule_leaves_plan_and_manifest_as_they_were_without_another(tmp_path):
     facts = {"encoding": "jpeg", "identity": "made up", "quality": 90, "seed": 0, "shares": {}, "source": "fake"}
-    assert json.loads(Plan("fake", "made up", "jpeg", 90, {}, 0).content) == facts
+    assert json.loads(StorePlan("fake", "made up", "jpeg", 90, {}, 0).content) == facts
     manifest = prepare(FakeSource(8), tmp_path / "store", preparation=Preparation(), workers=1).manifest
     assert not {"resize", "interpolation", "resizing"} & set(manifest)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from printed import codes, long_numbers, table
 
-from alexnet.model.account import Account, Row, account
+from alexnet.model.account import Account, LayerAccount, account
 from alexnet.model.spec import Conv, Linear, MaxPool, Spec
 from alexnet.model.variants import VARIANTS, variant
 
@@ -109,7 +109,7 @@ def value_of(node: ast.expr) -> Any:
 
 def counted(found: Account, layer: str, field: str) -> int:
     (row,) = (row for row in found.rows if row.name == layer)
-    extra: dict[str, Callable[[Row], int]] = {
+    extra: dict[str, Callable[[LayerAccount], int]] = {
         "side": lambda row: row.output[-1],
         "inputs": lambda row: row.macs // row.neurons,
     }

@@ -1,7 +1,7 @@
 import pytest
 from making import tiny_spec
 
-from alexnet.data.loader import Form
+from alexnet.data.loader import InputLayout
 from alexnet.data.store import Store
 from alexnet.experiments.bench import loading
 from alexnet.experiments.bench.loading import bench_loader, load_all, loader_of
@@ -10,12 +10,12 @@ from alexnet.model.device import place
 
 
 def test_only_whole_batches_are_loaded(colours: Store) -> None:
-    assert load_all(loader_of(colours, 32, 16, Form(), workers=1)) == 32  # of 42 photographs
+    assert load_all(loader_of(colours, 32, 16, InputLayout(), workers=1)) == 32  # of 42 photographs
 
 
 def test_a_pass_ends_after_so_many_photographs(colours: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "PHOTOGRAPHS", 12)
-    assert load_all(loader_of(colours, 32, 4, Form(), workers=2)) == 12
+    assert load_all(loader_of(colours, 32, 4, InputLayout(), workers=2)) == 12
 
 
 def test_a_given_store_is_measured_with_one_thread_and_with_all(

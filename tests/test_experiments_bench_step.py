@@ -6,7 +6,7 @@ from making import tiny_spec
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet import kernels
-from alexnet.evaluate.evaluate import input_form
+from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench import step
 from alexnet.experiments.bench.step import BareStep, bench_step, products, random_images, training_flops
 from alexnet.experiments.bench.timing import Rounds
@@ -26,7 +26,7 @@ def small_matrices(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
 
 
 def test_flops_of_a_step_are_those_that_pytorch_counts() -> None:
-    # no fold, whose zeros PyTorch would count as well
+    # no block, whose zeros PyTorch would count as well
     unfolded = tiny_spec().mapped(lambda layer: replace(layer, stride=1) if isinstance(layer, Conv) else layer)
     bare = BareStep(unfolded, 3, FP32)
     with kernels.use_twin(), FlopCounterMode(display=False) as counter:
@@ -57,9 +57,9 @@ def test_noise_comes_in_the_form_of_the_loader() -> None:
     net = AlexNet(PAPER)
     for placement in (FP32, BF16):
         images = random_images(net, 2, placement)
-        form = input_form(net, placement)
+        layout = input_layout(net, placement)
         assert images.shape == (2, 48, 57, 57)
-        assert images.dtype is form.dtype
+        assert images.dtype is layout.dtype
         assert images.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -3,7 +3,7 @@ from itertools import count
 import pytest
 
 from alexnet.experiments.bench import timing
-from alexnet.experiments.bench.timing import Rounds, Row, in_turns, rate_of
+from alexnet.experiments.bench.timing import Measurement, Rounds, in_turns, rate_of
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_works_take_turns_after_a_warm_up() -> None:
 
 
 def test_a_row_tells_median_and_spread() -> None:
-    row = Row("step", "images/s", [12.0, 8.0, 10.0], 128, "fp32", 10**9, {"share": 0.5})
+    row = Measurement("step", "images/s", [12.0, 8.0, 10.0], 128, "fp32", 10**9, {"share": 0.5})
     assert row.median == 10.0
     assert row.spread == 0.4
     plain = row.to_json()

@@ -9,7 +9,7 @@ from alexnet.experiments.bench import training
 from alexnet.experiments.bench.timing import Rounds
 from alexnet.experiments.bench.training import LEAST, SKIPPED, Alternation, _Enough, bench_train
 from alexnet.model.device import place
-from alexnet.train.events import Event, Saved, Step
+from alexnet.training.events import Event, Saved, StepEnd
 
 BATCH = 10
 FP32 = place("cpu", "fp32")
@@ -38,7 +38,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def steps(clock: Clock, *, each: float, first: float, epochs: int, steps: int, waiting: float = 0.0) -> Iterator[Step]:
+def steps(
+    clock: Clock, *, each: float, first: float, epochs: int, steps: int, waiting: float = 0.0
+) -> Iterator[StepEnd]:
     """The events of a loop whose steps take `each` seconds, but the first ones of an epoch `first`."""
     for epoch in range(1, epochs + 1):
         seconds = 0.0
@@ -48,7 +50,7 @@ def steps(clock: Clock, *, each: float, first: float, epochs: int, steps: int, w
             seconds += took
             waited = waiting * max(0, step - SKIPPED) * each  # none in the first ones
             rate, share = step * BATCH / seconds, waited / seconds
-            yield Step(epoch, step, steps, 1.0, 0.5, 0.1, rate, share, 0.0)
+            yield StepEnd(epoch, step, steps, 1.0, 0.5, 0.1, rate, share, 0.0)
 
 
 def hear(listener: Alternation, events: Iterable[Event]) -> None:

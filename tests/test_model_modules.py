@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from alexnet.errors import ConfigError
-from alexnet.model.modules import BatchNormalisation, Pooling, SpatialResponseNorm, build, start
+from alexnet.model.modules import BatchNormalisation, Pooling, SpatialResponseNorm, build, initialise_layer
 from alexnet.model.spec import BatchNorm, Conv, Dropout, Linear, MaxPool, Padding, SpatialNorm
 
 
@@ -19,7 +19,7 @@ def randn(*shape: int) -> torch.Tensor:
 
 def convolution(layer: Conv, channels: int = 4) -> nn.Module:
     module = build(layer, (channels, 1, 1), 1)
-    start(module, layer, torch.Generator().manual_seed(0))
+    initialise_layer(module, layer, torch.Generator().manual_seed(0))
     return module
 
 
@@ -98,7 +98,7 @@ def test_batch_normalisation_is_pytorchs() -> None:
     for name, tensor in mine.state_dict().items():
         torch.testing.assert_close(tensor, theirs.state_dict()[name], msg=name)
     torch.testing.assert_close(mine.eval()(x), theirs.eval()(x))
-    start(mine, BatchNorm("bn1"))
+    initialise_layer(mine, BatchNorm("bn1"))
     for name, tensor in mine.state_dict().items():
         assert (tensor == (name in ("weight", "running_var"))).all(), name
 
@@ -117,9 +117,9 @@ WIDE = Linear("fc6", 400, std=0.02, bias=0.5)
     ],
 )
 def test_weights_start_from_the_distribution_named(kind: str, limit: float, std: float) -> None:
-    layer = replace(WIDE, start=kind)
+    layer = replace(WIDE, initialisation=kind)
     module = build(layer, (900,), 1)
-    start(module, layer, torch.Generator().manual_seed(0))
+    initialise_layer(module, layer, torch.Generator().manual_seed(0))
     weight, bias = module.weight.detach(), module.bias.detach()
     assert float(weight.abs().max()) <= limit
     assert float(weight.std()) == pytest.approx(std, rel=0.01)  # of 360,000 draws
@@ -134,13 +134,13 @@ def test_weights_start_from_the_distribution_named(kind: str, limit: float, std:
 def test_pytorchs_own_start_is_that_of_its_layers() -> None:
     torch.manual_seed(0)
     theirs = nn.Conv2d(8, 2000, 3)
-    mine = convolution(Conv("conv1", 2000, 3, start="pytorch"), 8)
+    mine = convolution(Conv("conv1", 2000, 3, initialisation="pytorch"), 8)
     for one, other in zip(mine.parameters(), theirs.parameters(), strict=True):
         one, other = one.detach(), other.detach()
         assert float(one.std()) == pytest.approx(float(other.std()), rel=0.05)
         assert float(one.abs().max()) == pytest.approx(float(other.abs().max()), rel=0.01)
 
 
-def test_an_unknown_start_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="Unknown start of fc6 'truncate'; did you mean 'truncated'"):
-        start(build(WIDE, (9,), 1), replace(WIDE, start="truncate"))
+def test_an_unknown_initialisation_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="Unknown initialisation of fc6 'truncate'; did you mean 'truncated'"):
+        initialise_layer(build(WIDE, (9,), 1), replace(WIDE, initialisation="truncate"))

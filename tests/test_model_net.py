@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from alexnet import kernels
 from alexnet.errors import ConfigError
-from alexnet.kernels import fold_image
+from alexnet.kernels import space_to_depth
 from alexnet.model.net import AlexNet, initialise
 from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
@@ -21,7 +21,7 @@ def small() -> AlexNet:
 
     def thin(layer):
         if isinstance(layer, Conv):
-            return replace(layer, maps=layer.maps // 12 - layer.maps // 12 % 2, std=0.1)
+            return replace(layer, channels=layer.channels // 12 - layer.channels // 12 % 2, std=0.1)
         if isinstance(layer, Linear) and layer.units:
             return replace(layer, units=32, std=0.1)
         return layer
@@ -88,9 +88,9 @@ def test_the_224_geometry_pads_three_zeros_at_right_and_bottom() -> None:
 def test_folded_images_give_the_same_stages(small: AlexNet, size: int) -> None:
     net = AlexNet(replace(small.spec, input_size=size)).eval()
     x = images(2, size)
-    fold, padding = net.folding
-    assert (fold, padding) == (4, 0 if size == 67 else 3)
-    folded = fold_image(x, fold, padding)
+    block, padding = net.space_to_depth_block
+    assert (block, padding) == (4, 0 if size == 67 else 3)
+    folded = space_to_depth(x, block, padding)
     assert folded.shape[1] == 48
     for name, tensor in net.stages(x, net.names).items():
         # the same sums in another order
@@ -103,7 +103,7 @@ def thinned(spec: Spec, size: int) -> AlexNet:
 
     def thin(layer):
         if isinstance(layer, Conv):
-            return replace(layer, maps=layer.maps // 8, std=0.05)
+            return replace(layer, channels=layer.channels // 8, std=0.05)
         return replace(layer, units=16) if isinstance(layer, Linear) and layer.units else layer
 
     spec = replace(spec.mapped(thin), input_size=size, classes=7)
@@ -139,12 +139,12 @@ def test_layers_that_the_kernels_know_run_as_one(name: str, monkeypatch: pytest.
 @pytest.mark.parametrize("size", [67, 68, 70])
 def test_folded_images_are_taken_where_no_zeros_come_first_and_the_last_window_is_whole(name: str, size: int) -> None:
     net = thinned(VARIANTS[name], size)
-    fold, padding = net.folding
+    block, padding = net.space_to_depth_block
     conv1 = net.spec.layer("conv1")
     whole = conv1.padding == "ceil" or (conv1.padding == 0 and size == 67)
-    assert fold == (4 if whole else 1)
+    assert block == (4 if whole else 1)
     x = images(2, size)
-    torch.testing.assert_close(net(fold_image(x, fold, padding)), net(x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(net(space_to_depth(x, block, padding)), net(x), rtol=1e-4, atol=1e-5)
 
 
 def test_the_whole_and_its_stages_give_the_same_logits(small: AlexNet) -> None:

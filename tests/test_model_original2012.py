@@ -14,9 +14,9 @@ from alexnet.model.account import account
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Dropout, Layer, Linear, ResponseNorm, SpatialNorm, Spec
 from alexnet.model.variants import ORIGINAL2012, PAPER
-from alexnet.train.optimiser import MomentumSGD
-from alexnet.train.recipes import recipe
-from alexnet.train.schedule import base_rate, layer_rate
+from alexnet.training.optimiser import MomentumSGD
+from alexnet.training.recipes import recipe
+from alexnet.training.schedule import base_rate, layer_rate
 
 MAPS = {"conv1": 12, "conv2": 16, "conv3": 12, "conv4": 12, "conv5": 8}
 
@@ -27,7 +27,7 @@ def shrunk(spec: Spec) -> Spec:
     def thin(layer: Layer) -> Layer:
         match layer:
             case Conv(name=name):
-                return replace(layer, maps=MAPS[name], std=0.02 if name == "conv1" else 0.1)
+                return replace(layer, channels=MAPS[name], std=0.02 if name == "conv1" else 0.1)
             case Linear(units=units):
                 return replace(layer, units=units and 16, std=0.2)
         return layer

@@ -82,3 +82,13 @@ def test_json_of_another_make_is_refused_by_name(damage, sentence: str) -> None:
     damage(plain)
     with pytest.raises(ConfigError, match=sentence):
         Spec.from_json(plain)
+
+
+def test_fields_of_layers_in_files_written_before_they_were_renamed_are_read() -> None:
+    plain = variant("tflearn").to_json()
+    for layer in plain["layers"]:
+        if layer["kind"] == "conv":
+            layer["maps"] = layer.pop("channels")
+        if layer["kind"] in ("conv", "fc"):
+            layer["start"] = layer.pop("initialisation")
+    assert Spec.from_json(plain) == variant("tflearn")

@@ -49,7 +49,7 @@ def thinned(spec: Spec, size: int) -> Spec:
 
     def thin(layer: Layer) -> Layer:
         if isinstance(layer, Conv):
-            return replace(layer, maps=layer.maps // 8)
+            return replace(layer, channels=layer.channels // 8)
         return replace(layer, units=16) if isinstance(layer, Linear) and layer.units else layer
 
     return replace(spec.mapped(thin), input_size=size, classes=5)
@@ -137,7 +137,7 @@ def test_owt_computes_what_torchvision_publishes() -> None:
     """Its documented module written out: padding 2, floor, dropout where it has it; least input 63 pixels."""
     spec = thinned(OWT, 95)
     net = AlexNet(spec, generator=torch.Generator().manual_seed(0)).eval()
-    c1, c2, c3, c4, c5 = (layer.maps for layer in spec.layers if isinstance(layer, Conv))
+    c1, c2, c3, c4, c5 = (layer.channels for layer in spec.layers if isinstance(layer, Conv))
     features = nn.Sequential(
         *(nn.Conv2d(3, c1, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(c1, c2, 5, 1, 2), nn.ReLU()),
         *(nn.MaxPool2d(3, 2), nn.Conv2d(c2, c3, 3, 1, 1), nn.ReLU(), nn.Conv2d(c3, c4, 3, 1, 1), nn.ReLU()),
@@ -174,7 +174,7 @@ def test_one_column_half_is_half_of_the_paper_network_up_to_conv4() -> None:
     for name in ("conv1", "conv2", "conv3", "conv4"):
         mine, papers = variant("one_column_half").layer(name), PAPER.layer(name)
         assert isinstance(mine, Conv) and isinstance(papers, Conv)
-        assert (2 * mine.maps, mine.groups) == (papers.maps, 1)
+        assert (2 * mine.channels, mine.groups) == (papers.channels, 1)
 
 
 def test_response_normalisation_is_each_sources_own() -> None:
@@ -212,7 +212,7 @@ def test_response_normalisation_is_each_sources_own() -> None:
 )
 def test_weights_start_as_each_source_says(name: str, stds: list[float], biases: list[float]) -> None:
     layers = [variant(name).layer(each) for each in WEIGHTED]
-    assert [(layer.start, layer.std, layer.bias) for layer in layers] == [
+    assert [(layer.initialisation, layer.std, layer.bias) for layer in layers] == [
         ("normal", *each) for each in zip(stds, biases, strict=True)
     ]
 

@@ -7,19 +7,19 @@ import pytest
 
 from alexnet import process
 from alexnet.errors import ConfigError
-from alexnet.process import SPINS, cores, describe_memory, describe_waiting, prepare, thread_count
+from alexnet.process import SPINS, cores, describe_memory, describe_waiting, set_up, thread_count
 
 GLIBC = pytest.mark.skipif(process._glibc() is None, reason="this C library has no mallopt")
 CHILD = """
 import os, sys
-from alexnet.process import describe_memory, describe_waiting, prepare
+from alexnet.process import describe_memory, describe_waiting, set_up
 for word in sys.argv[1:]:
     if "=" in word:
         os.environ.update([word.split("=")])
     elif word == "torch":
         sys.modules["torch"] = None  # as if it had been imported
     else:
-        prepare(os.environ, word)
+        set_up(os.environ, word)
 print(describe_memory())
 print(describe_waiting())
 import resource
@@ -82,13 +82,13 @@ def test_after_torch_only_the_heap_is_set_up() -> None:
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"OMP_WAIT_POLICY": "passive", "MALLOC_TRIM_THRESHOLD_": "1000"}
     environment = dict(given)
-    prepare(environment)
+    set_up(environment)
     assert environment == given
     assert describe_memory() == "the C library's own way, as MALLOC_TRIM_THRESHOLD_ has it"
     assert describe_waiting() == "OMP_WAIT_POLICY=passive"
 
     environment = {"GOMP_SPINCOUNT": "5", "THP_MEM_ALLOC_ENABLE": "0"}
-    prepare(environment)
+    set_up(environment)
     assert environment == {"GOMP_SPINCOUNT": "5", "THP_MEM_ALLOC_ENABLE": "0"}
     assert describe_memory() == "kept for reuse, in small pages"
 
@@ -105,7 +105,7 @@ def test_huge_pages_are_told_as_the_kernel_offers_them(
         (tmp_path / "enabled").write_text(offered)
     monkeypatch.setattr(process, "_HUGE_PAGES", tmp_path / "enabled")
     environment: dict[str, str] = {}
-    prepare(environment)
+    set_up(environment)
     assert environment["THP_MEM_ALLOC_ENABLE"] == "1"
     assert describe_memory() == f"kept for reuse, in {told} pages"
 
@@ -114,14 +114,14 @@ def test_huge_pages_are_told_as_the_kernel_offers_them(
 def test_another_c_library_is_said_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_glibc", lambda: None)
     environment: dict[str, str] = {}
-    prepare(environment)
+    set_up(environment)
     assert "THP_MEM_ALLOC_ENABLE" not in environment
     assert describe_memory() == "the C library's own way: only glibc has another"
 
 
 def test_an_unknown_allocator_is_refused() -> None:
     with pytest.raises(ConfigError, match="keep"):
-        prepare({}, "kept")
+        set_up({}, "kept")
 
 
 def test_a_refusal_of_glibc_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_a_refusal_of_glibc_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             return 0
 
     monkeypatch.setattr(process, "_glibc", Refusing)
-    prepare({})
+    set_up({})
     assert describe_memory() == "the C library's own way: glibc refused another"
 
 

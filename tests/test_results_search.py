@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.train.recipes import recipe
+from alexnet.training.recipes import recipe
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "results" / "search.py"

@@ -78,7 +78,7 @@ def test_the_python_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Monkey
 
     import alexnet as package
     from alexnet.data.sources.shapes import Shapes
-    from alexnet.train.recipes import recipe
+    from alexnet.training.recipes import recipe
 
     block = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert block

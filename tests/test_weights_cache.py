@@ -9,7 +9,7 @@ from serving import served
 from alexnet.data.download import Archive
 from alexnet.errors import AlexNetError, ConfigError, DataError, WeightsError
 from alexnet.model.variants import VARIANTS
-from alexnet.weights.cache import KNOWN, Known, add_weights, kept_weights, remove_weights
+from alexnet.weights.foreign.cache import KNOWN, Known, add_weights, kept_weights, remove_weights
 
 CONTENT = b"weights of a network " * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

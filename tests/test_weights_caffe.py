@@ -29,7 +29,7 @@ from alexnet.data.preparation import Preparation
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.spec import Dropout, Spec
 from alexnet.model.variants import variant
-from alexnet.weights.caffe import MEAN_PIXEL, MODELS, import_caffe, read_mean
+from alexnet.weights.caffe.importing import MEAN_PIXEL, MODELS, import_caffe, read_mean
 from alexnet.weights.files import sha256
 
 pytestmark = pytest.mark.usefixtures("one_thread", "one_opencv_thread")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from alexnet.errors import WeightsError
 from alexnet.model.spec import Conv, Linear, Spec
-from alexnet.weights.caffemodel import CaffeNet, read_blob, read_caffemodel
-from alexnet.weights.wire import Message
+from alexnet.weights.caffe.caffemodel import CaffeNet, read_blob, read_caffemodel
+from alexnet.weights.caffe.wire import Message
 
 SPEC = small("bvlc_alexnet")
 WEIGHTS = random_weights(SPEC)

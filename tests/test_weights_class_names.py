@@ -7,7 +7,7 @@ from making import tiny_model
 from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.errors import WeightsError
-from alexnet.weights.class_names import read_classes, unnamed_classes
+from alexnet.weights.foreign.class_names import read_classes, unnamed_classes
 from alexnet.weights.model_dir import save_model
 
 SYNSETS = "n01440764 tench, Tinca tinca\nn02012849 crane\nn03126707 crane\n"

@@ -20,8 +20,8 @@ from alexnet.weights import agreement
 from alexnet.weights.description import from_texts
 from alexnet.weights.export import SUFFIXES, export, torchvision_state
 from alexnet.weights.model_dir import Model
-from alexnet.weights.onnx_graph import Form
-from alexnet.weights.torchvision import NAMES, import_torchvision
+from alexnet.weights.onnx.graph import GraphOptions
+from alexnet.weights.pytorch.torchvision import NAMES, import_torchvision
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -154,6 +154,6 @@ def test_an_unknown_format_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_onnx_is_one_of_the_formats(tmp_path: Path) -> None:
-    found = export(model_of(lively(small("paper"))), tmp_path / "net.onnx", "onnx", Form("views"))
+    found = export(model_of(lively(small("paper"))), tmp_path / "net.onnx", "onnx", GraphOptions("views"))
     assert found and found.inputs == 5
     assert (tmp_path / "net.onnx").stat().st_size > 100_000

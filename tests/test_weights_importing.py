@@ -7,12 +7,12 @@ from making import tiny_spec
 from torch import Tensor
 
 from alexnet.data.preparation import Preparation
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv
 from alexnet.weights.files import sha256
-from alexnet.weights.importing import Foreign, check_file, make_model
+from alexnet.weights.foreign.importing import Foreign, check_file, make_model
 from alexnet.weights.model_dir import Model
 
 STATISTICS = InputStatistics.of_mean((1.0, 2.0, 3.0))
@@ -55,7 +55,7 @@ def test_a_model_holds_the_weights_and_says_where_they_came_from(tmp_path: Path)
 
 def test_other_widths_and_numbers_of_classes_are_kept(tmp_path: Path) -> None:
     def wider(layer):  # type: ignore[no-untyped-def]
-        return replace(layer, maps=10) if isinstance(layer, Conv) else layer
+        return replace(layer, channels=10) if isinstance(layer, Conv) else layer
 
     spec = replace(tiny_spec().mapped(wider), classes=3)
     tensors = {name.replace(".", "_"): tensor for name, tensor in AlexNet(spec).state_dict().items()}

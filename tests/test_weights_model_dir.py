@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, WeightsError
 from alexnet.model.net import AlexNet

@@ -9,8 +9,8 @@ from caffe_files import Weights, caffemodel, random_weights, small
 from numpy.typing import NDArray
 
 from alexnet.errors import ConfigError, WeightsError
-from alexnet.weights.caffe import import_caffe
-from alexnet.weights.npy import import_npy
+from alexnet.weights.caffe.importing import import_caffe
+from alexnet.weights.caffe.npy import import_npy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,11 +10,11 @@ from onnx_making import lively, model_of, narrow
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.variants import variant
 from alexnet.version import VERSION
-from alexnet.weights import onnx_export
 from alexnet.weights.description import from_texts
 from alexnet.weights.model_dir import Model
-from alexnet.weights.onnx_export import export_onnx
-from alexnet.weights.onnx_graph import Form, build_graph
+from alexnet.weights.onnx import export as onnx_export
+from alexnet.weights.onnx.export import export_onnx
+from alexnet.weights.onnx.graph import GraphOptions, build_graph
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,7 +30,7 @@ def test_a_file_is_written_that_answers_as_the_network(
     model: Model, tmp_path: Path, taken: str, decompose: bool
 ) -> None:
     path = tmp_path / "net.onnx"
-    found = export_onnx(model, path, Form(taken, decompose))
+    found = export_onnx(model, path, GraphOptions(taken, decompose))
     assert found.inputs == 5
     assert 0 < found.difference <= 1e-5 * found.largest  # sums in another order
     content = onnx.load(path)
@@ -40,7 +40,7 @@ def test_a_file_is_written_that_answers_as_the_network(
 
 
 def test_the_file_says_what_it_is(model: Model, tmp_path: Path) -> None:
-    export_onnx(model, tmp_path / "net.onnx", Form())
+    export_onnx(model, tmp_path / "net.onnx", GraphOptions())
     content = onnx.load(tmp_path / "net.onnx")
     texts = {entry.key: entry.value for entry in content.metadata_props}
     assert json.loads(texts["classes"]) == [f"Class №{i}" for i in range(10)]
@@ -61,7 +61,7 @@ def test_a_file_that_answers_otherwise_is_not_left(
     path.write_text("what was there")
     monkeypatch.setattr(onnx_export, "build_graph", misunderstood)
     with pytest.raises(WeightsError, match="ONNX Runtime does not answer as the network does"):
-        export_onnx(model, path, Form())
+        export_onnx(model, path, GraphOptions())
     assert path.read_text() == "what was there"
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.onnx"]
 
@@ -71,10 +71,10 @@ def test_what_an_onnx_file_cannot_hold_is_refused_first(
 ) -> None:
     monkeypatch.setattr(onnx_export, "LARGEST", 1000)
     with pytest.raises(ConfigError, match=r"holds 2 GB at most, and this network has 0\.0 GB"):
-        export_onnx(model, tmp_path / "net.onnx", Form())
+        export_onnx(model, tmp_path / "net.onnx", GraphOptions())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_told(model: Model, tmp_path: Path) -> None:
     with pytest.raises(AlexNetError, match=r"Cannot write .*net\.onnx: No such file or directory"):
-        export_onnx(model, tmp_path / "none" / "net.onnx", Form())
+        export_onnx(model, tmp_path / "none" / "net.onnx", GraphOptions())

@@ -19,12 +19,12 @@ from alexnet.model.account import account
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Dropout, Linear, ResponseNorm, Spec
 from alexnet.model.variants import VARIANTS, variant
-from alexnet.weights.onnx_export import build_model
-from alexnet.weights.onnx_graph import IR_VERSION, OPSET, Form
+from alexnet.weights.onnx.export import build_model
+from alexnet.weights.onnx.graph import IR_VERSION, OPSET, GraphOptions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-NATIVE, ELEMENTARY = Form("views"), Form("views", decompose_lrn=True)
+NATIVE, ELEMENTARY = GraphOptions("views"), GraphOptions("views", decompose_lrn=True)
 # Of a stage's largest number: sums of up to 2,304 fp32 products in two orders, one after the other in eight layers.
 ROUNDING = 1e-5
 
@@ -33,9 +33,9 @@ def operators(content: Any) -> list[str]:
     return [node.op_type for node in content.graph.node]
 
 
-def check_stages(net: AlexNet, form: Form) -> Any:
+def check_stages(net: AlexNet, options: GraphOptions) -> Any:
     """Every layer's output in ONNX Runtime against PyTorch's; the ONNX model."""
-    content = build_model(model_of(net), form)
+    content = build_model(model_of(net), options)
     onnx.checker.check_model(content, full_check=True)
     views = some_views(net.spec, 2, torch.Generator().manual_seed(1))
     names = [layer.name for layer in net.spec.layers if not (isinstance(layer, Dropout) and layer.inverted)]
@@ -49,13 +49,13 @@ def check_stages(net: AlexNet, form: Form) -> Any:
     return content
 
 
-@pytest.mark.parametrize("form", [NATIVE, ELEMENTARY], ids=["native", "elementary"])
+@pytest.mark.parametrize("options", [NATIVE, ELEMENTARY], ids=["native", "elementary"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_stage_of_every_variant_is_pytorchs(name: str, form: Form) -> None:
+def test_every_stage_of_every_variant_is_pytorchs(name: str, options: GraphOptions) -> None:
     spec = narrow(variant(name))
     norms = [layer for layer in spec.layers if isinstance(layer, ResponseNorm)]
-    content = check_stages(lively(spec), form)
-    expected = 0 if form.decompose_lrn else sum(norm.towers for norm in norms)
+    content = check_stages(lively(spec), options)
+    expected = 0 if options.decompose_lrn else sum(norm.towers for norm in norms)
     assert operators(content).count("LRN") == expected
     assert "Dropout" not in operators(content)
 
@@ -167,7 +167,7 @@ def test_opencv_reads_the_file_and_agrees() -> None:
 def test_photographs_are_prepared_inside_as_outside(preparation: Preparation) -> None:
     spec = replace(narrow(variant("bvlc_alexnet")), input_size=115)  # an odd border: 70 pixels before, 71 behind
     model = model_of(lively(spec), preparation=preparation)
-    content = build_model(model, Form("images"))
+    content = build_model(model, GraphOptions("images"))
     onnx.checker.check_model(content, full_check=True)
     photographs = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), dtype=np.uint8)
     expected = view_batch(
@@ -182,7 +182,7 @@ def test_photographs_are_prepared_inside_as_outside(preparation: Preparation) ->
 
 def test_the_graph_says_what_goes_through_it() -> None:
     spec = narrow(variant("paper"))
-    content = build_model(model_of(lively(spec)), Form("images"))
+    content = build_model(model_of(lively(spec)), GraphOptions("images"))
     shapes = {
         value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
         for value in (*content.graph.input, *content.graph.output, *content.graph.value_info)
@@ -201,6 +201,6 @@ def test_the_graph_says_what_goes_through_it() -> None:
 def test_what_a_network_cannot_take_is_refused() -> None:
     grey = model_of(AlexNet(replace(narrow(variant("paper", channels=1)), input_size=99)))
     with pytest.raises(ConfigError, match="takes 1 channels, so its file cannot take photographs"):
-        build_model(grey, Form("images"))
+        build_model(grey, GraphOptions("images"))
     with pytest.raises(ConfigError, match="Unknown input of an ONNX file 'image'; did you mean 'images'"):
-        build_model(grey, Form("image"))
+        build_model(grey, GraphOptions("image"))

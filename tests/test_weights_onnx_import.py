@@ -19,12 +19,12 @@ from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.account import account
 from alexnet.model.spec import Dropout
 from alexnet.model.variants import VARIANTS, variant
-from alexnet.weights.caffe import MEAN_PIXEL
+from alexnet.weights.caffe.importing import MEAN_PIXEL
 from alexnet.weights.description import MODEL
 from alexnet.weights.model_dir import load_model, save_model
-from alexnet.weights.onnx_export import build_model
-from alexnet.weights.onnx_graph import Form
-from alexnet.weights.onnx_import import import_onnx
+from alexnet.weights.onnx.export import build_model
+from alexnet.weights.onnx.graph import GraphOptions
+from alexnet.weights.onnx.importing import import_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,7 +121,7 @@ def test_caffes_own_geometry_is_the_variant_itself(tmp_path: Path) -> None:
 
 def test_caffenet_is_told_from_it_by_its_order(tmp_path: Path) -> None:
     model = model_of(lively(narrow(variant("caffenet"))))
-    content = build_model(model, Form("views"))
+    content = build_model(model, GraphOptions("views"))
     del content.metadata_props[:], content.graph.output[0]  # as another program would write it
     found = import_onnx(saved(content, tmp_path), keep_bgr=True)
     assert found.net.spec == model.net.spec
@@ -146,7 +146,7 @@ def test_later_opsets_are_read_alike(opset: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_was_exported_comes_back(name: str, taken: str, tmp_path: Path) -> None:
     model = model_of(lively(narrow(variant(name))), preparation=Preparation(std=(58.4, 57.1, 57.4)))
-    form = Form(taken, decompose_lrn=taken == "views")
+    form = GraphOptions(taken, decompose_lrn=taken == "views")
     found = import_onnx(saved(build_model(model, form), tmp_path))
     assert found.net.spec == model.net.spec
     assert not found.net.training
@@ -174,14 +174,14 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_graph_changed_after_the_export_is_refused(change: str, tmp_path: Path) -> None:
-    content = build_model(model_of(lively(narrow(variant("paper")))), Form("images"))
+    content = build_model(model_of(lively(narrow(variant("paper")))), GraphOptions("images"))
     CHANGES[change](content.graph)
     with pytest.raises(WeightsError, match=r"net\.onnx was changed after `alexnet export` wrote it"):
         import_onnx(saved(content, tmp_path))
 
 
 def test_parameters_are_held_against_the_network_named(tmp_path: Path) -> None:
-    content = build_model(model_of(lively(narrow(variant("owt")))), Form("views"))
+    content = build_model(model_of(lively(narrow(variant("owt")))), GraphOptions("views"))
     parameters = content.graph.initializer
     kept = parameters.pop()
     with pytest.raises(WeightsError, match=rf"missing: {kept.name}"):
@@ -200,7 +200,7 @@ def test_parameters_are_held_against_the_network_named(tmp_path: Path) -> None:
 
 
 def test_numbers_of_which_no_network_can_be_made_are_told(tmp_path: Path) -> None:
-    content = build_model(model_of(lively(narrow(variant("owt")))), Form("views"))
+    content = build_model(model_of(lively(narrow(variant("owt")))), GraphOptions("views"))
     entry = next(each for each in content.metadata_props if each.key == MODEL)
     for field, value in (("stride", 0), ("kernel", "a"), ("groups", 5)):
         plain = json.loads(entry.value)
@@ -213,6 +213,6 @@ def test_numbers_of_which_no_network_can_be_made_are_told(tmp_path: Path) -> Non
 
 
 def test_what_a_file_brings_along_is_not_asked_for_twice(tmp_path: Path) -> None:
-    path = saved(build_model(model_of(lively(narrow(variant("owt")))), Form("views")), tmp_path)
+    path = saved(build_model(model_of(lively(narrow(variant("owt")))), GraphOptions("views")), tmp_path)
     with pytest.raises(ConfigError, match="brings its classes, mean and order of colours along"):
         import_onnx(path, keep_bgr=True)

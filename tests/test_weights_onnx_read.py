@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from onnx_making import zoo_model
 
 from alexnet.errors import WeightsError
-from alexnet.weights.onnx_import import import_onnx
+from alexnet.weights.onnx.importing import import_onnx
 
 
 def refusal(content: Any, folder: Path) -> str:

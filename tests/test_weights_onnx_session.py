@@ -10,10 +10,10 @@ from onnx_making import lively, model_of, narrow, some_views, zoo_model
 
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.variants import variant
-from alexnet.weights import onnx_extra
-from alexnet.weights.onnx_export import build_model
-from alexnet.weights.onnx_graph import Form
-from alexnet.weights.onnx_session import OnnxModel
+from alexnet.weights.onnx import extra as onnx_extra
+from alexnet.weights.onnx.export import build_model
+from alexnet.weights.onnx.graph import GraphOptions
+from alexnet.weights.onnx.session import OnnxModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "small.onnx"
-    onnx.save(build_model(model_of(lively(narrow(variant("owt")))), Form("views")), path)
+    onnx.save(build_model(model_of(lively(narrow(variant("owt")))), GraphOptions("views")), path)
     return path
 
 
@@ -60,6 +60,6 @@ def test_a_package_that_is_missing_is_named_with_what_to_install(name: str, monk
 
 
 def test_nothing_imports_the_packages_before_they_are_needed() -> None:
-    code = "import sys, alexnet.weights.export, alexnet.weights.onnx_import, alexnet.evaluate.predict_onnx as _\n"
+    code = "import sys, alexnet.weights.export, alexnet.weights.onnx.importing, alexnet.evaluation.predict_onnx as _\n"
     code += "assert not {'onnx', 'onnxruntime'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

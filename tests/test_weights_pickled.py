@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from alexnet.errors import WeightsError
-from alexnet.weights.pickled import read_pickled
+from alexnet.weights.caffe.pickled import read_pickled
 
 LAYERS = {
     "conv1": [np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2), np.ones(2, np.float32)],

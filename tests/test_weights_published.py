@@ -2,7 +2,7 @@ import pytest
 
 from alexnet.data.preparation import Preparation
 from alexnet.model.variants import VARIANTS
-from alexnet.weights.published import PUBLISHED
+from alexnet.weights.foreign.published import PUBLISHED
 
 
 def test_every_variant_has_its_row() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from alexnet.data.store import Store
-from alexnet.weights.statistics import from_tensors, to_tensors
+from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 
 def test_statistics_come_back_bit_for_bit(colours: Store) -> None:

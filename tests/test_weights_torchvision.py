@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from alexnet.data.preparation import Preparation
 from alexnet.errors import WeightsError
-from alexnet.evaluate.evaluate import mean_probabilities
+from alexnet.evaluation.evaluate import mean_probabilities
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Linear
 from alexnet.model.variants import variant
-from alexnet.weights.torchvision import NAMES, import_torchvision
+from alexnet.weights.pytorch.torchvision import NAMES, import_torchvision
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -117,7 +117,7 @@ def test_weights_are_kept_bit_for_bit(save: Callable[..., Path]) -> None:
     def widths(layer):  # type: ignore[no-untyped-def]
         few = dict(zip(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), FEW, strict=False))
         if isinstance(layer, Conv):
-            return replace(layer, maps=few[layer.name])
+            return replace(layer, channels=few[layer.name])
         return replace(layer, units=few[layer.name]) if isinstance(layer, Linear) and layer.units else layer
 
     assert model.net.spec == variant("owt", classes=5).mapped(widths)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alexnet.errors import WeightsError
-from alexnet.weights.wire import MAX_FIELDS, MAX_TEXT, Message
+from alexnet.weights.caffe.wire import MAX_FIELDS, MAX_TEXT, Message
 
 
 def read(content: bytes) -> Message:

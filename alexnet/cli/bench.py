@@ -21,7 +21,7 @@ BATCH_SIZES = {"step": 128, "train": 128, "loader": 128, "prepare": None, "predi
 TITLES = {
     "step": "the training step on noise: forward, loss, backward, update; matrix products beside it",
     "train": "the loop of `alexnet train` from a store, in turns with the bare step",
-    "loader": "training batches from a store: crop, mirror, colour noise, mean and fold",
+    "loader": "training batches from a store: crop, mirror, colour noise, mean and space to depth",
     "prepare": "photographs of 500 × 375 pixels into a store",
     "predict": "answers: in batches, for one photograph, from a cold start",
     "lrn": "response normalisation behind the first layer, alone and fused",

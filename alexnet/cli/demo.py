@@ -15,7 +15,7 @@ from alexnet.cli.terminal import duration, percent, print_table
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
-    from alexnet.evaluate.predict import Prediction
+    from alexnet.evaluation.predict import Prediction
 
 PICTURES = 5
 SPLIT = "test"
@@ -37,11 +37,11 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
     from alexnet.cli.train import run_training
     from alexnet.data.prepare import prepare
     from alexnet.data.sources.table import open_source
-    from alexnet.evaluate.linear import linear_error
-    from alexnet.evaluate.predict import predict
+    from alexnet.evaluation.linear import linear_error
+    from alexnet.evaluation.predict import predict
     from alexnet.model.variants import variant
-    from alexnet.train.recipes import recipe
-    from alexnet.train.train import Runtime
+    from alexnet.training.recipes import recipe
+    from alexnet.training.train import Runtime
     from alexnet.weights.files import write_text
     from alexnet.weights.model_dir import load_model
 

@@ -80,10 +80,10 @@ def _compute() -> dict[str, Any]:
 
     from alexnet import kernels
     from alexnet.data import resize
+    from alexnet.hardware import processor
     from alexnet.model.device import place
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant
-    from alexnet.train.run import processor
 
     AlexNet(variant("paper", classes=2, input_size=67))(torch.zeros(1, 3, 67, 67))
     automatic = place()

@@ -15,7 +15,7 @@ from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
-    from alexnet.evaluate.metrics import Tally
+    from alexnet.evaluation.metrics import Tally
     from alexnet.model.device import Placement
     from alexnet.weights.model_dir import Model
 
@@ -83,7 +83,7 @@ def measure(
 ) -> "Tally":
     """The models' counts on a split, progress shown."""
     from alexnet.cli.progress import Meter
-    from alexnet.evaluate.evaluate import evaluate, other_pixels
+    from alexnet.evaluation.evaluate import evaluate, other_pixels
 
     with Meter(session) as meter:
         if sentence := other_pixels(models, store):

@@ -45,20 +45,20 @@ def export(session: Session, model: Path, kind: str, out: Path | None, taken: st
     from alexnet.weights.export import SUFFIXES
     from alexnet.weights.export import export as write
     from alexnet.weights.model_dir import load_model
-    from alexnet.weights.onnx_graph import FORMS, PROBABILITIES, Form
+    from alexnet.weights.onnx.graph import FORMS, PROBABILITIES, GraphOptions
 
     if kind not in FORMATS:
         raise unknown("format", kind, FORMATS)
     if kind != "onnx" and (taken or decompose_lrn):
         raise ConfigError(f"--{'input' if taken else 'decompose-lrn'} has no meaning for {kind}; leave it out.")
     loaded = load_model(find_model(session, model))
-    spec, form = loaded.net.spec, Form(taken or "images", decompose_lrn)
+    spec, options = loaded.net.spec, GraphOptions(taken or "images", decompose_lrn)
     path = out or Path(spec.name + SUFFIXES[kind])
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise ConfigError(f"{path} cannot be written: give a file, in a folder that is there.")
-    agreement = write(loaded, path, kind, form)
+    agreement = write(loaded, path, kind, options)
     click.echo(f"File      {path}, {size(path.stat().st_size)}")
-    prepared = kind == "onnx" and form.input == "images"
+    prepared = kind == "onnx" and options.input == "images"
     if kind != "safetensors":
         views = f"float32 ({', '.join(map(str, ('N', spec.channels, spec.input_size, spec.input_size)))})"
         click.echo(f"Takes     {FORMS['images'] if prepared else views}")

@@ -27,11 +27,11 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "torchvision": Format("torchvision", (), "a .pth or .safetensors file of torchvision's alexnet"),
-    "caffe": Format("caffe", ("mean", "keep_bgr", "model"), "a .caffemodel of bvlc_alexnet or caffenet"),
-    "npy": Format("npy", ("mean", "keep_bgr", "fc_rows"), "bvlc_alexnet.npy, as caffe-tensorflow converts"),
+    "torchvision": Format("pytorch.torchvision", (), "a .pth or .safetensors file of torchvision's alexnet"),
+    "caffe": Format("caffe.importing", ("mean", "keep_bgr", "model"), "a .caffemodel of bvlc_alexnet or caffenet"),
+    "npy": Format("caffe.npy", ("mean", "keep_bgr", "fc_rows"), "bvlc_alexnet.npy, as caffe-tensorflow converts"),
     "onnx": Format(
-        "onnx_import", ("mean", "keep_bgr"), "bvlc_alexnet or caffenet of the ONNX zoo; what alexnet export wrote"
+        "onnx.importing", ("mean", "keep_bgr"), "bvlc_alexnet or caffenet of the ONNX zoo; what alexnet export wrote"
     ),
 }
 
@@ -70,8 +70,8 @@ def import_(
     The files of weights do not name their classes; --classes says where their names are, in the order of the network's
     outputs. Files may come from strangers: nothing in them is executed.
     """
-    from alexnet.weights.class_names import WHERE
-    from alexnet.weights.class_names import unnamed_classes as numbered
+    from alexnet.weights.foreign.class_names import WHERE
+    from alexnet.weights.foreign.class_names import unnamed_classes as numbered
     from alexnet.weights.model_dir import save_model
 
     if form not in FORMATS:

@@ -10,7 +10,7 @@ from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import print_json, print_table, size
 
 if TYPE_CHECKING:
-    from alexnet.model.account import Row
+    from alexnet.model.account import LayerAccount
 
 COLUMNS = (
     "layer", "kind", ">output", ">kernel", ">stride", ">padding", ">groups", ">sees",
@@ -48,7 +48,7 @@ def layers(
     click.echo(f"Parameters {size(found.total('parameter_bytes'))}, all outputs for one image {outputs}, both in fp32.")
 
 
-def _cells(row: "Row") -> list[str]:
+def _cells(row: "LayerAccount") -> list[str]:
     def text(number: int | None) -> str:
         return "" if number is None else str(number)
 

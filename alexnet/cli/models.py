@@ -66,7 +66,7 @@ def facts(spec: "Spec") -> dict[str, Any]:
     """What there is to know of a network as a whole, as plain JSON types."""
     from alexnet.model.account import account, smallest_input
     from alexnet.model.variants import VARIANTS
-    from alexnet.weights.published import PUBLISHED
+    from alexnet.weights.foreign.published import PUBLISHED
 
     found = account(spec)
     # what is published holds for the row as it stands

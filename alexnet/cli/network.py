@@ -10,7 +10,7 @@ from alexnet.cli.options import settings_given
 from alexnet.cli.session import Session
 from alexnet.errors import unknown
 from alexnet.model.options import OPTIONS, with_options
-from alexnet.train.recipe import parse_setting
+from alexnet.training.recipe import parse_setting
 
 if TYPE_CHECKING:
     from alexnet.model.spec import Spec

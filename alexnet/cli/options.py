@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from alexnet.errors import ConfigError
-from alexnet.process import ALLOCATORS, prepare, thread_count
-from alexnet.train.recipe import parse_assignments
+from alexnet.process import ALLOCATORS, set_up, thread_count
+from alexnet.training.recipe import parse_assignments
 
 if TYPE_CHECKING:
     from alexnet.model.device import Placement
@@ -23,7 +23,7 @@ def allocator_option(verb: F) -> F:
     """Adds --allocator, which takes effect before the verb imports torch."""
 
     def settle(ctx: click.Context, param: click.Parameter, allocator: str) -> None:
-        prepare(os.environ, allocator)
+        set_up(os.environ, allocator)
 
     return click.option(
         "--allocator",

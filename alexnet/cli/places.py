@@ -38,7 +38,7 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
     """
     from alexnet.cli.progress import Meter
     from alexnet.data.preparation import DEFAULT
-    from alexnet.data.prepare import Progress, prepared
+    from alexnet.data.prepare import PrepareProgress, prepared
     from alexnet.data.store import Store
 
     if is_store(data):
@@ -50,7 +50,7 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
     cache.mkdir(parents=True, exist_ok=True)
     with Meter(session) as meter:
 
-        def tell(progress: Progress) -> None:
+        def tell(progress: PrepareProgress) -> None:
             if progress.stage == "read" and not progress.done:
                 meter.line(f"Preparing {data}, once, in {cache}: {counted(progress.total, 'photograph')}")
             meter.preparing(progress)

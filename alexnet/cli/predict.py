@@ -16,7 +16,7 @@ from alexnet.cli.terminal import bar, percent, print_json
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from alexnet.evaluate.predict import Prediction
+    from alexnet.evaluation.predict import Prediction
 
 COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
 
@@ -52,7 +52,7 @@ def predict(
     code is 1 then.
     """
     from alexnet.cli.places import find_model
-    from alexnet.evaluate.predict import predict
+    from alexnet.evaluation.predict import predict
     from alexnet.weights.model_dir import load_model
 
     if as_json and as_csv:
@@ -61,8 +61,8 @@ def predict(
         raise ConfigError("Standard input holds one image, but '-' was given more than once.")
     placement = placed(device, dtype, threads)
     if model.suffix == ".onnx" and not model.is_dir():
-        from alexnet.evaluate.predict_onnx import predict_onnx
-        from alexnet.weights.onnx_session import OnnxModel
+        from alexnet.evaluation.predict_onnx import predict_onnx
+        from alexnet.weights.onnx.session import OnnxModel
 
         if device not in ("auto", "cpu") or dtype not in ("auto", "fp32"):
             raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")

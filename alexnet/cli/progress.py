@@ -12,8 +12,8 @@ from alexnet.cli.session import Session
 from alexnet.cli.terminal import counted, duration, percent, size
 
 if TYPE_CHECKING:
-    from alexnet.data.prepare import Progress as Prepared
-    from alexnet.train.events import EpochEnd, Event, Started, Step
+    from alexnet.data.prepare import PrepareProgress
+    from alexnet.training.events import EpochEnd, Event, Started, StepEnd
 
 SECONDS_BETWEEN_LINES = 30.0
 STAGES = {"read": "reading", "measure": "measuring"}
@@ -74,7 +74,7 @@ class Meter:
             note += f"  {rate:,.0f} images/s  {duration((total - done) / rate)} left"
         self.show(title, done, total, note + remark)
 
-    def preparing(self, progress: "Prepared") -> None:
+    def preparing(self, progress: "PrepareProgress") -> None:
         """Listens to `prepare` and `check`."""
         remark = f"  {progress.refused:,} refused" if progress.refused else ""
         self.count(STAGES[progress.stage], progress.done, progress.total, remark)
@@ -89,14 +89,14 @@ class Meter:
 
     def training(self, event: "Event") -> None:
         """Listens to `train`."""
-        from alexnet.train.events import EpochEnd, Saved, Started, Step, Warned
+        from alexnet.training.events import EpochEnd, Saved, Started, StepEnd, Warned
 
         match event:
             case Started():
                 self._started = event
                 for line in _start(event):
                     self.line(line)
-            case Step():
+            case StepEnd():
                 title = f"epoch {event.epoch}/{self._started.epochs}"
                 if event.step == event.steps and self._started.val_images:
                     title += ", validating"
@@ -125,7 +125,7 @@ def _start(event: "Started") -> list[str]:
     ]
 
 
-def _step(event: "Step") -> str:
+def _step(event: "StepEnd") -> str:
     return (
         f"loss {event.loss:.3f}  error {percent(event.error)}  {event.rate:,.0f} images/s  "
         f"{percent(event.waiting, 0)} waiting  {duration(event.seconds_left)} left"

@@ -5,8 +5,8 @@ import click
 from alexnet.cli.options import json_option
 from alexnet.cli.session import common_options
 from alexnet.cli.terminal import print_json, print_table
-from alexnet.train.recipe import settings_table
-from alexnet.train.recipes import RECIPES, recipe
+from alexnet.training.recipe import settings_table
+from alexnet.training.recipes import RECIPES, recipe
 
 
 @click.command()

@@ -12,14 +12,14 @@ from alexnet.cli.options import PATH, from_option, place_options, settings_given
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import percent, print_json
 from alexnet.errors import ConfigError
-from alexnet.train.recipe import Recipe, read_recipe
-from alexnet.train.recipes import RECIPES, recipe
+from alexnet.training.recipe import Recipe, read_recipe
+from alexnet.training.recipes import RECIPES, recipe
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.model.spec import Spec
-    from alexnet.train.run import Run
-    from alexnet.train.train import Runtime
+    from alexnet.training.run import Run
+    from alexnet.training.train import Runtime
     from alexnet.weights.model_dir import Model
 
 SHORTHANDS = ("model", "epochs", "batch_size", "lr", "seed")
@@ -90,7 +90,7 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
     chosen = resolve(options["recipe_name"], options["settings"], {name: options[name] for name in SHORTHANDS})
     freeze = tuple(filter(None, options["freeze"].split(",")))
     if print_recipe:
-        from alexnet.train.plan import frozen
+        from alexnet.training.plan import frozen
 
         print_json(frozen(chosen, freeze).to_json())
         return
@@ -116,10 +116,10 @@ def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str |
 
 def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any]) -> None:
     from alexnet.cli.places import find_model, find_store
-    from alexnet.train.train import set_up
+    from alexnet.training.train import placement_for
     from alexnet.weights.model_dir import load_model
 
-    set_up(_runtime(options))  # what is not to be had should not wait for the data
+    placement_for(_runtime(options))  # what is not to be had should not wait for the data
     start = load_model(find_model(session, options["init_from"])) if options["init_from"] else None
     if start is not None:
         asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
@@ -138,7 +138,7 @@ def run_training(
 ) -> "Run":
     """The finished run, its progress shown."""
     from alexnet.cli.progress import Meter
-    from alexnet.train.train import train
+    from alexnet.training.train import train
 
     with Meter(session) as meter:
         return train(store, spec, chosen, out, runtime=runtime, listener=meter.training, **how)
@@ -164,8 +164,8 @@ def _of(start: "Model", asked: str | None) -> str:
 def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None) -> None:
     from alexnet.cli.progress import Meter
     from alexnet.data.store import Store
-    from alexnet.train.run import open_run
-    from alexnet.train.train import resume
+    from alexnet.training.run import open_run
+    from alexnet.training.train import resume
 
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if surplus := given - RESUMABLE:
@@ -181,7 +181,7 @@ def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None
 
 
 def _runtime(options: dict[str, Any]) -> "Runtime":
-    from alexnet.train.train import Runtime
+    from alexnet.training.train import Runtime
 
     return Runtime(
         device=options["device"],

@@ -12,7 +12,7 @@ from alexnet.cli.session import Session, common_options, home, offline, progress
 from alexnet.cli.terminal import print_json, print_table, size
 
 if TYPE_CHECKING:
-    from alexnet.weights.cache import Kept, Known
+    from alexnet.weights.foreign.cache import Kept, Known
 
 CAFFE_EXTRAS = (
     "synset_words.txt and the mean image are in http://dl.caffe.berkeleyvision.org/caffe_ilsvrc12.tar.gz; without "
@@ -42,7 +42,7 @@ def add(session: Session, what: str, sha256: str | None, cut: bool) -> None:
     SHA-256 before it is kept. One that torchvision has downloaded already is taken from there.
     """
     from alexnet.cli.progress import Meter
-    from alexnet.weights.cache import KNOWN, add_weights
+    from alexnet.weights.foreign.cache import KNOWN, add_weights
 
     if what in KNOWN and not (_folder() / KNOWN[what].archive.file_name).exists():
         theirs = _torch_home() / "hub" / "checkpoints" / KNOWN[what].archive.file_name
@@ -67,7 +67,7 @@ def add(session: Session, what: str, sha256: str | None, cut: bool) -> None:
 @common_options
 def list_(as_json: bool) -> None:
     """List what can be added by name, and what is kept."""
-    from alexnet.weights.cache import KNOWN, kept_weights
+    from alexnet.weights.foreign.cache import KNOWN, kept_weights
 
     kept = kept_weights(_folder())
     if as_json:
@@ -101,7 +101,7 @@ def _facts(name: str, known: "Known | None", path: Path | None) -> dict[str, Any
 @common_options
 def remove(name: str) -> None:
     """Delete a kept file, by the name that `list` shows. Models imported from it stay."""
-    from alexnet.weights.cache import remove_weights
+    from alexnet.weights.foreign.cache import remove_weights
 
     click.echo(f"Removed  {remove_weights(name, _folder())}")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.preparation import Preparation
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.pool import in_order
-from alexnet.data.prepare import CHUNK, Progress
+from alexnet.data.prepare import CHUNK, PrepareProgress
 from alexnet.data.source import SPLITS, Example, Prepared, Source
 from alexnet.data.store import Store
 from alexnet.errors import DataError
@@ -119,7 +119,7 @@ class CheckReport:
 
 
 def check(
-    subject: Source | Store, *, workers: int = 0, progress: Callable[[Progress], object] | None = None
+    subject: Source | Store, *, workers: int = 0, progress: Callable[[PrepareProgress], object] | None = None
 ) -> CheckReport:
     """What is in the source or the store, after reading every photograph of it and comparing its checksum.
 
@@ -139,7 +139,7 @@ def check(
             broken |= {start + row: reason for row, reason in refused.items()}
             treatments += treated
             if progress:
-                progress(Progress("read", min(start + CHUNK, len(items)), len(items), len(broken)))
+                progress(PrepareProgress("read", min(start + CHUNK, len(items)), len(items), len(broken)))
     return _report(subject, np.concatenate(facts), broken, treatments)
 
 

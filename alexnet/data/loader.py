@@ -21,30 +21,30 @@ from alexnet.data.augment import (
 )
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.resize import resize
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
-from alexnet.kernels import augment_fold, fold_image
+from alexnet.kernels import augment_batch, space_to_depth
 
 BATCHES_AHEAD = 2
 
 
 class Batch(NamedTuple):
-    """Images (N, 3, crop, crop), or folded (see `Form`), channels-last in memory; labels (N,) int64."""
+    """Images (N, 3, crop, crop), or in blocks (see `InputLayout`), channels-last in memory; labels (N,) int64."""
 
     images: Tensor
     labels: Tensor
 
 
 @dataclass(frozen=True)
-class Form:
-    """The form that a network takes images in: `dtype`, and blocks of `fold` × `fold` pixels as channels.
+class InputLayout:
+    """The layout that a network takes images in: `dtype`, and blocks of `block` × `block` pixels as channels.
 
-    `padding` zeros come behind the last row and column before folding; see `alexnet.kernels.fold_image`. `pinned` asks
-    for memory that a CUDA device fetches batches from by itself.
+    `padding` zeros come behind the last row and column first; see `alexnet.kernels.space_to_depth`. `pinned` asks for
+    memory that a CUDA device fetches batches from by itself.
     """
 
     dtype: torch.dtype = torch.float32
-    fold: int = 1
+    block: int = 1
     padding: int = 0
     pinned: bool = False
 
@@ -67,7 +67,7 @@ class TrainingLoader:
         seed: int,
         reshuffle: bool = True,
         workers: int = 1,
-        form: Form = Form(),
+        layout: InputLayout = InputLayout(),
     ) -> None:
         self.store = store
         self.positions = positions
@@ -77,7 +77,7 @@ class TrainingLoader:
         self.seed = seed
         self.reshuffle = reshuffle
         self.workers = workers
-        self.form = form
+        self.layout = layout
         self._mean = centre_mean(statistics, augmentation.crop)
 
     @property
@@ -99,7 +99,7 @@ class TrainingLoader:
 
         def make(row: slice) -> Batch:
             pixels = [self.store.read(int(position)) for position in order[row]]
-            images = assemble(pixels, views[row], self._mean, self.form, scale=scale)
+            images = assemble(pixels, views[row], self._mean, self.layout, scale=scale)
             return Batch(images, torch.from_numpy(self.store.labels[order[row]]))
 
         with ThreadPoolExecutor(max(1, self.workers), thread_name_prefix="loader") as pool:
@@ -124,7 +124,7 @@ def evaluation_batches(
     crop: int,
     crops: int,
     images_per_batch: int,
-    form: Form = Form(),
+    layout: InputLayout = InputLayout(),
     preparation: Preparation = DEFAULT,
 ) -> Iterator[Batch]:
     """Every photograph once, in order, each as `crops` consecutive views: images are (N · crops, 3, crop, crop).
@@ -137,22 +137,22 @@ def evaluation_batches(
     for first in range(0, len(positions), images_per_batch):
         rows = positions[first : first + images_per_batch]
         photographs = [store.read(int(position)) for position in rows]
-        yield Batch(view_batch(photographs, views, mean, form, preparation), torch.from_numpy(store.labels[rows]))
+        yield Batch(view_batch(photographs, views, mean, layout, preparation), torch.from_numpy(store.labels[rows]))
 
 
 def view_batch(
     photographs: Sequence[NDArray[np.uint8]],
     views: Views,
     mean: NDArray[np.float32],
-    form: Form = Form(),
+    layout: InputLayout = InputLayout(),
     preparation: Preparation = DEFAULT,
 ) -> Tensor:
-    """All V `views` of each photograph, photograph by photograph: (N · V, 3, crop, crop) in the form asked for.
+    """All V `views` of each photograph, photograph by photograph: (N · V, 3, crop, crop) in the layout asked for.
 
     `mean` is (crop, crop, 3), or (V, crop, crop, 3) with one for each view; see `alexnet.data.augment.view_means`.
     """
     if mean.ndim == 3 and preparation.std is None and preparation.channels == "RGB":
-        return assemble(*_each_in_all(photographs, views), mean, form)
+        return assemble(*_each_in_all(photographs, views), mean, layout)
     of_each_view = []
     for number in range(len(views)):
         own = mean if mean.ndim == 3 else mean[number]
@@ -161,9 +161,9 @@ def view_batch(
             images = images / torch.tensor(preparation.std)[:, None, None]
         if preparation.channels == "BGR":
             images = images.flip(1)
-        of_each_view.append(fold_image(images, form.fold, form.padding).to(form.dtype))
+        of_each_view.append(space_to_depth(images, layout.block, layout.padding).to(layout.dtype))
     batch = torch.stack(of_each_view, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    return batch.pin_memory() if form.pinned else batch
+    return batch.pin_memory() if layout.pinned else batch
 
 
 def _each_in_all(photographs: Sequence[NDArray[np.uint8]], views: Views) -> tuple[list[NDArray[np.uint8]], Views]:
@@ -183,11 +183,11 @@ def assemble(
     pixels: Sequence[NDArray[np.uint8]],
     views: Views,
     mean: NDArray[np.float32],
-    form: Form = Form(),
+    layout: InputLayout = InputLayout(),
     *,
     scale: float = 1.0,
 ) -> Tensor:
-    """One view of each photograph, (pixel - mean + shift) · scale, as a batch (N, 3, crop, crop) in the form asked for.
+    """One view of each photograph, (pixel - mean + shift) · scale, as a batch (N, 3, crop, crop) in `layout`.
 
     On one thread: the others belong to the training step that goes on meanwhile.
     """
@@ -195,7 +195,7 @@ def assemble(
         crop = mean.shape[0]
         parts = map(tuple, views.parts.tolist())
         pixels = [resize(image, crop, crop, "bilinear", part) for image, part in zip(pixels, parts, strict=True)]
-    batch = augment_fold(
+    batch = augment_batch(
         pixels,
         views.top,
         views.left,
@@ -203,9 +203,9 @@ def assemble(
         views.shift,
         mean,
         scale=scale,
-        fold=form.fold,
-        padding=form.padding,
-        dtype=form.dtype,
+        block=layout.block,
+        padding=layout.padding,
+        dtype=layout.dtype,
         threads=1,
     )
-    return batch.pin_memory() if form.pinned else batch
+    return batch.pin_memory() if layout.pinned else batch

@@ -57,7 +57,7 @@ _job: tuple[Callable[[Any, Any], Any], Any]
 def _begin(work: Callable[[Any, Any], Any], shared: object) -> None:
     global _job
     _job = (work, shared)
-    process.prepare({})  # the heap alone: a photograph's blocks take the place of those of the one before
+    process.set_up({})  # the heap alone: a photograph's blocks take the place of those of the one before
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

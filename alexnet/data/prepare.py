@@ -18,7 +18,7 @@ from alexnet.data.pool import in_order
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
 from alexnet.data.split import assign_splits, check_shares
-from alexnet.data.stats import InputStatistics, Sums
+from alexnet.data.statistics import InputStatistics, Sums
 from alexnet.data.store import ENCODINGS, IMAGE_BYTES, IMAGES, INDEX, Images, Store, as_json, partial, seal
 from alexnet.data.unfinished import Chunk, Unfinished, discard
 from alexnet.errors import ConfigError, DataError, ImageError, unknown
@@ -28,7 +28,7 @@ CHUNK = 32  # photographs in a worker's task
 
 
 @dataclass(frozen=True)
-class Progress:
+class PrepareProgress:
     """How far preparation is: `done` of `total` photographs in this stage, `refused` so far.
 
     "read" reads and packs every photograph; "measure" then computes the statistics of the training ones. The
@@ -42,7 +42,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StorePlan:
     """All that decides a store's content; `quality` is None for raw pixels, `seed` with no split to draw.
 
     `resizing` is empty for the paper's rule, so that stores made before there was another are still the planned ones.
@@ -78,7 +78,7 @@ def prepare(
     seed: int = 0,
     preparation: Preparation = DEFAULT,
     strict: bool = False,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Callable[[PrepareProgress], object] | None = None,
 ) -> Store:
     """The store at `path`, made from the source unless it is there already; an interrupted one is continued.
 
@@ -99,7 +99,7 @@ def prepare(
     for options that do not fit.
     """
     path = Path(path).absolute()
-    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
+    plan = store_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
     with _sentences(path):
         if not _vacant(path):
             return _finished(path, plan, strict)
@@ -124,10 +124,10 @@ def prepared(
     seed: int = 0,
     preparation: Preparation = DEFAULT,
     strict: bool = False,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Callable[[PrepareProgress], object] | None = None,
 ) -> Store:
     """The store of this source and these options in the folder `cache`, made if it is not there; see `prepare`."""
-    plan = make_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
+    plan = store_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
     return prepare(
         source,
         Path(cache) / f"{plan.source}-{plan.digest[:16]}.store",
@@ -142,7 +142,7 @@ def prepared(
     )
 
 
-def make_plan(
+def store_plan(
     source: Source,
     *,
     encoding: str,
@@ -150,7 +150,7 @@ def make_plan(
     split: Mapping[str, float] | None,
     seed: int,
     preparation: Preparation = DEFAULT,
-) -> Plan:
+) -> StorePlan:
     """What preparing the source with these options makes. Raises ConfigError where they do not fit it."""
     if encoding == "auto":
         encoding = "raw" if len(source.examples) * IMAGE_BYTES <= RAW_LIMIT else "jpeg"
@@ -167,7 +167,7 @@ def make_plan(
             f"The source {source.name} says itself which photographs are {' and '.join(map(repr, clash))}; "
             "a share can only be asked for a split that it does not give."
         )
-    return Plan(
+    return StorePlan(
         source.name,
         source.identity,
         encoding,
@@ -181,10 +181,10 @@ def make_plan(
 def _read(
     source: Source,
     work: Unfinished,
-    plan: Plan,
+    plan: StorePlan,
     workers: int,
     strict: bool,
-    tell: Callable[[Progress], object],
+    tell: Callable[[PrepareProgress], object],
 ) -> None:
     """Read and pack the photographs that are not in the work yet."""
     examples = source.examples
@@ -198,7 +198,7 @@ def _read(
     }
     if plan.encoding == "raw":
         _check_space(work.path, (len(examples) - done) * IMAGE_BYTES)
-    tell(Progress("read", done, len(examples), len(refused)))
+    tell(PrepareProgress("read", done, len(examples), len(refused)))
     with closing(in_order(_pack, (source, plan), parts[resumed:], workers)) as results:
         for part, (chunk, content) in zip(parts[resumed:], results, strict=True):
             if strict and refused:
@@ -206,13 +206,13 @@ def _read(
             work.append(chunk, content)
             refused |= {part[row].path: reason for row, reason in chunk.refused.items()}
             done += len(part)
-            tell(Progress("read", done, len(examples), len(refused)))
+            tell(PrepareProgress("read", done, len(examples), len(refused)))
     if strict and refused:
         work.discard()
         raise _refusal(refused)
 
 
-def _pack(shared: tuple[Source, Plan], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
+def _pack(shared: tuple[Source, StorePlan], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
     source, plan = shared
     preparation, quality = Preparation.from_json(plan.resizing), plan.quality
     refused, treated, contents, records = {}, {}, [], []
@@ -234,7 +234,9 @@ def _pack(shared: tuple[Source, Plan], examples: Sequence[Example]) -> tuple[Chu
     return Chunk(np.array(records, dtype=np.int64).reshape(-1, 4), refused, treated), b"".join(contents)
 
 
-def _complete(source: Source, work: Unfinished, plan: Plan, workers: int, tell: Callable[[Progress], object]) -> None:
+def _complete(
+    source: Source, work: Unfinished, plan: StorePlan, workers: int, tell: Callable[[PrepareProgress], object]
+) -> None:
     """Split and measure what was read, and write the rest of the store."""
     examples = source.examples
     refused = {
@@ -308,7 +310,7 @@ def _check_classes(source: Source, labels: NDArray[np.int32], refused: Mapping[i
         )
 
 
-def _splits(source: Source, accepted: Sequence[Example], plan: Plan) -> NDArray[np.uint8]:
+def _splits(source: Source, accepted: Sequence[Example], plan: StorePlan) -> NDArray[np.uint8]:
     splits = np.array([SPLITS.index(example.split or "train") for example in accepted], dtype=np.uint8)
     if plan.seed is not None:
         labels = np.array([example.label for example in accepted])
@@ -321,18 +323,18 @@ def _splits(source: Source, accepted: Sequence[Example], plan: Plan) -> NDArray[
 def _measure(
     file: Path,
     train: NDArray[np.void],
-    plan: Plan,
+    plan: StorePlan,
     workers: int,
-    tell: Callable[[Progress], object],
+    tell: Callable[[PrepareProgress], object],
     refused: int,
 ) -> InputStatistics:
     parts = [train[start : start + 4 * CHUNK] for start in range(0, len(train), 4 * CHUNK)]
     total = Sums.of([])
-    tell(Progress("measure", 0, len(train), refused))
+    tell(PrepareProgress("measure", 0, len(train), refused))
     with closing(in_order(_sum, (file, plan.encoding), parts, workers)) as results:
         for sums in results:
             total += sums
-            tell(Progress("measure", total.images, len(train), refused))
+            tell(PrepareProgress("measure", total.images, len(train), refused))
     return total.statistics()
 
 
@@ -346,7 +348,7 @@ def _vacant(path: Path) -> bool:
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
-def _finished(path: Path, plan: Plan, strict: bool) -> Store:
+def _finished(path: Path, plan: StorePlan, strict: bool) -> Store:
     """The store found at `path`, which must be the planned one."""
     if not (path / "manifest.json").exists():
         raise DataError(f"{path} exists and is not a store; choose another path.")

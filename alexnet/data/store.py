@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from alexnet.data.images import SIDE, decode_jpeg
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import DataError
 
 FORMAT = "alexnet store"

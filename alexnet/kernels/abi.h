@@ -23,9 +23,9 @@ struct Stage {
 constexpr int64_t MAX_KERNEL = 15;
 
 // Crops of `images` photographs of 3 interleaved colours and `width` columns, each row (pixel - mean + shift) *
-// scale, folded into `blocks` * `blocks` blocks of `fold` * `fold` pixels; zero where a block has no crop.
+// scale, space to depth, `blocks` * `blocks` blocks of `block` * `block` pixels; zero where a block has no crop.
 struct Augment {
-    int64_t images, width, crop, fold, blocks;
+    int64_t images, width, crop, block, blocks;
     double scale;
     const uint8_t *const *pixels;  // by image
     const int64_t *top, *left;     // by image

@@ -1,4 +1,4 @@
-"""Batches from stored photographs in one pass: crop, mirror, colour shift, mean, scale and the fold of `fold`."""
+"""Batches from stored photographs in one pass: crop, mirror, colour shift, mean, scale and space to depth."""
 
 import ctypes
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from alexnet.errors import ConfigError
 from alexnet.kernels import native, ops, twins
-from alexnet.kernels.fold import fold_image
+from alexnet.kernels.space_to_depth import space_to_depth
 
 Array = Any  # a tensor or a NumPy array
 
 
-def augment_fold(
+def augment_batch(
     pixels: Sequence[Array],
     top: Array,
     left: Array,
@@ -23,16 +23,16 @@ def augment_fold(
     mean: Array,
     *,
     scale: float = 1.0,
-    fold: int = 1,
+    block: int = 1,
     padding: int = 0,
     dtype: torch.dtype = torch.float32,
     threads: int | None = None,
 ) -> Tensor:
-    """The batch (N, 3 · fold², S, S) of views (pixel - mean + shift) · scale, with S = ⌈(crop + padding) / fold⌉.
+    """The batch (N, 3 · block², S, S) of views (pixel - mean + shift) · scale, with S = ⌈(crop + padding) / block⌉.
 
     `pixels` are N photographs, uint8 (H, W, 3), all of one size. Row n of `top`, `left`, `mirrored` (N,) and `shift`
     (N, 3) says where view n lies, whether it is mirrored and what is added to each pixel's colours. `mean` is
-    (crop, crop, 3) and is not mirrored. `fold` and `padding` are those of `fold_image`; the padding is zero, the
+    (crop, crop, 3) and is not mirrored. `block` and `padding` are those of `space_to_depth`; the padding is zero, the
     mean's colour. The batch is channels-last in memory; `dtype` is float32 or bfloat16. `threads` is PyTorch's number
     if None. Raises ConfigError for a view that leaves its photograph and for sizes that do not fit.
     (PAPER, section 4.1)
@@ -52,9 +52,9 @@ def augment_fold(
     sizes = {size for _, size in sources}
     if len(sizes) > 1:
         raise ConfigError(f"The photographs of a batch are of different sizes {sorted(sizes)}; store them as one size.")
-    side = -(-(crop + padding) // fold)
+    side = -(-(crop + padding) // block)
     if not count:
-        return torch.empty((0, 3 * fold**2, side, side), dtype=dtype, memory_format=torch.channels_last)
+        return torch.empty((0, 3 * block**2, side, side), dtype=dtype, memory_format=torch.channels_last)
     height, width = sizes.pop()
     for corners, size in ((top, height), (left, width)):
         if int(corners.min()) < 0 or int(corners.max()) + crop > size:
@@ -63,14 +63,14 @@ def augment_fold(
                 f" photograph of {height}×{width} pixels."
             )
 
-    batch = torch.empty((count, side, side, 3 * fold**2), dtype=dtype)
+    batch = torch.empty((count, side, side, 3 * block**2), dtype=dtype)
     if not ops.fused(batch.device, dtype):
         photographs = [p if isinstance(p, Tensor) else torch.tensor(p) for p in pixels]
         views = twins.augment(photographs, top, left, mirrored, shift, mean, scale)
-        return fold_image(views, fold, padding).to(dtype)
+        return space_to_depth(views, block, padding).to(dtype)
     addresses = (ctypes.c_void_p * count)(*(address for address, _ in sources))
     tables = (v.data_ptr() for v in (top, left, mirrored, shift, mean))
-    job = native.Augment(count, width, crop, fold, side, scale, ctypes.addressof(addresses), *tables)
+    job = native.Augment(count, width, crop, block, side, scale, ctypes.addressof(addresses), *tables)
     team = torch.get_num_threads() if threads is None else threads
     native.run("augment", ctypes.byref(job), int(dtype == torch.bfloat16), team, batch.data_ptr())
     return batch.permute(0, 3, 1, 2)

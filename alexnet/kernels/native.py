@@ -40,7 +40,7 @@ class Augment(ctypes.Structure):
     """Crops of photographs, and where they come from."""
 
     _fields_ = (
-        *((name, c_int64) for name in ("images", "width", "crop", "fold", "blocks")),
+        *((name, c_int64) for name in ("images", "width", "crop", "block", "blocks")),
         ("scale", c_double),
         *((name, c_void_p) for name in ("pixels", "top", "left", "mirrored", "shift", "mean")),
     )

@@ -16,8 +16,8 @@ from torch.autograd.graph import increment_version
 
 from alexnet.errors import ConfigError, unknown
 from alexnet.kernels import native, twins
-from alexnet.kernels.compiled import twin
 from alexnet.kernels.operators import fake, gradient, no_gradient, operator
+from alexnet.kernels.torch_compile import twin
 
 # Which of ReLU and norm come before the pool, and which after it. ReLU commutes with a maximum: without a norm
 # between them it runs after the pool, on a quarter of the numbers.

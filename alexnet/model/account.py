@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from alexnet.errors import ConfigError
-from alexnet.model.ops import around, window_positions
+from alexnet.model.geometry import around, window_positions
 from alexnet.model.spec import (
     Activation,
     BatchNorm,
@@ -25,7 +25,7 @@ BYTES_PER_NUMBER = 4  # fp32
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerAccount:
     """One layer's account, for one image.
 
     `output` is (C, H, W), or (units,) after flattening. `padding` is (left and top, right and bottom) zeros.
@@ -68,7 +68,7 @@ class Account:
 
     model: str
     input: tuple[int, int, int]
-    rows: tuple[Row, ...]
+    rows: tuple[LayerAccount, ...]
 
     def total(self, field: str) -> int:
         """The sum of a row's number over all layers: "parameters", "neurons", "macs", "flops", "parameter_bytes"."""
@@ -115,7 +115,7 @@ class _TooSmallError(ConfigError):
     """Too few pixels reach a layer."""
 
 
-def _rows(spec: Spec) -> tuple[Row, ...]:
+def _rows(spec: Spec) -> tuple[LayerAccount, ...]:
     here = _Place((spec.channels, spec.input_size, spec.input_size))
     rows = []
     for layer in spec.layers:
@@ -129,16 +129,18 @@ def _rows(spec: Spec) -> tuple[Row, ...]:
             case ResponseNorm():
                 channels, _ = _maps(spec, layer.name, here)
                 _divides(spec, layer.name, channels, "maps", layer.towers, "towers")
-                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
+                row = LayerAccount(layer.name, layer.kind, here.shape, receptive_field=here.field)
             case SpatialNorm():
                 _maps(spec, layer.name, here)
                 here = here.windowed(here.shape, layer.size, 1)
-                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
+                row = LayerAccount(layer.name, layer.kind, here.shape, receptive_field=here.field)
             case BatchNorm():
                 channels, _ = _maps(spec, layer.name, here)
-                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field, parameters=2 * channels)
+                row = LayerAccount(
+                    layer.name, layer.kind, here.shape, receptive_field=here.field, parameters=2 * channels
+                )
             case Scale() | Activation() | Dropout():
-                row = Row(layer.name, layer.kind, here.shape, receptive_field=here.field)
+                row = LayerAccount(layer.name, layer.kind, here.shape, receptive_field=here.field)
         rows.append(row)
     return tuple(rows)
 
@@ -156,15 +158,15 @@ class _Place:
         return _Place(shape, field, self.jump * stride)
 
 
-def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[Row, _Place]:
+def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[LayerAccount, _Place]:
     channels, height = _maps(spec, layer.name, here)
     _divides(spec, layer.name, channels, "input maps", layer.groups, "groups")
-    _divides(spec, layer.name, layer.maps, "maps", layer.groups, "groups")
+    _divides(spec, layer.name, layer.channels, "maps", layer.groups, "groups")
     padding = around(layer, height)
     positions = _positions(spec, layer, height, sum(padding))
-    there = here.windowed((layer.maps, positions, positions), layer.kernel, layer.stride)
-    weights = layer.maps * channels // layer.groups * layer.kernel**2
-    row = Row(
+    there = here.windowed((layer.channels, positions, positions), layer.kernel, layer.stride)
+    weights = layer.channels * channels // layer.groups * layer.kernel**2
+    row = LayerAccount(
         layer.name,
         layer.kind,
         there.shape,
@@ -174,18 +176,18 @@ def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[Row, _Place]:
         groups=layer.groups,
         receptive_field=there.field,
         neurons=prod(there.shape),
-        parameters=weights + layer.maps,
+        parameters=weights + layer.channels,
         macs=weights * positions**2,
     )
     return row, there
 
 
-def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[Row, _Place]:
+def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[LayerAccount, _Place]:
     channels, height = _maps(spec, layer.name, here)
     padding = around(layer, height)
     positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((channels, positions, positions), layer.kernel, layer.stride)
-    row = Row(
+    row = LayerAccount(
         layer.name,
         layer.kind,
         there.shape,
@@ -197,9 +199,9 @@ def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[Row, _Place]:
     return row, there
 
 
-def _linear(spec: Spec, layer: Linear, here: _Place) -> tuple[Row, _Place]:
+def _linear(spec: Spec, layer: Linear, here: _Place) -> tuple[LayerAccount, _Place]:
     inputs, units = prod(here.shape), layer.units or spec.classes
-    row = Row(
+    row = LayerAccount(
         layer.name,
         layer.kind,
         (units,),

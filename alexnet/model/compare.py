@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from alexnet.model.account import Row, account
+from alexnet.model.account import LayerAccount, account
 from alexnet.model.spec import Conv, Layer, Linear, MaxPool, Spec
 
 Facts = dict[str, Any]
@@ -61,12 +61,12 @@ def _facts(spec: Spec) -> dict[str, Facts]:
     return {layer.name: _of(layer, row) for layer, row in zip(spec.layers, account(spec).rows, strict=True)}
 
 
-def _of(layer: Layer, row: Row) -> Facts:
+def _of(layer: Layer, row: LayerAccount) -> Facts:
     facts = {"kind": layer.kind, **asdict(layer)}
     if isinstance(layer, Conv | MaxPool | Linear):  # the others leave the shape as it is
         facts["output"] = row.output
     for name in ("padding", "parameters", "macs"):
         if value := getattr(row, name):
             facts[name] = value  # of padding, what its rule comes to
-    dropped = ("name", "maps", "units", *UNUSED.get(facts.get("start", ""), ()))
+    dropped = ("name", "channels", "units", *UNUSED.get(facts.get("initialisation", ""), ()))
     return {key: value for key, value in facts.items() if key not in dropped}

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from alexnet import kernels
 from alexnet.errors import unknown
-from alexnet.model.ops import around, norm_window
+from alexnet.model.geometry import around
+from alexnet.model.lrn import norm_window
 from alexnet.model.spec import (
     ACTIVATIONS,
-    STARTS,
+    INITIALISATIONS,
     Activation,
     BatchNorm,
     Conv,
@@ -30,21 +31,21 @@ from alexnet.model.spec import (
 class Convolution(nn.Conv2d):
     """A convolution with any `alexnet.model.spec.Padding`.
 
-    Without zeros at the left and top it also takes images folded in blocks of stride × stride pixels: the same sums as
-    a dense convolution, which fast kernels are made for. The weights keep their shape.
+    Without zeros at the left and top it also takes images in blocks of stride × stride pixels (space to depth): the
+    same sums as a dense convolution, which fast kernels are made for. The weights keep their shape.
     """
 
     def __init__(self, layer: Conv, channels: int, device: torch.device | None = None) -> None:
-        super().__init__(channels, layer.maps, layer.kernel, layer.stride, groups=layer.groups, device=device)
+        super().__init__(channels, layer.channels, layer.kernel, layer.stride, groups=layer.groups, device=device)
         self.layer = layer
 
     def reset_parameters(self) -> None:
-        """Nothing: `start` draws them."""
+        """Nothing: `initialise_layer` draws them."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), or folded (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W')."""
-        if x.shape[1] != self.in_channels:  # folded already
-            return F.conv2d(x, kernels.fold_weight(self.weight, self.stride[0]), self.bias)
+        """(N, C, H, W), or in blocks (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W')."""
+        if x.shape[1] != self.in_channels:  # in blocks already
+            return F.conv2d(x, kernels.space_to_depth_weight(self.weight, self.stride[0]), self.bias)
         (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
         if (top, left) != (bottom, right):
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
@@ -59,10 +60,10 @@ class FullConnection(nn.Linear):
     """A fully connected layer."""
 
     def reset_parameters(self) -> None:
-        """Nothing: `start` draws them."""
+        """Nothing: `initialise_layer` draws them."""
 
 
-class Step(nn.Module):
+class Weightless(nn.Module):
     """A layer without weights."""
 
     def __init__(self, layer: Layer) -> None:
@@ -74,7 +75,7 @@ class Step(nn.Module):
         return _numbers(self.layer)
 
 
-class Scaling(Step):
+class Scaling(Weightless):
     """Multiplication by one number."""
 
     layer: Scale
@@ -84,7 +85,7 @@ class Scaling(Step):
         return x * self.layer.factor
 
 
-class Pooling(Step):
+class Pooling(Weightless):
     """A max-pooling with any `alexnet.model.spec.Padding`; padding is never the maximum."""
 
     layer: MaxPool
@@ -99,7 +100,7 @@ class Pooling(Step):
         return F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
 
 
-class LocalResponseNorm(Step):
+class LocalResponseNorm(Weightless):
     """Local response normalisation across neighbouring maps, in fp32 whatever the type of its input."""
 
     layer: ResponseNorm
@@ -110,7 +111,7 @@ class LocalResponseNorm(Step):
         return kernels.response_norm(x, below, above, k, alpha, beta, self.layer.towers)
 
 
-class SpatialResponseNorm(Step):
+class SpatialResponseNorm(Weightless):
     """Response normalisation over neighbouring positions of each map, in fp32 whatever the type of its input."""
 
     layer: SpatialNorm
@@ -152,7 +153,7 @@ class BatchNormalisation(nn.Module):
             tensor.fill_(value)
 
 
-class DropoutStep(Step):
+class DropoutLayer(Weightless):
     """Dropout whose mask is a function of one number drawn from PyTorch's default generator."""
 
     layer: Dropout
@@ -169,7 +170,7 @@ class DropoutStep(Step):
 
 
 def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The module of a layer whose input is of `shape`; weights are memory yet to be written by `start`."""
+    """The module of a layer whose input is of `shape`; weights are memory yet to be written by `initialise_layer`."""
     device = torch.get_default_device()
     module: nn.Module
     match layer:
@@ -194,13 +195,13 @@ def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
         case MaxPool():
             module = Pooling(layer)
         case Dropout():
-            module = DropoutStep(layer)
+            module = DropoutLayer(layer)
     return module
 
 
 @torch.no_grad()
-def start(module: nn.Module, layer: Learned, generator: torch.Generator | None = None) -> None:
-    """Draws the parameters of `module` anew as `layer` says (paper, section 5, and `alexnet.model.spec.STARTS`)."""
+def initialise_layer(module: nn.Module, layer: Learned, generator: torch.Generator | None = None) -> None:
+    """Draws the parameters of `module` anew as `layer` says (paper, section 5, and `INITIALISATIONS`)."""
     if isinstance(module, BatchNormalisation):
         module.reset()
         return
@@ -211,7 +212,7 @@ def start(module: nn.Module, layer: Learned, generator: torch.Generator | None =
     inputs = weight[0].numel()
     assert bias is not None
     bias.fill_(layer.bias)
-    match layer.start:
+    match layer.initialisation:
         case "normal":
             weight.normal_(0.0, layer.std, generator=generator)
         case "truncated":
@@ -225,7 +226,7 @@ def start(module: nn.Module, layer: Learned, generator: torch.Generator | None =
             weight.uniform_(-limit, limit, generator=generator)
             bias.uniform_(-limit, limit, generator=generator)
         case _:
-            raise unknown(f"start of {layer.name}", layer.start, STARTS)
+            raise unknown(f"initialisation of {layer.name}", layer.initialisation, INITIALISATIONS)
 
 
 def _numbers(layer: Layer) -> str:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from alexnet import kernels
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.account import account
-from alexnet.model.modules import Pooling, build, start
-from alexnet.model.ops import around, norm_window
+from alexnet.model.geometry import around
+from alexnet.model.lrn import norm_window
+from alexnet.model.modules import Pooling, build, initialise_layer
 from alexnet.model.spec import Activation, Conv, Dropout, Layer, Learned, Linear, MaxPool, ResponseNorm, Spec
 
 # Runs of layers that are one pass over memory, as `_order` writes them.
@@ -45,11 +46,11 @@ class AlexNet(nn.Module):
         return tuple(layer.name for layer in self.spec.layers)
 
     @property
-    def folding(self) -> tuple[int, int]:
-        """The side of the blocks that images may come folded in, and the zeros behind the last row and column.
+    def space_to_depth_block(self) -> tuple[int, int]:
+        """The side of the blocks that images may come in (space to depth), and the zeros behind the last row first.
 
-        (4, 3) for the paper's network at 224 pixels; (1, 0) where the first layer takes no folded images. See
-        `alexnet.kernels.fold_image`.
+        (4, 3) for the paper's network at 224 pixels; (1, 0) where the first layer takes no blocks. See
+        `alexnet.kernels.space_to_depth`.
         """
         first, spec = self.spec.layers[0], self.spec
         if not isinstance(first, Conv) or first.stride == 1 or first.groups > 1:
@@ -59,7 +60,7 @@ class AlexNet(nn.Module):
         return (first.stride, after) if whole and not before else (1, 0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, K) of images (N, C, H, W), or of images folded as `folding` says."""
+        """Logits (N, K) of images (N, C, H, W), or of images in blocks as `space_to_depth_block` says."""
         return self._run(x, frozenset())[1]
 
     def stages(self, x: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
@@ -82,7 +83,7 @@ class AlexNet(nn.Module):
         assert isinstance(last, Linear) and isinstance(old, nn.Linear)
         new = nn.Linear(old.in_features, classes, device=old.weight.device, dtype=old.weight.dtype)
         setattr(self, last.name, new)
-        start(new, last, generator)
+        initialise_layer(new, last, generator)
 
     def _run(self, x: Tensor, wanted: frozenset[str]) -> tuple[dict[str, Tensor], Tensor]:
         self._check(x)
@@ -121,11 +122,11 @@ class AlexNet(nn.Module):
         )
 
     def _check(self, x: Tensor) -> None:
-        size, (fold, padding) = self.spec.input_size, self.folding
+        size, (block, padding) = self.spec.input_size, self.space_to_depth_block
         expected = (self.spec.channels, size, size)
-        blocks = -(-(size + padding) // fold)
-        folded = (self.spec.channels * fold**2, blocks, blocks)
-        if x.ndim != 4 or x.shape[1:] not in (expected, folded):
+        blocks = -(-(size + padding) // block)
+        blocks_of = (self.spec.channels * block**2, blocks, blocks)
+        if x.ndim != 4 or x.shape[1:] not in (expected, blocks_of):
             raise ConfigError(
                 f"{self.spec.name!r} takes images of shape (N, {', '.join(map(str, expected))}), not "
                 f"{tuple(x.shape)}; crop the images, or build the network for another input size."
@@ -163,4 +164,4 @@ def initialise(net: AlexNet, generator: torch.Generator | None = None) -> None:
     """Draws all parameters anew as the spec says, in the order of the layers."""
     for layer in net.spec.layers:
         if isinstance(layer, Learned):
-            start(net.get_submodule(layer.name), layer, generator)
+            initialise_layer(net.get_submodule(layer.name), layer, generator)

@@ -18,8 +18,11 @@ code, whose kernels read 0 outside the image, and the reason why 224 pixels give
 TensorFlow's: ⌈size / stride⌉ positions, what that takes shared between both ends, the odd one at the right and bottom.
 """
 
+FORMER_FIELDS = {"maps": "channels", "start": "initialisation"}
+"""Fields of layers that files written before version 0.2 call by other names."""
+
 # How parameters start. Drawn anew for every weight; `std` and `bias` are the layer's.
-STARTS = {
+INITIALISATIONS = {
     "normal": "weights N(0, std), biases `bias` (the paper, Caffe)",
     "truncated": "weights N(0, std) without what lies beyond two std, biases `bias` (tflearn, fully connected)",
     "unit": "weights uniform within √(3 / inputs), biases `bias` (tflearn, convolutions)",
@@ -29,16 +32,16 @@ STARTS = {
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution, zeros around it as `padding` says; weights and biases start as `start` says (`STARTS`)."""
+    """A convolution with zeros around its input as `padding` says; `initialisation` is one of `INITIALISATIONS`."""
 
     kind: ClassVar[str] = "conv"
     name: str
-    maps: int
+    channels: int
     kernel: int
     stride: int = 1
     padding: Padding = 0
     groups: int = 1
-    start: str = "normal"
+    initialisation: str = "normal"
     std: float = 0.01
     bias: float = 0.0
 
@@ -68,7 +71,7 @@ class Activation:
 class ResponseNorm:
     """Local response normalisation across neighbouring maps (paper, section 3.3).
 
-    `convention` says what `alpha` and `n` mean; `alexnet.model.ops.CONVENTIONS` lists them. With `towers` above 1 the
+    `convention` says what `alpha` and `n` mean; `alexnet.model.lrn.CONVENTIONS` lists them. With `towers` above 1 the
     maps are that many equal blocks and no window crosses from one into another, as on the two GPUs of 2012.
     """
 
@@ -126,7 +129,7 @@ class Linear:
     kind: ClassVar[str] = "fc"
     name: str
     units: int | None
-    start: str = "normal"
+    initialisation: str = "normal"
     std: float = 0.01
     bias: float = 0.0
 
@@ -204,6 +207,7 @@ class Spec:
             kind = fields.pop("kind")
             if fields.pop("ceil", False):  # how models of format 1 say it
                 fields["padding"] = "ceil"
+            fields = {FORMER_FIELDS.get(name, name): value for name, value in fields.items()}
             if kind not in LAYERS:
                 raise unknown("kind of layer", kind, LAYERS)
             layers.append(_construct(LAYERS[kind], fields))

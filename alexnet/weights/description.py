@@ -12,11 +12,11 @@ from safetensors.torch import load, save
 from alexnet.data.images import SIDE
 from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.spec import Spec
 from alexnet.weights.model_dir import Model
-from alexnet.weights.statistics import from_tensors, to_tensors
+from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 FORMAT = 1
 MODEL, STATISTICS = "alexnet.model", "alexnet.statistics"

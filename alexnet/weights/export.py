@@ -17,25 +17,25 @@ from alexnet.weights.agreement import Agreement, agree, sample_photographs, view
 from alexnet.weights.description import to_texts
 from alexnet.weights.files import replacing
 from alexnet.weights.model_dir import Model
-from alexnet.weights.onnx_export import export_onnx
-from alexnet.weights.onnx_graph import Form
-from alexnet.weights.torchvision import NAMES
+from alexnet.weights.onnx.export import export_onnx
+from alexnet.weights.onnx.graph import GraphOptions
+from alexnet.weights.pytorch.torchvision import NAMES
 
 SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors", "torchvision": ".pth"}
 """The formats, and what their files usually end in."""
 
 
-def export(model: Model, path: Path, kind: str, form: Form | None = None) -> Agreement | None:
+def export(model: Model, path: Path, kind: str, options: GraphOptions | None = None) -> Agreement | None:
     """Writes `model` to `path` as a file of a format in `SUFFIXES`, whole or not at all.
 
-    Returns how the file's answers compare to the network's, for the formats that give answers. `form` is for "onnx".
-    The network is left on the CPU, in evaluation mode. Raises WeightsError when answers differ; ConfigError for an
-    unknown format, or one that does not fit the network.
+    Returns how the file's answers compare to the network's, for the formats that give answers. `options` are for
+    "onnx". The network is left on the CPU, in evaluation mode. Raises WeightsError when answers differ; ConfigError
+    for an unknown format, or one that does not fit the network.
     """
     model.net.cpu().eval()
     match kind:
         case "onnx":
-            return export_onnx(model, path, form or Form())
+            return export_onnx(model, path, options or GraphOptions())
         case "torch-export":
             return _program(model, path)
         case "safetensors":
@@ -88,7 +88,7 @@ def _function(layer: Layer) -> Layer:
     """The layer without what matters to training only."""
     match layer:
         case Conv() | Linear():
-            return replace(layer, start="", std=0.0, bias=0.0)
+            return replace(layer, initialisation="", std=0.0, bias=0.0)
         case Dropout(inverted=True):
             return replace(layer, rate=0.0)
     return layer

@@ -19,13 +19,13 @@ from safetensors.torch import load_file, save_file
 
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.weights.card import model_card
 from alexnet.weights.files import sha256, write_text
-from alexnet.weights.statistics import from_tensors, to_tensors
+from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 FORMAT = 2
 FORMER = 1  # the preparation in words: always the same ones, since there was no other yet

@@ -9,20 +9,20 @@ from typing import Any
 
 from protocol import Made, Work, contend, one_round
 
-from alexnet.process import describe_memory, describe_waiting, prepare
+from alexnet.process import describe_memory, describe_waiting, set_up
 
 SIZE = 227
 
 
 def make(settings: dict[str, Any]) -> Made:
     """The contender of these settings."""
-    prepare(os.environ)  # before torch is imported
+    set_up(os.environ)  # before torch is imported
 
     import torch
 
     import alexnet
     from alexnet.data.store import Store
-    from alexnet.evaluate.evaluate import input_form
+    from alexnet.evaluation.evaluate import input_layout
     from alexnet.experiments.bench.loading import load_all, loader_of
     from alexnet.experiments.bench.predicting import forward_pass
     from alexnet.experiments.bench.step import BareStep, products, training_flops
@@ -42,9 +42,9 @@ def make(settings: dict[str, Any]) -> Made:
         case "forward":
             work = forward_pass(AlexNet(spec), settings["batch_size"], placement)
         case "load":
-            form = input_form(AlexNet(spec), placement)
+            layout = input_layout(AlexNet(spec), placement)
             store = Store.open(settings["stores"][settings["encoding"]])
-            loader = loader_of(store, SIZE, settings["batch_size"], form, settings["threads"])
+            loader = loader_of(store, SIZE, settings["batch_size"], layout, settings["threads"])
             return Made(lambda: load_all(loader), facts)
         case "product":
             side, work = fastest(products(placement.dtype, placement.device))

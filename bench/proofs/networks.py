@@ -16,7 +16,7 @@ def narrow(spec: Spec, by: int = 8, units: int = 24, classes: int = 10) -> Spec:
     def change(layer: Layer) -> Layer:
         match layer:
             case Conv():
-                return replace(layer, maps=layer.maps // by)
+                return replace(layer, channels=layer.channels // by)
             case Linear(units=int()):
                 return replace(layer, units=units)
         return layer

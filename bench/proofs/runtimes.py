@@ -14,14 +14,14 @@ from proofs.torchvision import STAGE, STAGES
 from proofs.verdict import Proof, Row, alike, apart
 
 from alexnet.data.preparation import Preparation
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.model.spec import Dropout
 from alexnet.model.variants import VARIANTS
 from alexnet.weights.agreement import sample_photographs, views_of
-from alexnet.weights.class_names import unnamed_classes
 from alexnet.weights.export import export
+from alexnet.weights.foreign.class_names import unnamed_classes
 from alexnet.weights.model_dir import Model
-from alexnet.weights.onnx_graph import Form
+from alexnet.weights.onnx.graph import GraphOptions
 
 WHOLE = ("bvlc_alexnet", "caffenet")
 CAFFE = Preparation("squash", "bilinear", "BGR", None, "crop")
@@ -32,8 +32,8 @@ def prove(folder: Path) -> tuple[list[Proof], Testimony]:
     """The proofs, and what the runtimes said."""
     models = {name: model_of(name) for name in VARIANTS}
     for name, model in models.items():
-        export(model, folder / f"{name}.onnx", "onnx", Form("images"))
-        export(model, folder / f"{name}-decomposed.onnx", "onnx", Form("images", decompose_lrn=True))
+        export(model, folder / f"{name}.onnx", "onnx", GraphOptions("images"))
+        export(model, folder / f"{name}-decomposed.onnx", "onnx", GraphOptions("images", decompose_lrn=True))
     for name in WHOLE:
         watch(folder / f"{name}.onnx", folder / f"{name}-watched.onnx", stages_of(models[name]))
     photographs = sample_photographs()

@@ -16,8 +16,8 @@ from proofs.verdict import Proof, Row, alike, apart, holds
 from torch import Tensor
 
 from alexnet import kernels
+from alexnet.model.lrn import CONVENTIONS, convert_norm, norm_window
 from alexnet.model.net import AlexNet
-from alexnet.model.ops import CONVENTIONS, convert_norm, norm_window
 from alexnet.model.spec import ResponseNorm, Spec
 from alexnet.model.variants import variant
 

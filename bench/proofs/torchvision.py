@@ -18,13 +18,13 @@ from alexnet.data.augment import centre_mean, fixed_views
 from alexnet.data.images import SIDE, encode_jpeg, load_photograph
 from alexnet.data.loader import view_batch
 from alexnet.data.preparation import Preparation
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.model.net import AlexNet
 from alexnet.model.variants import variant
-from alexnet.weights.class_names import unnamed_classes
 from alexnet.weights.export import export, torchvision_state
+from alexnet.weights.foreign.class_names import unnamed_classes
 from alexnet.weights.model_dir import Model
-from alexnet.weights.torchvision import MEAN, NAMES, import_torchvision
+from alexnet.weights.pytorch.torchvision import MEAN, NAMES, import_torchvision
 
 # torchvision's modules in order; `owt` has a layer for each.
 MODULES = (*(f"features.{number}" for number in range(13)), *(f"classifier.{number}" for number in range(7)))

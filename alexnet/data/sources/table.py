@@ -17,7 +17,7 @@ from alexnet.errors import ConfigError, DataError, unknown
 
 
 @dataclass(frozen=True)
-class Row:
+class SourceEntry:
     """A source that has a name: what opens it at a location, what it is, and how to get its data.
 
     `open` takes no location where `how_to_get` is None: the source is built in.
@@ -31,19 +31,19 @@ class Row:
 _DOWNLOAD = "get it with `alexnet data download {0}`, or give the path of {1} with --from."
 
 SOURCES: Final = {
-    "cifar10": Row(
+    "cifar10": SourceEntry(
         Cifar10,
         "CIFAR-10: 60,000 pictures of 32×32 pixels, 10 classes",
         _DOWNLOAD.format("cifar10", ARCHIVES["cifar10"].file_name),
     ),
-    "flowers17": Row(
+    "flowers17": SourceEntry(
         Flowers17,
         "Oxford 17 Category Flowers: 1,360 photographs, 17 classes",
         _DOWNLOAD.format("flowers17", ARCHIVES["flowers17"].file_name),
     ),
-    "folder": Row(Folder, "your photographs, one sub-folder per class", "give its path with --from."),
-    "imagenet": Row(ImageNet, "ILSVRC2012: 1.2 million photographs, 1,000 classes", IMAGENET),
-    "shapes": Row(Shapes, "built in: drawn pictures of everyday things, 10 classes", None),
+    "folder": SourceEntry(Folder, "your photographs, one sub-folder per class", "give its path with --from."),
+    "imagenet": SourceEntry(ImageNet, "ILSVRC2012: 1.2 million photographs, 1,000 classes", IMAGENET),
+    "shapes": SourceEntry(Shapes, "built in: drawn pictures of everyday things, 10 classes", None),
 }
 """The sources by name."""
 

@@ -1,4 +1,4 @@
-"""The loader by itself: batches from a store, cropped, mirrored, recoloured and folded."""
+"""The loader by itself: batches from a store, cropped, mirrored, recoloured and in blocks."""
 
 from functools import partial
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from alexnet.data.augment import Augmentation
-from alexnet.data.loader import Form, TrainingLoader
+from alexnet.data.loader import InputLayout, TrainingLoader
 from alexnet.data.store import Store
-from alexnet.evaluate.evaluate import input_form
+from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench.photographs import store_of
-from alexnet.experiments.bench.timing import Rounds, Row, in_turns
+from alexnet.experiments.bench.timing import Measurement, Rounds, in_turns
 from alexnet.model.device import Placement
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
@@ -22,25 +22,25 @@ PHOTOGRAPHS = 1024  # a pass over so many, at least
 
 def bench_loader(
     spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, *, data: Path | None = None, **_: Any
-) -> list[Row]:
-    """Batches in the network's form, assembled by one thread as beside training, and by one thread a core."""
+) -> list[Measurement]:
+    """Batches in the network's layout, assembled by one thread as beside training, and by one thread a core."""
     with torch.device("meta"):
-        form = input_form(AlexNet(spec), placement)
+        layout = input_layout(AlexNet(spec), placement)
     count = -(-PHOTOGRAPHS // batch_size) * batch_size if data is None else batch_size
     rows = []
     for encoding in ("raw", "jpeg") if data is None else ("auto",):
         with store_of(data, count, encoding=encoding) as store:
             works = {
-                f"{workers}": partial(load_all, loader_of(store, spec.input_size, batch_size, form, workers))
+                f"{workers}": partial(load_all, loader_of(store, spec.input_size, batch_size, layout, workers))
                 for workers in sorted({1, cores()})
             }
             for workers, rates in in_turns(works, rounds).items():
                 what = f"{store.encoding} store, {workers} thread{'' if workers == '1' else 's'}"
-                rows.append(Row(what, "images/s", rates, batch_size, placement.dtype_name))
+                rows.append(Measurement(what, "images/s", rates, batch_size, placement.dtype_name))
     return rows
 
 
-def loader_of(store: Store, crop: int, batch_size: int, form: Form, workers: int) -> TrainingLoader:
+def loader_of(store: Store, crop: int, batch_size: int, layout: InputLayout, workers: int) -> TrainingLoader:
     """A loader of whole training batches, augmented as the paper's recipe does, from the first photographs."""
     positions = store.split("train")[: max(PHOTOGRAPHS, batch_size)]
     return TrainingLoader(
@@ -51,7 +51,7 @@ def loader_of(store: Store, crop: int, batch_size: int, form: Form, workers: int
         augmentation=Augmentation(crop),
         seed=0,
         workers=workers,
-        form=form,
+        layout=layout,
     )
 
 

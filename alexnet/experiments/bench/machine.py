@@ -9,7 +9,7 @@ import torch
 
 from alexnet.model.device import Placement
 from alexnet.process import cores
-from alexnet.train.run import environment
+from alexnet.training.run import environment
 
 PACKAGE = Path(__file__).parents[2]
 

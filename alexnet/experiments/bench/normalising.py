@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from alexnet import kernels
 from alexnet.experiments.bench.step import settle
-from alexnet.experiments.bench.timing import Rounds, Row, Work, in_turns
+from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns
 from alexnet.kernels.ops import fused
 from alexnet.model.device import Placement
-from alexnet.model.ops import norm_window
+from alexnet.model.lrn import norm_window
 from alexnet.model.spec import ResponseNorm
 
 MAPS, POSITIONS = 96, 55  # behind the paper's first layer
 NORM = ResponseNorm("norm")
 
 
-def bench_lrn(batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Row]:
+def bench_lrn(batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Measurement]:
     """Seconds forward and both ways on the maps of the paper's first layer, in the placement's numbers.
 
     PyTorch's own normalisation takes no bf16; there it gets fp32 and its result is converted, as autocast does.
@@ -34,7 +34,7 @@ def bench_lrn(batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -
         works[f"{name}, both ways"] = _both_ways(function, maps)
     rates = in_turns(works, rounds)
     return [
-        Row(name, "s", [1 / rate for rate in samples], batch_size, placement.dtype_name)
+        Measurement(name, "s", [1 / rate for rate in samples], batch_size, placement.dtype_name)
         for name, samples in rates.items()
     ]
 

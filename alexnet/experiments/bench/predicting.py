@@ -12,20 +12,20 @@ import torch
 
 from alexnet.data.images import SIDE
 from alexnet.data.source import Category
-from alexnet.data.stats import InputStatistics
+from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError
-from alexnet.evaluate.predict import predict
+from alexnet.evaluation.predict import predict
 from alexnet.experiments.bench.photographs import write_photographs
 from alexnet.experiments.bench.step import random_images, settle
-from alexnet.experiments.bench.timing import Rounds, Row, Work, in_turns
+from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns
+from alexnet.hardware import peak_memory
 from alexnet.model.device import Placement, working_copy
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
-from alexnet.train.run import peak_memory
 from alexnet.weights.model_dir import Model, save_model
 
 
-def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Row]:
+def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Measurement]:
     """The network on a batch, `predict` on a photograph with the model loaded, and the command from start to end."""
     model = untrained_model(spec)
     forward = forward_pass(model.net, batch_size, placement)
@@ -44,10 +44,10 @@ def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rou
     dtype = placement.dtype_name
     seconds = {name: [1 / rate for rate in rates[name]] for name in ("one", "answer")}
     return [
-        Row("forward pass", "images/s", rates["batch"], batch_size, dtype, peak),
-        Row("forward pass", "s", seconds["one"], 1, dtype),
-        Row("one JPEG photograph, model loaded", "s", seconds["answer"], 1, dtype),
-        Row("alexnet predict, from a cold start", "s", starts, 1, dtype),
+        Measurement("forward pass", "images/s", rates["batch"], batch_size, dtype, peak),
+        Measurement("forward pass", "s", seconds["one"], 1, dtype),
+        Measurement("one JPEG photograph, model loaded", "s", seconds["answer"], 1, dtype),
+        Measurement("alexnet predict, from a cold start", "s", starts, 1, dtype),
     ]
 
 
@@ -60,7 +60,7 @@ def untrained_model(spec: Spec) -> Model:
 
 
 def forward_pass(net: AlexNet, count: int, placement: Placement) -> Work:
-    """A work that answers a batch of `count` random images, in the form in which the loader delivers them."""
+    """A work that answers a batch of `count` random images, in the layout in which the loader delivers them."""
     working = working_copy(net.to(placement.device), placement).eval()
     images = random_images(net, count, placement)
 

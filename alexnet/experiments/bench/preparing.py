@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from alexnet.data.prepare import Progress, prepare
+from alexnet.data.prepare import PrepareProgress, prepare
 from alexnet.data.source import Source
 from alexnet.data.sources.table import open_source
 from alexnet.experiments.bench.photographs import folder_of
-from alexnet.experiments.bench.timing import Rounds, Row
+from alexnet.experiments.bench.timing import Measurement, Rounds
 from alexnet.process import cores
 
 PHOTOGRAPHS = 768  # for each core, of the first few
@@ -19,7 +19,7 @@ ENCODINGS = ("jpeg", "raw")
 STAGES = ("read", "measure")
 
 
-def bench_prepare(rounds: Rounds, *, data: Path | None = None, **_: Any) -> list[Row]:
+def bench_prepare(rounds: Rounds, *, data: Path | None = None, **_: Any) -> list[Measurement]:
     """Photographs of a folder read, resized and packed, then measured for the mean image; both encodings in turns.
 
     The rate is that of long sets: the time until every worker process has delivered something is left out.
@@ -33,7 +33,7 @@ def bench_prepare(rounds: Rounds, *, data: Path | None = None, **_: Any) -> list
                 rates.append(stage_rates(source, Path(made) / f"{encoding}{number}", encoding))
     processes = f"{cores()} process{'' if cores() == 1 else 'es'}"
     return [
-        Row(
+        Measurement(
             f"{encoding} store, {processes}",
             "images/s",
             [1 / sum(1 / rate[stage] for stage in STAGES) for rate in rates],
@@ -47,7 +47,7 @@ def stage_rates(source: Source, path: Path, encoding: str) -> dict[str, float]:
     """The images a second of each stage of preparing a store at `path`."""
     seen: dict[str, list[tuple[float, int]]] = {stage: [] for stage in STAGES}
 
-    def note(progress: Progress) -> None:
+    def note(progress: PrepareProgress) -> None:
         seen[progress.stage].append((perf_counter(), progress.done))
 
     prepare(source, path, encoding=encoding, split={}, progress=note)

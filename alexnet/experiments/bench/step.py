@@ -8,17 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.evaluate.evaluate import input_form
-from alexnet.experiments.bench.timing import Rounds, Row, Work, in_turns, rate_of
-from alexnet.kernels import fold_image
+from alexnet.evaluation.evaluate import input_layout
+from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns, rate_of
+from alexnet.hardware import page_faults, peak_memory
+from alexnet.kernels import space_to_depth
 from alexnet.model.account import account
 from alexnet.model.device import DTYPES, Placement, bf16_is_fast, working_copy
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
-from alexnet.train.optimiser import MomentumSGD
-from alexnet.train.recipe import Recipe
-from alexnet.train.run import page_faults, peak_memory
-from alexnet.train.schedule import Rate
+from alexnet.training.optimiser import MomentumSGD
+from alexnet.training.recipe import Recipe
+from alexnet.training.schedule import Rate
 
 SIDES = (1024, 2048, 3072)  # of the square matrices
 SLOW_SIDES = (512,)  # for bf16 without instructions for it: a thousandth of the speed
@@ -29,7 +29,7 @@ RATE = Rate(1e-4, 1e-4)  # small enough that random labels never make the number
 class BareStep:
     """A training step and nothing around it: forward, loss, backward and update, on one random batch again and again.
 
-    The batch is in the form in which the loader delivers it.
+    The batch is in the layout in which the loader delivers it.
     """
 
     spec: Spec
@@ -62,10 +62,10 @@ class BareStep:
 
 
 def random_images(net: AlexNet, count: int, placement: Placement) -> Tensor:
-    """Noise with the spread of photographs, in the form that `net` takes images in there."""
-    spec, form = net.spec, input_form(net, placement)
+    """Noise with the spread of photographs, in the layout that `net` takes images in there."""
+    spec, layout = net.spec, input_layout(net, placement)
     images = 60 * torch.randn(count, spec.channels, spec.input_size, spec.input_size)
-    return fold_image(images, form.fold, form.padding).to(placement.device, form.dtype)
+    return space_to_depth(images, layout.block, layout.padding).to(placement.device, layout.dtype)
 
 
 def settle(device: torch.device) -> None:
@@ -101,17 +101,17 @@ def products(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
     return works
 
 
-def ceiling(rates: dict[str, list[float]], dtype: str) -> Row:
+def ceiling(rates: dict[str, list[float]], dtype: str) -> Measurement:
     """The row of the fastest of the `products` of a dtype, whose names begin with that of the dtype."""
     rows = [
-        Row(f"matrix product, {name.split()[1]}²", "FLOP/s", samples, dtype=dtype)
+        Measurement(f"matrix product, {name.split()[1]}²", "FLOP/s", samples, dtype=dtype)
         for name, samples in rates.items()
         if name.startswith(f"{dtype} ")
     ]
     return max(rows, key=lambda row: row.median)
 
 
-def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Row]:
+def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Measurement]:
     """The bare step, and square matrix products of both types as the ceiling of what the machine can do."""
     bare_step = BareStep(spec, batch_size, placement)
     rate_of(bare_step, 0)
@@ -124,7 +124,7 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
     bare_step()
     faults = page_faults() - before
     ceilings = {name: ceiling(rates, name) for name in DTYPES}
-    bare = Row("training step", "images/s", rates["step"])
+    bare = Measurement("training step", "images/s", rates["step"])
     achieved = bare.median * training_flops(spec)
     facts = {
         "flops_per_image": training_flops(spec),
@@ -132,5 +132,5 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
         "share_of_ceiling": achieved / ceilings[placement.dtype_name].median,
         "page_faults": faults,  # of a step; hundreds of thousands where freed memory is not kept
     }
-    step = Row(bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts)
+    step = Measurement(bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts)
     return [step, *ceilings.values()]

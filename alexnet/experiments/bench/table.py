@@ -8,10 +8,10 @@ from alexnet.experiments.bench.normalising import bench_lrn
 from alexnet.experiments.bench.predicting import bench_predict
 from alexnet.experiments.bench.preparing import bench_prepare
 from alexnet.experiments.bench.step import bench_step
-from alexnet.experiments.bench.timing import Row
+from alexnet.experiments.bench.timing import Measurement
 from alexnet.experiments.bench.training import bench_train
 
-BENCHES: Final[dict[str, Callable[..., list[Row]]]] = {
+BENCHES: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "step": bench_step,
     "train": bench_train,
     "loader": bench_loader,

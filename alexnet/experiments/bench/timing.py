@@ -20,7 +20,7 @@ class Rounds:
 
 
 @dataclass(frozen=True)
-class Row:
+class Measurement:
     """One thing measured: a `sample` a round, in `unit` ("images/s", "FLOP/s", "s").
 
     `peak_memory` is the largest of the whole process, in bytes, where one process measured this alone. `facts` are

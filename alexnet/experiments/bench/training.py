@@ -14,13 +14,13 @@ import torch
 
 from alexnet.experiments.bench.photographs import store_of
 from alexnet.experiments.bench.step import BareStep
-from alexnet.experiments.bench.timing import Rounds, Row, Work, rate_of
+from alexnet.experiments.bench.timing import Measurement, Rounds, Work, rate_of
+from alexnet.hardware import peak_memory
 from alexnet.model.device import Placement
 from alexnet.model.spec import Spec
-from alexnet.train.events import Event, Step
-from alexnet.train.recipe import Recipe
-from alexnet.train.run import peak_memory
-from alexnet.train.train import Runtime, train
+from alexnet.training.events import Event, StepEnd
+from alexnet.training.recipe import Recipe
+from alexnet.training.train import Runtime, train
 
 SKIPPED = 4  # steps at the start of a round: batches that the loader had ready, threads that wake up
 LEAST = 6  # steps measured in a round
@@ -50,7 +50,7 @@ class Alternation:
 
     def __call__(self, event: Event) -> None:
         """Raises `_Enough` after the last round."""
-        if not isinstance(event, Step):
+        if not isinstance(event, StepEnd):
             return
         now, waited = perf_counter(), _waited(event, self.batch_size)
         self._steps = 1 if event.step == 1 else self._steps + 1
@@ -72,14 +72,14 @@ class Alternation:
         self._steps = 0
 
 
-def _waited(event: Step, batch_size: int) -> float:
+def _waited(event: StepEnd, batch_size: int) -> float:
     """The seconds of this epoch that went by waiting for data."""
     return event.waiting * event.step * batch_size / event.rate
 
 
 def bench_train(
     spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, *, data: Path | None = None, **_: Any
-) -> list[Row]:
+) -> list[Measurement]:
     """The loop of `alexnet train`, logging included, and the bare step, in turns.
 
     Validation and checkpoints (one in two minutes, otherwise) are left out of both.
@@ -100,6 +100,6 @@ def bench_train(
     ratios = [loop / alone for loop, alone in zip(listener.loop, listener.bare, strict=True)]
     facts = {"of_bare_step": median(ratios), "waiting": median(listener.waiting)}
     return [
-        Row("training loop", "images/s", listener.loop, batch_size, dtype, listener.peak_memory, facts),
-        Row("bare step", "images/s", listener.bare, batch_size, dtype),
+        Measurement("training loop", "images/s", listener.loop, batch_size, dtype, listener.peak_memory, facts),
+        Measurement("bare step", "images/s", listener.bare, batch_size, dtype),
     ]

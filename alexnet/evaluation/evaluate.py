@@ -1,0 +1,120 @@
+"""Top-1 and top-5 error as the paper measures them: centre crop or ten crops, one network or an average of several."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from alexnet.data.loader import InputLayout, evaluation_batches
+from alexnet.data.store import Store
+from alexnet.errors import DataError, WeightsError
+from alexnet.evaluation.metrics import Tally
+from alexnet.model.device import Placement, working_copy
+from alexnet.model.net import AlexNet
+from alexnet.weights.model_dir import Model
+
+VIEWS_PER_BATCH = 160  # views run through a network at once, whatever the number of crops
+
+
+@torch.inference_mode()
+def mean_probabilities(net: AlexNet, views: Tensor, crops: int, placement: Placement) -> Tensor:
+    """Class probabilities (N, K) fp32: the softmax of each view, averaged over a photograph's views (section 4.1).
+
+    `views` are (N · crops, C, H, W), the views of a photograph in consecutive rows. `net` is in evaluation mode and in
+    the placement's numbers. Raises WeightsError when the network answers NaN.
+    """
+    logits: Tensor = net(views.to(placement.device, placement.dtype, non_blocking=True))
+    return averaged(logits, crops, net.spec.name)
+
+
+def averaged(logits: Tensor, crops: int, name: str) -> Tensor:
+    """Class probabilities (N, K) fp32 of the logits (N · crops, K) of views, a photograph's in consecutive rows.
+
+    Raises WeightsError when there is NaN among them; `name` is the network's.
+    """
+    probabilities = logits.float().softmax(1).view(-1, crops, logits.shape[1]).mean(1)
+    if probabilities.isnan().any():
+        raise WeightsError(
+            f"The network {name!r} answers NaN instead of probabilities: its weights are damaged or its training "
+            "diverged; take another model."
+        )
+    return probabilities
+
+
+def input_layout(net: AlexNet, placement: Placement) -> InputLayout:
+    """The layout of images that `net` is fastest with there: space to depth on a CPU, pinned for CUDA, in its dtype."""
+    block, padding = net.space_to_depth_block if placement.device.type == "cpu" else (1, 0)
+    return InputLayout(placement.dtype, block, padding, placement.reads_pinned)
+
+
+def other_pixels(models: Sequence[Model], store: Store) -> str | None:
+    """A sentence for the reader when the store resized its photographs by another rule than a model asks for."""
+    asked = [model.preparation for model in models if model.preparation.resizing != store.preparation.resizing]
+    if not asked:
+        return None
+    wanted = asked[0]
+    return (
+        f"{store.path} holds photographs resized by another rule ({store.preparation.in_words['resize']}) than the "
+        f"model takes ({wanted.in_words['resize']}), so errors on it are not the ones the model is known for; prepare "
+        f"a store with --resize {wanted.resize} --interpolation {wanted.interpolation}."
+    )
+
+
+def evaluate(
+    models: Sequence[Model],
+    store: Store,
+    *,
+    split: str = "val",
+    crops: int = 1,
+    placement: Placement,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tally:
+    """The errors of `models`, their probabilities averaged, on every photograph of a split once.
+
+    Labels are matched by the classes' keys, not by their order. Photographs are taken as the store has resized them, by
+    whatever rule: see `other_pixels`. `progress` is told (photographs done, in all). Raises DataError when the models
+    and the store do not know the same classes, or for a split that the store lacks.
+    """
+    reference = models[0]
+    for model in models:
+        _check_classes(reference, model, store)
+    positions = store.split(split)
+    place_of = {category.key: index for index, category in enumerate(reference.categories)}
+    labels_of = torch.tensor([place_of[category.key] for category in store.classes])
+    nets = [working_copy(model.net.to(placement.device), placement).eval() for model in models]
+    tally = Tally(len(reference.categories))
+    # models with other inputs than the first one's each get their own views
+    streams = [
+        evaluation_batches(
+            store,
+            positions,
+            statistics=model.statistics,
+            crop=model.net.spec.input_size,
+            crops=crops,
+            images_per_batch=max(1, VIEWS_PER_BATCH // crops),
+            layout=input_layout(model.net, placement),
+            preparation=model.preparation,
+        )
+        for model in models
+    ]
+    for batches in zip(*streams, strict=True):
+        answers = [
+            mean_probabilities(net, batch.images, crops, placement) for net, batch in zip(nets, batches, strict=True)
+        ]
+        tally.add(torch.stack(answers).mean(0), labels_of[batches[0].labels])
+        if progress:
+            progress(tally.images, len(positions))
+    return tally
+
+
+def _check_classes(reference: Model, model: Model, store: Store) -> None:
+    known = [category.key for category in model.categories]
+    if known != [category.key for category in reference.categories]:
+        raise DataError("The models do not have the same classes in the same order, so they cannot be averaged.")
+    found = {category.key for category in store.classes}
+    if found != set(known):
+        odd = sorted(found.symmetric_difference(known))
+        raise DataError(
+            f"The model knows {len(known)} classes and {store.path} has {len(found)}; not in both: "
+            f"{', '.join(odd[:5])}{', …' if len(odd) > 5 else ''}. Give the data that the model was made for."
+        )

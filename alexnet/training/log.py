@@ -1,0 +1,84 @@
+"""What happened, in files: log.jsonl for every event, metrics.csv a row an epoch, TensorBoard where it is installed."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from alexnet.errors import AlexNetError
+from alexnet.training.events import EpochEnd, Event, StepEnd, Warned
+from alexnet.training.run import Run
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError:
+    SummaryWriter = None  # type: ignore[misc, assignment]
+
+STEPS_PER_LINE = 50
+COLUMNS = [field.name for field in fields(EpochEnd)]
+NO_TENSORBOARD = "TensorBoard events are not written, since tensorboard is not installed: pip install 'alexnet[tb]'."
+
+
+class RunLog:
+    """The logs of a run, opened to go on after the epochs in `history`; later rows of an earlier try are dropped."""
+
+    def __init__(self, run: Run, history: Sequence[Mapping[str, Any]]) -> None:
+        self._path = run.path
+        self._board: Any = None
+        with self._sentence():
+            _cut_torn_line(run.path / "log.jsonl")
+            self._write_rows("w", [{name: name for name in COLUMNS}, *history])
+            if SummaryWriter is not None:
+                self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(history) + 1)
+
+    def write(self, event: Event) -> None:
+        """Records an event; of steps, one in every so many. Raises AlexNetError when the disk refuses."""
+        if isinstance(event, StepEnd) and event.step % STEPS_PER_LINE:
+            return
+        with self._sentence():
+            with open(self._path / "log.jsonl", "a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")
+            if isinstance(event, EpochEnd):
+                self._write_rows("a", [asdict(event)])
+                self._write_scalars(event)
+
+    def close(self) -> None:
+        """Flushes and closes what is open."""
+        if self._board is not None:
+            self._board.close()
+
+    @property
+    def missing(self) -> Warned | None:
+        """What the user should know about logs that are not written."""
+        return Warned(NO_TENSORBOARD) if self._board is None else None
+
+    def _write_rows(self, mode: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        with open(self._path / "metrics.csv", mode, encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerows(rows)
+
+    def _write_scalars(self, event: EpochEnd) -> None:
+        if self._board is not None:
+            for name in COLUMNS:
+                value = getattr(event, name)
+                if name != "epoch" and value is not None:
+                    self._board.add_scalar(name, value, event.epoch)
+
+    @contextmanager
+    def _sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise AlexNetError(
+                f"Cannot write the logs in {self._path}: {error.strerror}; free some space or mend the directory, then "
+                "go on with --resume."
+            ) from error
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cuts off the half line that a full disk or a lost machine left."""
+    if path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)

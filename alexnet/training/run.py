@@ -1,0 +1,127 @@
+"""A run directory: where things lie, and whether they will fit.
+
+recipe.json  environment.json  run.json   what was asked for, where it runs, on which data and network
+log.jsonl    metrics.csv  tensorboard/    what happened
+checkpoints/last.pt  checkpoints/best.pt  to resume from; the weights of the best validation error
+model/  summary.json                      the finished model; how long it took and what it needed
+"""
+
+import json
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import PIL
+import torch
+
+from alexnet import kernels, process
+from alexnet.errors import AlexNetError, ConfigError, WeightsError
+from alexnet.hardware import processor
+from alexnet.version import VERSION
+from alexnet.weights.files import write_text
+
+SMALL_FILES = 10**7  # bytes: mean images, logs and the rest
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths of one training run."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the lowest validation error, and what it was."""
+        return self.path / "checkpoints" / "best.pt"
+
+    @property
+    def model(self) -> Path:
+        """The finished model directory."""
+        return self.path / "model"
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Writes a JSON file of the run."""
+        write_text(self.path / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+    def read(self, name: str) -> dict[str, Any]:
+        """The content of a JSON file of the run. Raises WeightsError when there is none."""
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise WeightsError(f"{self.path} is not a run directory: it has no {name}.") from None
+        except json.JSONDecodeError as error:
+            raise WeightsError(f"{self.path / name} is damaged: {error}.") from error
+        return content
+
+
+def create_run(path: Path) -> Run:
+    """A new run directory at `path`, or at `path`-2, `path`-3, … where that is taken; never one that holds files.
+
+    Raises AlexNetError when it cannot be written.
+    """
+    number = 1
+    place = path
+    while place.exists() and any(place.iterdir() if place.is_dir() else [place]):
+        number += 1
+        place = path.with_name(f"{path.name}-{number}")
+    try:
+        (place / "checkpoints").mkdir(parents=True)
+        probe = place / "checkpoints" / ".probe"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise AlexNetError(f"Cannot write to {place}: {error.strerror}; give another --out.") from error
+    return Run(place)
+
+
+def check_space(run: Run, parameters: int) -> None:
+    """Raises AlexNetError when the disk could not take the next checkpoints of so many parameters and the model."""
+    # last.pt holds weights and velocities, its successor beside it while it is written; best.pt and the model weights
+    present = sum(file.stat().st_size for file in (run.last, run.best) if file.is_file())
+    needed = (8 + 8 + 4 + 4) * parameters + SMALL_FILES - present
+    existing = next(place for place in (run.path, *run.path.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise AlexNetError(
+            f"{run.path} has {free / 1e9:.2f} GB free, but checkpoints and model need {needed / 1e9:.2f} GB; "
+            "free some space or give another --out."
+        )
+
+
+def environment(*, device: str, dtype: str, threads: int) -> dict[str, Any]:
+    """What a result depends on besides recipe, network and data: versions, processor, numbers, threads, command."""
+    return {
+        "alexnet": VERSION,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "pillow": PIL.__version__,
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "dtype": dtype,
+        "threads": threads,
+        "kernels": kernels.describe(),
+        "memory": process.describe_memory(),
+        "waiting": process.describe_waiting(),
+        "command": sys.argv,
+    }
+
+
+def open_run(path: Path) -> Run:
+    """The run directory at `path`, to resume. Raises ConfigError when there is none."""
+    run = Run(path)
+    if not (path / "run.json").is_file():
+        raise ConfigError(f"{path} is not a run directory: it has no run.json; give the directory that `train` made.")
+    return run

@@ -1,0 +1,259 @@
+"""Training from the outside: from a store and a recipe to a finished model, and on from where a run stopped."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from alexnet import kernels, process
+from alexnet.data.statistics import InputStatistics
+from alexnet.data.store import Store
+from alexnet.errors import AlexNetError, ConfigError, WeightsError
+from alexnet.hardware import peak_memory
+from alexnet.model.device import Placement, place
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Spec
+from alexnet.training.events import Event, Finished, Listener, Started, silent
+from alexnet.training.interrupt import stop_requests
+from alexnet.training.log import RunLog
+from alexnet.training.loop import Trainer
+from alexnet.training.plan import frozen, training_plan
+from alexnet.training.recipe import Recipe
+from alexnet.training.run import Run, check_space, create_run, environment, open_run
+from alexnet.version import VERSION
+from alexnet.weights.checkpoint import load_checkpoint
+from alexnet.weights.model_dir import Model, save_model
+from alexnet.weights.statistics_tensors import from_tensors
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The machine's part of a run: none of it is a setting of the recipe."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0  # 0: PyTorch's choice
+    workers: int = 1  # threads that assemble batches
+    save_every: float = 120.0  # seconds between checkpoints
+    compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
+
+
+def train(
+    store: Store,
+    spec: Spec,
+    recipe: Recipe,
+    out: Path,
+    *,
+    runtime: Runtime = Runtime(),
+    init_from: Model | None = None,
+    freeze: Sequence[str] = (),
+    overfit: int = 0,
+    listener: Listener = silent,
+) -> Run:
+    """The finished run of training `spec` on `store`; its directory is `out`, or `out`-2, … where that is taken.
+
+    With `init_from`, weights and input statistics start as that model's, and `spec` has to be its; the last layer
+    starts anew unless the classes are the same. `freeze` names layers to leave alone. `overfit` trains on that many
+    photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn them by heart.
+    The model made takes photographs resized as the store's were.
+    Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
+    """
+    plan = training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit)
+    statistics = _statistics(init_from, store)
+    placement = placement_for(runtime)
+    net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
+    if init_from is not None:
+        _take_over(net, init_from, store)
+    check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
+    run = create_run(out)
+    run.write("recipe.json", plan.recipe.to_json())
+    run.write("environment.json", _environment(placement))
+    run.write(
+        "run.json",
+        {
+            "data": str(store.path),
+            "fingerprint": store.fingerprint,
+            "spec": spec.to_json(),
+            "device": str(placement.device),
+            "dtype": placement.dtype_name,
+            "threads": torch.get_num_threads(),
+            "overfit": overfit,
+            "init_from": init_from.provenance if init_from else None,
+        },
+    )
+    trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+    return _run(trainer, overfit, runtime.compile)
+
+
+def resume(
+    path: Path,
+    *,
+    runtime: Runtime | None = None,
+    data: Path | None = None,
+    listener: Listener = silent,
+) -> Run:
+    """The run in directory `path`, taken up at its last checkpoint and finished.
+
+    On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
+    where the store is if it has moved. Device, dtype and threads are the run's own unless `runtime` says otherwise.
+    Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one.
+    """
+    run = open_run(path)
+    told = run.read("run.json")
+    runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])
+    store = Store.open(data or Path(told["data"]))
+    if store.fingerprint != told["fingerprint"]:
+        raise ConfigError(
+            f"{store.path} is not the store that {path} was trained on: its fingerprint begins with "
+            f"{store.fingerprint[:12]}, not {told['fingerprint'][:12]}; name the right one with --data."
+        )
+    spec = Spec.from_json(told["spec"])
+    plan = training_plan(spec, Recipe.from_json(run.read("recipe.json")), store, overfit=told["overfit"])
+    placement = placement_for(runtime)
+    with torch.device("meta"):
+        net = AlexNet(plan.spec)
+    net.to_empty(device="cpu")
+    checkpoint = load_checkpoint(run.last)
+    try:
+        statistics = from_tensors(checkpoint["statistics"])
+        trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+        trainer.restore(checkpoint)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put the "
+            "right one back or train anew."
+        ) from error
+    return _run(trainer, told["overfit"], runtime.compile)
+
+
+def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
+    return {"workers": runtime.workers, "save_every": runtime.save_every, "listener": listener}
+
+
+def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
+    run, progress, listener = trainer.run, trainer.progress, trainer.listener
+    log = RunLog(run, progress.history)
+
+    def tell(event: Event) -> None:
+        log.write(event)
+        listener(event)
+
+    trainer.listener = tell
+    try:
+        if log.missing:
+            tell(log.missing)
+        with stop_requests() as request, kernels.compile_twins() if compiled else nullcontext():
+            tell(_started(trainer))
+            trainer.fit(request, until_learned=bool(overfit))
+        last = trainer.progress.history[-1]
+        if overfit and last["train_error"]:
+            raise AlexNetError(
+                f"The network did not learn {len(trainer.plan.train)} photographs by heart in {last['epoch']} epochs: "
+                f"{last['train_error']:.1%} are still wrong. Try another learning rate, and look at the photographs."
+            )
+        epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
+        store, provenance = trainer.store, _provenance(trainer, epoch)
+        save_model(Model(trainer.net, store.classes, trainer.statistics, provenance, store.preparation), run.model)
+        finished = _finished(trainer, epoch)
+        run.write("summary.json", asdict(finished))
+        tell(finished)
+    finally:
+        log.close()
+    return run
+
+
+def _started(trainer: Trainer) -> Started:
+    plan, progress = trainer.plan, trainer.progress
+    return Started(
+        run=str(trainer.run.path),
+        network=plan.spec.name,
+        parameters=sum(parameter.numel() for parameter in trainer.net.parameters()),
+        train_images=len(plan.train),
+        val_images=len(plan.val),
+        epochs=plan.recipe.epochs,
+        steps_per_epoch=trainer.loader.steps,
+        epoch=progress.epoch,
+        step=progress.step,
+        device=str(trainer.placement.device),
+        dtype=trainer.placement.dtype_name,
+        threads=torch.get_num_threads(),
+        kernels=kernels.describe(),
+        memory=process.describe_memory(),
+    )
+
+
+def _finished(trainer: Trainer, epoch: int) -> Finished:
+    history = trainer.progress.history
+    return Finished(
+        run=str(trainer.run.path),
+        model=str(trainer.run.model),
+        epochs=len(history),
+        weights_of=epoch,
+        val_top1_error=history[epoch - 1]["val_top1_error"],
+        seconds=sum(row["seconds"] for row in history),
+        rate=median(row["rate"] for row in history),
+        peak_memory=peak_memory(),
+    )
+
+
+def _provenance(trainer: Trainer, epoch: int) -> dict[str, Any]:
+    plan, row = trainer.plan, trainer.progress.history[epoch - 1]
+    errors = ("train_error", "val_top1_error", "val_top5_error")
+    measured = {name: row[name] for name in errors if row[name] is not None}
+    return {
+        "trained_with": f"alexnet {VERSION}, recipe {plan.recipe.name}, seed {plan.recipe.seed}",
+        "photographs": {"train": len(plan.train), "val": len(plan.val)},
+        "data": f"{trainer.store.manifest['source']['name']}, fingerprint {trainer.store.fingerprint[:16]}",
+        "weights_of": f"epoch {epoch} of {plan.recipe.epochs}"
+        + (", the one with the lowest validation error" if len(plan.val) else ", the last"),
+        "errors": measured,
+    }
+
+
+def _environment(placement: Placement) -> dict[str, Any]:
+    return environment(device=str(placement.device), dtype=placement.dtype_name, threads=torch.get_num_threads())
+
+
+def placement_for(runtime: Runtime) -> Placement:
+    """The place that `runtime` asks for; the threads are set. Raises ConfigError for what is not to be had."""
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    placement = place(runtime.device, runtime.dtype)
+    if runtime.compile and not placement.runs_ahead:
+        raise ConfigError("Compiling is for GPUs, whose kernels the CPU's are not; leave --compile out on a CPU.")
+    return placement
+
+
+def _statistics(start: Model | None, store: Store) -> InputStatistics:
+    """Those of the model to start from, or the store's; the store's components where the model's has a mean alone."""
+    if start is None:
+        return store.statistics
+    if start.preparation.std is not None or start.preparation.channels != "RGB":
+        found = start.preparation.in_words
+        raise ConfigError(
+            f"The model to start from takes {found['channels']} on the scale {found['scale']}, and training feeds RGB "
+            "from 0 to 255; start from one that takes this."
+        )
+    if start.statistics.images:
+        return start.statistics
+    return replace(store.statistics, mean_image=start.statistics.mean_image)
+
+
+def _take_over(net: AlexNet, start: Model, store: Store) -> None:
+    """Copies the weights of `start` into `net`; the last layer stays new unless both know the same classes."""
+    mine, theirs = net.state_dict(), start.net.state_dict()
+    if [category.key for category in start.categories] != [category.key for category in store.classes]:
+        last = net.spec.layers[-1].name
+        theirs |= {name: tensor for name, tensor in mine.items() if name.startswith(f"{last}.")}
+    for name in (*mine, *theirs):
+        wanted, found = (tuple(state[name].shape) if name in state else "none" for state in (mine, theirs))
+        if wanted != found:
+            raise WeightsError(
+                f"The model to start from does not fit {net.spec.name!r}: its {name} has shape {found}, expected "
+                f"{wanted}; train the network that the model is of."
+            )
+    net.load_state_dict(theirs)

@@ -1,0 +1,201 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import running
+import torch
+from making import Colours, tiny_recipe, tiny_spec, tiny_store
+from running import RECIPE, RUNTIME, begin, difference, events, stop_at
+
+from alexnet.data.store import Store
+from alexnet.errors import ConfigError, DataError, WeightsError
+from alexnet.training.events import Event, Started, StepEnd
+from alexnet.training.interrupt import Interrupted
+from alexnet.training.run import Run
+from alexnet.training.train import resume
+from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
+from alexnet.weights.model_dir import load_model
+
+Train = Callable[..., Run]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def go(colours: Store, tmp_path: Path) -> Train:
+    return partial(begin, store=colours, out=tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def whole(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that nothing disturbed."""
+    return begin(store=colours, out=tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(whole: Run, go: Train, number: int) -> None:
+    with pytest.raises(Interrupted, match=r"after epoch 1, step 3; go on with: alexnet train --resume .*run") as caught:
+        go(listener=stop_at(number, epoch=2, step=3))
+    run = Run(Path(str(caught.value).rpartition(" ")[2]))
+    assert caught.value.exit_code == 128 + number
+    assert not run.model.exists()
+    told: list[Event] = []
+    assert resume(run.path, listener=told.append) == run
+    assert difference(whole, run) == set()
+    (started,) = [event for event in told if isinstance(event, Started)]
+    assert (started.epoch, started.step) == (1, 3)
+
+
+def test_a_run_stopped_again_and_again_goes_on_bit_for_bit(whole: Run, go: Train) -> None:
+    with pytest.raises(Interrupted) as caught:
+        go(listener=stop_at(signal.SIGTERM, epoch=1, step=1))
+    path = Path(str(caught.value).rpartition(" ")[2])
+    for epoch, step in ((1, 2), (1, 6), (3, 5)):
+        with pytest.raises(Interrupted):
+            resume(path, listener=stop_at(signal.SIGTERM, epoch=epoch, step=step))
+    assert difference(whole, resume(path)) == set()
+    assert [line["epoch"] for line in events(Run(path)) if line["event"] == "EpochEnd"] == [1, 2, 3]
+
+
+def test_a_finished_run_resumed_is_the_same(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "copy")
+    told: list[Event] = []
+    run = resume(tmp_path / "copy", listener=told.append)
+    assert difference(whole, run) == set()
+    assert not [event for event in told if isinstance(event, StepEnd)]
+
+
+class Child:
+    """A training process that waits after it has saved its state at an epoch and step."""
+
+    def __init__(self, store: Store, out: Path, epoch: int, step: int) -> None:
+        program = Path(running.__file__)
+        command = [sys.executable, str(program), str(store.path), str(out), str(epoch), str(step)]
+        environment = {**os.environ, "PYTHONPATH": str(program.parents[1])}
+        self.run = Run(out)
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def wait_until_here(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "here\n"
+
+    def end(self) -> str:
+        """Lets it go on; what it has to say before it ends."""
+        return self.process.communicate("\n")[0]
+
+
+@pytest.fixture(scope="module")
+def children(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Child]]:
+    """Three processes, started at once: most of their time is that of importing PyTorch."""
+    folder = tmp_path_factory.mktemp("children")
+    started = {name: Child(colours, folder / name, 1, 4) for name in ("KILL", "TERM", "INT")}
+    yield started
+    for child in started.values():
+        child.process.kill()
+        child.process.communicate()
+
+
+def test_a_run_that_was_killed_goes_on_bit_for_bit(whole: Run, children: dict[str, Child]) -> None:
+    child = children["KILL"]
+    child.wait_until_here()
+    child.process.kill()
+    assert child.process.wait() == -signal.SIGKILL
+    (child.run.last.parent / ".last.pt.tmp").write_bytes(b"what a kill in the middle of writing leaves behind")
+    assert difference(whole, resume(child.run.path)) == set()
+    assert sorted(file.name for file in child.run.last.parent.iterdir()) == ["best.pt", "last.pt"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("INT", 130)])
+def test_a_process_told_to_stop_saves_and_says_how_to_go_on(
+    whole: Run, children: dict[str, Child], name: str, code: int
+) -> None:
+    child = children[name]
+    child.wait_until_here()
+    child.process.send_signal(signal.Signals[f"SIG{name}"])
+    said = child.end()
+    assert said == f"Stopped after epoch 1, step 4; go on with: alexnet train --resume {child.run.path}\n"
+    assert child.process.returncode == code
+    assert difference(whole, resume(child.run.path)) == set()
+
+
+def test_a_run_may_be_resumed_where_its_store_has_moved(whole: Run, colours: Store, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    shutil.copytree(colours.path, tmp_path / "moved")
+    told = Run(tmp_path / "run").read("run.json")
+    Run(tmp_path / "run").write("run.json", {**told, "data": str(tmp_path / "gone")})
+    with pytest.raises(DataError, match="gone"):
+        resume(tmp_path / "run")
+    assert difference(whole, resume(tmp_path / "run", data=tmp_path / "moved")) == set()
+
+
+def test_another_store_is_refused(whole: Run, tmp_path: Path) -> None:
+    tiny_store(tmp_path / "other", Colours({"train": 12, "val": 6}))
+    with pytest.raises(ConfigError, match=r"other is not the store that .* was trained on: .*--data"):
+        resume(whole.path, data=tmp_path / "other")
+
+
+def test_what_cannot_be_resumed_is_a_sentence(whole: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere is not a run directory"):
+        resume(tmp_path / "nowhere")
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    content = run.last.read_bytes()
+    run.last.write_bytes(content[: len(content) // 2])
+    with pytest.raises(WeightsError, match=r"last\.pt is damaged"):
+        resume(run.path)
+    run.last.unlink()
+    with pytest.raises(WeightsError, match=r"no checkpoint at .*last\.pt; the run stopped before it wrote one"):
+        resume(run.path)
+
+
+@pytest.mark.parametrize("change", ["shape", "missing", "foreign"])
+def test_a_checkpoint_of_another_network_is_refused(whole: Run, tmp_path: Path, change: str) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    content = load_checkpoint(run.last)
+    match change:
+        case "shape":
+            content["weights"]["fc2.bias"] = torch.zeros(3)
+        case "missing":
+            del content["velocity"]["fc2.bias"]
+        case "foreign":
+            content = {"epoch": 3}
+    save_checkpoint(run.last, content)
+    with pytest.raises(WeightsError, match=r"last\.pt is not a checkpoint of the network and version that .* says"):
+        resume(run.path)
+
+
+def test_with_two_threads_runs_are_equal_bit_for_bit_too(go: Train) -> None:
+    two, recipe = replace(RUNTIME, threads=2), replace(RECIPE, epochs=1)
+    first = go(recipe, runtime=two)
+    with pytest.raises(Interrupted) as caught:
+        go(recipe, runtime=two, listener=stop_at(signal.SIGTERM, epoch=1, step=3))
+    torch.set_num_threads(1)
+    assert difference(first, resume(Path(str(caught.value).rpartition(" ")[2]))) == set()
+    assert torch.get_num_threads() == 2
+
+
+def test_a_fine_tuning_run_goes_on_bit_for_bit(go: Train, whole: Run, three_colours: Store) -> None:
+    options = {"store": three_colours, "spec": tiny_spec(3), "init_from": load_model(whole.model), "freeze": ("conv1",)}
+    reference = go(**options)
+    with pytest.raises(Interrupted) as caught:
+        go(**options, listener=stop_at(signal.SIGTERM, epoch=2, step=1))
+    path = Path(str(caught.value).rpartition(" ")[2])
+    assert difference(reference, resume(path)) == set()
+    mean = load_model(path / "model").statistics.mean_image
+    assert (mean == load_model(whole.model).statistics.mean_image).all()
+
+
+def test_an_overfitting_run_goes_on_with_the_same_photographs(go: Train) -> None:
+    with pytest.raises(Interrupted) as caught:
+        go(tiny_recipe(lr=0.001), overfit=8, listener=stop_at(signal.SIGTERM, epoch=3, step=1))
+    run = resume(Path(str(caught.value).rpartition(" ")[2]))
+    assert difference(go(tiny_recipe(lr=0.001), overfit=8), run) == set()
