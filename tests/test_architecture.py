@@ -24,7 +24,7 @@ ROOTS = {"errors", "hardware", "process", "version"}
 # Third parties that live in certain files only; a trailing slash names a room.
 KEPT_IN = {
     "PIL": ("data/", "training/run.py", "cli/"),
-    "simplejpeg": ("data/images.py",),
+    "simplejpeg": ("data/jpeg.py",),
     "tensorboard": ("training/log.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
@@ -42,7 +42,7 @@ TORCH_FREE = (
     "model/spec.py",
 )
 MAY_IMPORT_TORCH = ("data/loader.py",)
-IMPORTS_LATE = ("cli/", "__init__.py", "data/images.py", "data/sources/imagenet.py")  # the others: optional extras
+IMPORTS_LATE = ("cli/", "__init__.py", "data/jpeg.py", "data/sources/imagenet.py")  # the others: optional extras
 
 
 def module(path: Path) -> str:

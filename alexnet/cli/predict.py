@@ -89,7 +89,7 @@ def _expand(images: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _inside(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    from alexnet.data.images import SUFFIXES
+    from alexnet.data.decode import SUFFIXES
 
     def nothing() -> bytes:
         raise FileNotFoundError(ENOENT, "there is no image in this folder")

@@ -1,80 +1,24 @@
-"""One photograph, decoded and made 256×256.
+"""One photograph made 256×256.
 
 As in section 2 of the paper, its shorter side becomes 256 pixels long, then the central 256×256 are kept; another
-`Preparation` may ask for another rule.
-
-How each kind of file is treated:
-
-- its content decides the format; a name that says another one is noted
-- EXIF orientation is applied; metadata that cannot be read is passed over and noted
-- colour profiles are not applied
-- CMYK (stored inverted, as Adobe does), greyscale and palette become RGB
-- alpha, and transparent colours, are laid on white
-- 16-bit grey is scaled to 8 bits (65535 becomes 255); 16-bit colour keeps its high byte
-- of several frames or pictures, the first is taken
-- photographs smaller than 256 pixels are enlarged
-- refused: truncated or damaged files, no image at all, no width or height, more than `MAX_PIXELS` pixels,
-  floating-point pixels
+`Preparation` may ask for another rule. `alexnet.data.decode` says how each kind of file becomes pixels.
 
 All functions may be called from several threads and processes.
 """
 
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import BytesIO
-from pathlib import PurePosixPath
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from alexnet.data.decode import decode
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.resize import Box, resize
 from alexnet.data.source import Prepared
-from alexnet.errors import ImageError
-
-try:
-    import simplejpeg
-except ImportError:  # the extra `fast`
-    simplejpeg = None
 
 SIDE: Final = 256
 """Height and width of a prepared photograph."""
-
-MAX_PIXELS: Final = 150_000_000
-"""Photographs of more pixels are refused before they are decoded; one of as many takes 1 GB of memory."""
-
-SUFFIXES: Final = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".gif": "GIF",
-    ".bmp": "BMP",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-}
-"""File name suffixes and the formats they promise; only these formats are ever decoded."""
-
-_FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
-
-_UPRIGHT = {  # EXIF orientation: what turns the stored picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
-
-_lock = threading.Lock()
 
 
 def load_photograph(content: bytes, name: str = "", preparation: Preparation = DEFAULT) -> Prepared:
@@ -83,7 +27,7 @@ def load_photograph(content: bytes, name: str = "", preparation: Preparation = D
     `name` is the file's name, used only to note a suffix that promises another format. Raises ImageError with
     the reason when the photograph cannot be used.
     """
-    pixels, treatments = _decode(content, name)
+    pixels, treatments = decode(content, name)
     height, width, _ = pixels.shape
     return Prepared(resized(pixels, preparation), treatments, (width, height))
 
@@ -129,157 +73,3 @@ def _whole_pixels(width: int, height: int) -> Box:
 
 
 _BOXES: dict[str, Callable[[int, int], Box]] = {"shorter": _square, "squash": _whole, "torchvision": _whole_pixels}
-
-
-def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 90) -> bytes:
-    """A JPEG file (4:2:0 chroma) of uint8 RGB pixels of shape (H, W, 3)."""
-    stream = BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling="4:2:0")
-    return stream.getvalue()
-
-
-def decode_jpeg(content: bytes) -> NDArray[np.uint8]:
-    """The uint8 RGB pixels (H, W, 3) of a file made by `encode_jpeg`. Raises ImageError if it is damaged.
-
-    simplejpeg decodes where it is installed, Pillow otherwise; the pixels are the same.
-    """
-    return _decode_with_pillow(content) if simplejpeg is None else _decode_with_simplejpeg(content)
-
-
-def _decode_with_simplejpeg(content: bytes) -> NDArray[np.uint8]:
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        if colours != "Gray" and height * width <= MAX_PIXELS:
-            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content)
-            return pixels
-    except ValueError as error:
-        raise ImageError("its content is not a whole JPEG image") from error
-    if height * width > MAX_PIXELS:
-        raise ImageError("its content is not a whole JPEG image")
-    raise ImageError("its content is a JPEG image of mode L where RGB was stored")
-
-
-def _decode_with_pillow(content: bytes) -> NDArray[np.uint8]:
-    try:
-        with Image.open(BytesIO(content), formats=("JPEG",)) as image:
-            if image.mode == "RGB":
-                return np.array(image)
-    except Exception as error:  # the decoder raises almost anything on damaged files
-        raise ImageError("its content is not a whole JPEG image") from error
-    raise ImageError(f"its content is a JPEG image of mode {image.mode} where RGB was stored")
-
-
-def _decode(content: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """The upright RGB pixels (H, W, 3) and what was done to make them so."""
-    treatments = []
-    pixels = None
-    try:
-        with _caught_warnings() as caught:
-            image: Image.Image = Image.open(BytesIO(content), formats=_FORMATS)
-            _refuse_size(image)
-            kind = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a JPEG with further pictures
-            if getattr(image, "is_animated", False):
-                treatments.append("first of several frames")
-            if kind == "PNG":  # its EXIF data may follow the pixels
-                image.load()
-            orientation = _orientation(image)
-            if kind != "JPEG":  # JPEG never warns when decoded, so that is done where threads run in parallel
-                image.load()
-        if image.format == "JPEG" and image.mode == "RGB" and orientation not in _UPRIGHT:
-            pixels = _decode_faster(content)
-        if pixels is None:
-            image.load()
-        if any(issubclass(warning.category, UserWarning) for warning in caught):
-            treatments.append("unreadable metadata passed over")
-        image, treatment = _to_rgb(image)
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"it claims more than {MAX_PIXELS:,} pixels") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(_unidentified(content)) from error
-    except Exception as error:  # the plugins raise almost anything on damaged files
-        raise ImageError(f"it is damaged: {error}") from error
-
-    suffix = PurePosixPath(name).suffix
-    if SUFFIXES.get(suffix.lower(), kind) != kind:
-        treatments.append(f"decoded as {kind} although named {suffix}")
-    treatments += treatment
-    if orientation in _UPRIGHT:
-        if kind != "TIFF":  # Pillow has turned it itself
-            image = image.transpose(_UPRIGHT[orientation])
-        treatments.append(f"turned upright (EXIF orientation {orientation})")
-    return np.asarray(image) if pixels is None else pixels, tuple(treatments)
-
-
-def _decode_faster(content: bytes) -> NDArray[np.uint8] | None:
-    """The pixels of a whole JPEG file, which are Pillow's; None where simplejpeg is missing or finds any fault."""
-    try:
-        pixels: NDArray[np.uint8] | None = None if simplejpeg is None else simplejpeg.decode_jpeg(content)
-    except ValueError:  # strict: also for what Pillow passes over, and it is Pillow that judges files
-        return None
-    return pixels
-
-
-@contextmanager
-def _caught_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """A block in which warnings are collected: Pillow warns of odd metadata and of sizes under our own limit.
-
-    One thread at a time, because the filters of `warnings` belong to the whole process.
-    """
-    with _lock, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield caught
-
-
-def _refuse_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"it claims {image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
-
-
-def _orientation(image: Image.Image) -> int | None:
-    """The EXIF orientation, None if there is none that can be read."""
-    try:
-        value = image.getexif().get(_ORIENTATION)
-        return value if isinstance(value, int) else None
-    except Exception as error:  # the parser raises almost anything, and the photograph is whole without it
-        warnings.warn(str(error), stacklevel=1)
-        return None
-
-
-def _unidentified(content: bytes) -> str:
-    """Why no decoder took the file."""
-    if not content:
-        return "the file is empty"
-    return f"it is no {', '.join(_FORMATS)} image, or its header is damaged or gives it no width or height"
-
-
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The image in mode RGB and what was done beyond leaving it alone."""
-    mode = image.mode
-    if mode == "F":
-        raise ImageError("its pixels are floating-point numbers, of which no range is stated")
-    if mode.startswith("I"):
-        return _from_16_bit(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB"), ["transparency laid on white"]
-    if mode == "RGB":
-        return image, []
-    converted = image.convert("RGB")
-    names = {"1": "black and white", "L": "greyscale", "P": "a palette"}
-    return converted, [f"converted from {names.get(mode, mode)}"]
-
-
-def _from_16_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The RGB image of 16-bit grey levels (modes I;16 and, from some formats, I)."""
-    levels = np.asarray(image).astype(np.int32)  # (H, W)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise ImageError(f"its grey levels reach from {levels.min()} to {levels.max()}, beyond 16 bits")
-    grey = ((levels + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257
-    treatments = ["converted from 16-bit greyscale"]
-    if "transparency" in image.info:
-        grey[levels == image.info["transparency"]] = 255
-        treatments.append("transparency laid on white")
-    return Image.fromarray(grey).convert("RGB"), treatments

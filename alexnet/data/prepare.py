@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.images import encode_jpeg
+from alexnet.data.jpeg import encode_jpeg
 from alexnet.data.pool import in_order
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source

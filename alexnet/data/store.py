@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.images import SIDE, decode_jpeg
+from alexnet.data.images import SIDE
+from alexnet.data.jpeg import decode_jpeg
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
 from alexnet.data.statistics import InputStatistics

@@ -15,7 +15,8 @@ from proofs.verdict import Proof, Row, alike, apart, holds
 from torch import Tensor
 
 from alexnet.data.augment import centre_mean, fixed_views
-from alexnet.data.images import SIDE, encode_jpeg, load_photograph
+from alexnet.data.images import SIDE, load_photograph
+from alexnet.data.jpeg import encode_jpeg
 from alexnet.data.loader import view_batch
 from alexnet.data.preparation import Preparation
 from alexnet.data.statistics import InputStatistics

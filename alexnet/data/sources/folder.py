@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from alexnet.data.images import SUFFIXES
+from alexnet.data.decode import SUFFIXES
 from alexnet.data.source import SPLITS, Category, Example
 from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
 from alexnet.errors import DataError

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from alexnet.data.images import encode_jpeg
+from alexnet.data.jpeg import encode_jpeg
 from alexnet.data.prepare import prepare
 from alexnet.data.sources.folder import Folder
 from alexnet.data.sources.shapes import picture

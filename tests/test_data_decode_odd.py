@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pictures import ORIENTATION, file_of, flat, picture
 from PIL import Image
 
-from alexnet.data.images import MAX_PIXELS, load_photograph
+from alexnet.data.decode import MAX_PIXELS
+from alexnet.data.images import load_photograph
 from alexnet.errors import ImageError
 
 
