@@ -1,27 +1,27 @@
 import math
 import signal
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from making import tiny_recipe, tiny_spec
+from making import tiny_recipe
 from stepping import STEPS, Bench, Weights, equal, interrupted
 
 from alexnet.data.loader import TrainingLoader
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError
 from alexnet.evaluation.metrics import Tally
-from alexnet.model.net import AlexNet
 from alexnet.training import loop, watch
 from alexnet.training.events import EpochEnd, Event, Saved, StepEnd, Warned
 from alexnet.training.interrupt import Interrupted, StopRequest
 from alexnet.training.loop import Trainer
 from alexnet.training.recipe import LayerRate, Recipe
 from alexnet.training.schedule import base_rate
+from alexnet.training.state import TrainingState
 from alexnet.training.watch import Diverged
 from alexnet.weights.checkpoint import load_checkpoint
 
@@ -34,27 +34,6 @@ def bench(colours: Store, tmp_path: Path) -> Callable[..., Bench]:
         return Bench(colours, tmp_path / "run", recipe or tiny_recipe(), **options)
 
     return make
-
-
-def test_a_step_is_the_gradient_of_the_batchs_mean_loss(colours: Store, bench: Callable[..., Bench]) -> None:
-    recipe = tiny_recipe(epochs=1, dropout=0.0, momentum=0.0, weight_decay=0.0, lr=0.001)
-    made = bench(recipe)
-    start = made.weights
-    loader: TrainingLoader = made.trainer.loader
-    first = next(loader.epoch(0))
-    reference = AlexNet(tiny_spec(dropout=0.0))
-    reference.load_state_dict(start)
-    loss = torch.nn.functional.cross_entropy(reference(first.images), first.labels)
-    loss.backward()
-
-    seen: list[Weights] = []
-    made.act = lambda event: seen.append(made.weights) if isinstance(event, StepEnd) else None
-    made.fit()
-    assert made.steps[0].loss == pytest.approx(loss.item(), rel=1e-6)  # the same sums in fp32
-    for name, parameter in reference.named_parameters():
-        assert parameter.grad is not None
-        # fp32 rounding of one step
-        assert torch.allclose(seen[0][name], start[name] - 0.001 * parameter.grad, atol=1e-6), name
 
 
 def test_an_epoch_is_every_photograph_once(bench: Callable[..., Bench]) -> None:
@@ -70,54 +49,6 @@ def test_an_epoch_is_every_photograph_once(bench: Callable[..., Bench]) -> None:
         assert end.val_top1_error * 12 == pytest.approx(round(end.val_top1_error * 12))
     assert made.steps[-1].seconds_left == 0
     assert all(0 <= step.waiting <= 1 and step.rate > 0 for step in made.steps)
-
-
-def test_a_step_on_blended_images_has_the_blended_loss(
-    colours: Store, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "mixing_share", lambda strength: 0.75 if strength == 0.3 else None)
-    made = bench(tiny_recipe(epochs=1, dropout=0.0, momentum=0.0, weight_decay=0.0, lr=0.001, mixup=0.3))
-    start, batch = made.weights, next(made.trainer.loader.epoch(0))
-    reference = AlexNet(tiny_spec(dropout=0.0))
-    reference.load_state_dict(start)
-    partners = list(range(len(batch.labels)))[::-1]
-    targets = 0.75 * torch.eye(6)[batch.labels] + 0.25 * torch.eye(6)[batch.labels[partners]]
-    logits = reference(0.75 * batch.images + 0.25 * batch.images[partners])
-    loss = torch.nn.functional.cross_entropy(logits, targets)
-    loss.backward()
-
-    seen: list[Weights] = []
-    made.act = lambda event: seen.append(made.weights) if isinstance(event, StepEnd) else None
-    made.fit()
-    assert made.steps[0].loss == pytest.approx(loss.item(), rel=1e-6)
-    for name, parameter in reference.named_parameters():
-        assert parameter.grad is not None
-        assert torch.allclose(seen[0][name], start[name] - 0.001 * parameter.grad, atol=1e-6), name
-
-
-def test_the_larger_share_of_a_blend_is_drawn_from_beta() -> None:
-    torch.manual_seed(0)
-    shares = torch.tensor([loop.mixing_share(1.0) for _ in range(4000)])
-    assert shares.min() >= 0.5 and shares.max() <= 1
-    # Beta(1, 1) is uniform, and its larger share uniform between a half and 1
-    assert abs(shares.mean() - 0.75) < 5 * 0.5 / math.sqrt(12 * 4000)
-    assert torch.tensor([loop.mixing_share(0.1) for _ in range(400)]).mean() > 0.9
-
-
-@pytest.mark.parametrize("mixup", [0.0, 0.5])
-def test_parts_of_a_batch_add_up_to_the_whole(bench: Callable[..., Bench], mixup: float) -> None:
-    recipe = tiny_recipe(dropout=0.0, epochs=2, mixup=mixup)
-    whole, parts = bench(recipe), bench(replace(recipe, accumulate=3))
-    one, other = whole.fit(), parts.fit()
-    assert not equal(one, other)  # the sums are rounded in another order
-    for name, tensor in one.items():
-        # 12 steps of fp32; a ReLU or a maximum may turn over where two numbers are equal but for rounding
-        assert torch.allclose(other[name], tensor, rtol=1e-3, atol=1e-4), name
-    assert whole.ends[-1].train_loss == pytest.approx(parts.ends[-1].train_loss, rel=1e-3)
-
-
-def test_more_parts_than_photographs_are_a_photograph_each(bench: Callable[..., Bench]) -> None:
-    bench(tiny_recipe(epochs=1, accumulate=8)).fit()  # the last batch has 2 photographs
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
@@ -307,7 +238,7 @@ def test_weights_that_are_not_finite_are_never_saved(bench: Callable[..., Bench]
     made.act = act
     with pytest.raises(Diverged, match=rf"The sum of fc2\.weight is inf at epoch 2, step {step + 1}"):
         made.fit()
-    assert load_checkpoint(made.trainer.run.last)["progress"] == asdict(loop.TrainingState())
+    assert load_checkpoint(made.trainer.run.last)["progress"] == asdict(TrainingState())
 
 
 def test_a_loss_at_chance_is_said_once(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,13 +265,3 @@ def test_a_full_disk_is_found_before_the_epoch_is_spent(
     with pytest.raises(AlexNetError, match="full"):
         made.fit()
     assert len(made.steps) == 2 * STEPS
-
-
-def test_drawing_dropout_is_a_function_of_seed_epoch_and_step(bench: Callable[..., Bench]) -> None:
-    torch.manual_seed(1)
-    first = bench(tiny_recipe(epochs=1)).fit()
-    torch.manual_seed(2)
-    made = bench(tiny_recipe(epochs=1))
-    made.act = lambda event: torch.manual_seed(3) and None  # what others draw between the steps
-    assert equal(made.fit(), first)
-    assert not equal(bench(tiny_recipe(epochs=1, dropout=0.4)).fit(), first)

@@ -1,16 +1,11 @@
-"""The training loop: steps, epochs, validation, checkpoints. N photographs a step, K classes."""
+"""The training loop: steps, epochs, validation, checkpoints."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from functools import partial
 from typing import Any, NamedTuple
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
 from alexnet.data.statistics import InputStatistics
@@ -19,50 +14,25 @@ from alexnet.evaluation.evaluate import VIEWS_PER_BATCH, input_layout, mean_prob
 from alexnet.evaluation.metrics import Tally
 from alexnet.model.device import Placement, working_copy
 from alexnet.model.net import AlexNet
-from alexnet.training.events import EpochEnd, Listener, Saved, StepEnd, Warned
+from alexnet.training.events import Listener, Saved, Warned
 from alexnet.training.interrupt import Interrupted, StopRequest
 from alexnet.training.optimiser import MomentumSGD
 from alexnet.training.plan import TrainingPlan
 from alexnet.training.run import Run, check_space
 from alexnet.training.schedule import Rate, base_rate, layer_rate
+from alexnet.training.state import TrainingState
+from alexnet.training.step import Outcome, TrainingStep
 from alexnet.training.watch import StuckWatch, check_finite
 from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
 from alexnet.weights.statistics_tensors import to_tensors
 
 
-@dataclass
-class TrainingState:
-    """How far a run has come: everything but the weights that its future depends on."""
-
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps done in the epoch under way
-    lr: float = 0.0  # of the last step
-    loss_sum: float = 0.0  # over the photographs of the epoch under way
-    wrong: int = 0
-    seen: int = 0
-    seconds: float = 0.0
-    waited: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)  # one EpochEnd an epoch
-
-    def start_epoch(self) -> None:
-        """Clears the sums of the epoch."""
-        self.step = self.wrong = self.seen = 0
-        self.loss_sum = self.seconds = self.waited = 0.0
-
-    @property
-    def val_errors(self) -> list[float]:
-        """The validation errors of the epochs finished."""
-        return [row["val_top1_error"] for row in self.history if row["val_top1_error"] is not None]
-
-
 class UnderWay(NamedTuple):
-    """A step that the device has been told to do: the seconds its data was waited for, and where results will be."""
+    """A step that the device has been told to do, and the seconds that its data was waited for."""
 
     waited: float
     lr: float
-    photographs: int
-    losses: list[Tensor]  # of each part of the batch, summed
-    wrong: list[Tensor]
+    outcome: Outcome
 
 
 class Trainer:
@@ -107,6 +77,7 @@ class Trainer:
             workers=workers,
             layout=input_layout(self.net, placement),
         )
+        self.step = TrainingStep(recipe, self.working, self.optimiser, placement)
         self.progress = TrainingState()
         self.best: dict[str, Any] | None = None  # not yet written to best.pt
         self._saved_at = time.monotonic()
@@ -172,39 +143,16 @@ class Trainer:
         for waited, batch in _timed(batches):
             step = progress.step + len(under_way)
             lr = self._rate(step)
-            under_way.append(UnderWay(waited, lr, len(batch.labels), *self._step(batch, lr, step)))
+            under_way.append(UnderWay(waited, lr, self._step(batch, lr, step)))
             self._settle(under_way, watch, leave=int(self.placement.runs_ahead))
             if self._is_due(request):
                 self._settle(under_way, watch)
                 self._pause(request)
         self._settle(under_way, watch)
 
-    def _step(self, batch: Batch, lr: float, step: int) -> tuple[list[Tensor], list[Tensor]]:
-        """One update; of each part of the batch, the sum of its losses and the number of its wrong answers."""
-        recipe = self.recipe
-        # the draws of dropout are a function of (seed, epoch, step), so that a resumed run makes the same ones
-        torch.manual_seed(_step_seed(recipe.seed, self.progress.epoch, step))
-        images = batch.images.to(self.placement.device, self.placement.dtype, non_blocking=True)
-        labels = batch.labels.to(self.placement.device, non_blocking=True)
-        losses, wrong = [], []
-        share, others = 1.0, labels
-        if recipe.mixup:
-            share, others = mixing_share(recipe.mixup), labels.flip(0)
-            images = torch.lerp(images.flip(0), images, share)
-        self.optimiser.zero_grad()
-        for part, targets, seconds in zip(*(_parts(each, recipe) for each in (images, labels, others)), strict=True):
-            logits = self.working(part).float()
-            loss = share * self._loss(logits, targets)
-            if share < 1:
-                loss = loss + (1 - share) * self._loss(logits, seconds)
-            (loss / len(labels)).backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
-            wrong.append((logits.detach().argmax(1) != targets).sum())
-        self.optimiser.step(lambda layer: self._layer_rate(layer, lr))
-        return losses, wrong
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=self.recipe.label_smoothing)
+    def _step(self, batch: Batch, lr: float, step: int) -> Outcome:
+        rate_of = partial(self._layer_rate, lr=lr)
+        return self.step.take(batch, rate_of, epoch=self.progress.epoch, step=step)
 
     def _settle(self, under_way: deque[UnderWay], watch: StuckWatch, *, leave: int = 0) -> None:
         """Accounts for the steps under way, in order, but for the last `leave`.
@@ -216,45 +164,21 @@ class Trainer:
         while len(under_way) > leave:
             step = under_way.popleft()
             progress.lr = step.lr
-            loss = sum(map(float, step.losses)) / step.photographs
+            loss, wrong = step.outcome.read()
             self._check_finite("loss", loss)
-            progress.step += 1
-            progress.loss_sum += loss * step.photographs
-            progress.wrong += sum(map(int, step.wrong))
-            progress.seen += step.photographs
             now = time.perf_counter()
-            progress.seconds += now - self._told_at
-            progress.waited += step.waited
-            self._told_at = now
-            self.listener(self._report(step.lr))
+            seconds, self._told_at = now - self._told_at, now
+            progress.count(loss, wrong, step.outcome.photographs, seconds=seconds, waited=step.waited)
+            self.listener(progress.step_end(steps=self.loader.steps, images=self._images_left))
             if warning := watch.see(loss, step.lr):
                 self.listener(Warned(warning))
 
     def _finish_epoch(self, request: StopRequest) -> None:
-        progress = self.progress
         self._check_weights()
-        tally = self._validate(request) if len(self.plan.val) else None
-        error = tally.top1_error if tally else None
-        best = error is not None and error < min(progress.val_errors, default=math.inf)
-        end = EpochEnd(
-            epoch=progress.epoch + 1,
-            lr=progress.lr,
-            train_loss=progress.loss_sum / progress.seen,
-            train_error=progress.wrong / progress.seen,
-            val_loss=tally.loss if tally else None,
-            val_top1_error=error,
-            val_top5_error=tally.top5_error if tally else None,
-            rate=progress.seen / progress.seconds,
-            waiting=progress.waited / progress.seconds,
-            seconds=progress.seconds,
-            best=best,
-        )
-        if best:
+        end = self.progress.finish_epoch(self._validate(request) if len(self.plan.val) else None)
+        if end.best:
             weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.net.state_dict().items()}
-            self.best = {"weights": weights, "epoch": end.epoch, "val_top1_error": error}
-        progress.history.append(asdict(end))
-        progress.epoch += 1
-        progress.start_epoch()
+            self.best = {"weights": weights, "epoch": end.epoch, "val_top1_error": end.val_top1_error}
         self.listener(end)
 
     def _validate(self, request: StopRequest) -> Tally:
@@ -277,6 +201,10 @@ class Trainer:
         progress = self.progress
         share = step / self.loader.steps
         return base_rate(self.recipe, epoch=progress.epoch, progress=share, errors=progress.val_errors)
+
+    @property
+    def _images_left(self) -> int:
+        return (self.recipe.epochs - self.progress.epoch) * len(self.plan.train) - self.progress.seen
 
     def _layer_rate(self, layer: str, lr: float) -> Rate:
         return layer_rate(self.recipe, layer, lr, epoch=self.progress.epoch)
@@ -316,39 +244,6 @@ class Trainer:
                 f"Stopped after epoch {self.progress.epoch}, step {self.progress.step}; go on with: "
                 f"alexnet train --resume {self.run.path}",
             )
-
-    def _report(self, lr: float) -> StepEnd:
-        progress = self.progress
-        rate = progress.seen / progress.seconds
-        images_left = (self.recipe.epochs - progress.epoch) * len(self.plan.train) - progress.seen
-        return StepEnd(
-            epoch=progress.epoch + 1,
-            step=progress.step,
-            steps=self.loader.steps,
-            loss=progress.loss_sum / progress.seen,
-            error=progress.wrong / progress.seen,
-            lr=lr,
-            rate=rate,
-            waiting=progress.waited / progress.seconds,
-            seconds_left=images_left / rate,
-        )
-
-
-def mixing_share(strength: float) -> float:
-    """How much of the first of two blended images there is: from Beta(strength, strength), the larger share.
-
-    A draw of torch's generator. (Zhang et al. 2018)
-    """
-    share = float(torch.distributions.Beta(strength, strength).sample())
-    return max(share, 1 - share)
-
-
-def _parts(tensor: Tensor, recipe: Any) -> tuple[Tensor, ...]:
-    return tensor.tensor_split(min(recipe.accumulate, len(tensor)))
-
-
-def _step_seed(seed: int, epoch: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _timed(batches: Iterator[Batch]) -> Iterator[tuple[float, Batch]]:

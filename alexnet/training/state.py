@@ -1,0 +1,74 @@
+"""How far a run has come, the sums of the epoch under way, and the reports that are made of them."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from alexnet.evaluation.metrics import Tally
+from alexnet.training.events import EpochEnd, StepEnd
+
+
+@dataclass
+class TrainingState:
+    """How far a run has come: everything but the weights that its future depends on."""
+
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps done in the epoch under way
+    lr: float = 0.0  # of the last step
+    loss_sum: float = 0.0  # over the photographs of the epoch under way
+    wrong: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)  # one EpochEnd an epoch
+
+    @property
+    def val_errors(self) -> list[float]:
+        """The validation errors of the epochs finished."""
+        return [row["val_top1_error"] for row in self.history if row["val_top1_error"] is not None]
+
+    def count(self, loss: float, wrong: int, photographs: int, *, seconds: float, waited: float) -> None:
+        """Adds a step with the mean `loss`, which took `seconds`, `waited` of them for data."""
+        self.step += 1
+        self.loss_sum += loss * photographs
+        self.wrong += wrong
+        self.seen += photographs
+        self.seconds += seconds
+        self.waited += waited
+
+    def step_end(self, *, steps: int, images: int) -> StepEnd:
+        """The report of the last step counted: of `steps` in the epoch, with `images` photographs left in the run."""
+        rate = self.seen / self.seconds
+        return StepEnd(
+            epoch=self.epoch + 1,
+            step=self.step,
+            steps=steps,
+            loss=self.loss_sum / self.seen,
+            error=self.wrong / self.seen,
+            lr=self.lr,
+            rate=rate,
+            waiting=self.waited / self.seconds,
+            seconds_left=images / rate,
+        )
+
+    def finish_epoch(self, tally: Tally | None) -> EpochEnd:
+        """The report of the epoch, with the validation's `tally`; the sums start anew for the next one."""
+        error = tally.top1_error if tally else None
+        end = EpochEnd(
+            epoch=self.epoch + 1,
+            lr=self.lr,
+            train_loss=self.loss_sum / self.seen,
+            train_error=self.wrong / self.seen,
+            val_loss=tally.loss if tally else None,
+            val_top1_error=error,
+            val_top5_error=tally.top5_error if tally else None,
+            rate=self.seen / self.seconds,
+            waiting=self.waited / self.seconds,
+            seconds=self.seconds,
+            best=error is not None and error < min(self.val_errors, default=math.inf),
+        )
+        self.history.append(asdict(end))
+        self.epoch += 1
+        self.step = self.wrong = self.seen = 0
+        self.loss_sum = self.seconds = self.waited = 0.0
+        return end

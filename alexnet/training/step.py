@@ -1,0 +1,93 @@
+"""One step: the gradients of a batch, worked through in parts, and the update. N photographs a batch, K classes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexnet.data.loader import Batch
+from alexnet.model.device import Placement
+from alexnet.model.net import AlexNet
+from alexnet.training.optimiser import MomentumSGD
+from alexnet.training.recipe import Recipe
+from alexnet.training.schedule import Rate
+
+
+class Outcome(NamedTuple):
+    """What a step found, part by part; the numbers may still be under way on the device."""
+
+    photographs: int
+    losses: list[Tensor]  # summed over the photographs of a part
+    wrong: list[Tensor]
+
+    def read(self) -> tuple[float, int]:
+        """The mean loss and the number of wrong answers; waits for the device."""
+        return sum(map(float, self.losses)) / self.photographs, sum(map(int, self.wrong))
+
+
+class TrainingStep:
+    """Steps of `working` with a recipe.
+
+    A batch is worked through in the recipe's number of parts. The draws of a part are a function of (seed, epoch, step,
+    part), so a resumed run makes the same ones, and it does not matter who works through which part.
+    """
+
+    def __init__(self, recipe: Recipe, working: AlexNet, optimiser: MomentumSGD, placement: Placement) -> None:
+        self.recipe, self.working, self.optimiser, self.placement = recipe, working, optimiser, placement
+
+    def take(self, batch: Batch, rate_of: Callable[[str], Rate], *, epoch: int, step: int) -> Outcome:
+        """One update; `rate_of` gives the learning rates by the name of the layer."""
+        seed, strength = self.recipe.seed, self.recipe.mixup
+        images = batch.images.to(self.placement.device, self.placement.dtype, non_blocking=True)
+        labels = batch.labels.to(self.placement.device, non_blocking=True)
+        torch.manual_seed(part_seed(seed, epoch, step, 0))
+        share = mixing_share(strength) if strength else 1.0
+        outcome = Outcome(len(labels), [], [])
+        self.optimiser.zero_grad()
+        for number, (part, targets) in enumerate(zip(self._parts(images), self._parts(labels), strict=True)):
+            if number:
+                torch.manual_seed(part_seed(seed, epoch, step, number))
+            loss, wrong = self._forward(part, targets, share)
+            (loss / outcome.photographs).backward()  # type: ignore[no-untyped-call]
+            outcome.losses.append(loss.detach())
+            outcome.wrong.append(wrong)
+        self.optimiser.step(rate_of)
+        return outcome
+
+    def _parts(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        return tensor.tensor_split(min(self.recipe.accumulate, len(tensor)))
+
+    def _forward(self, images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """The summed loss of a part and the number of its wrong answers.
+
+        With a `share` below 1 each photograph is blended with the one as far from the part's other end.
+        """
+        if share == 1:
+            logits = self.working(images).float()
+            loss = self._loss(logits, targets)
+        else:
+            logits = self.working(torch.lerp(images.flip(0), images, share)).float()
+            loss = share * self._loss(logits, targets) + (1 - share) * self._loss(logits, targets.flip(0))
+        return loss, (logits.detach().argmax(1) != targets).sum()
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=self.recipe.label_smoothing)
+
+
+def mixing_share(strength: float) -> float:
+    """How much of the first of two blended images there is: from Beta(strength, strength), the larger share.
+
+    A draw of torch's generator. (Zhang et al. 2018)
+    """
+    share = float(torch.distributions.Beta(strength, strength).sample())
+    return max(share, 1 - share)
+
+
+def part_seed(seed: int, epoch: int, step: int, part: int) -> int:
+    """The seed of the draws in one part of a step; all parts of a run have different ones."""
+    # the first part's is that of a step which is not divided
+    numbers = [seed, epoch, step, part] if part else [seed, epoch, step]
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
