@@ -11,9 +11,13 @@ The exit status is 1 when the two means are further apart than the seeds of eith
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from alexnet.model.spec import Spec
+from alexnet.training.recipe import Recipe
 
 
 def compare(runs: list[Path]) -> dict[str, Any]:
@@ -30,7 +34,9 @@ def compare(runs: list[Path]) -> dict[str, Any]:
             json.loads((run / f"{name}.json").read_text()) for name in ("run", "recipe", "summary")
         )
         errors[told["dtype"]][recipe["seed"]] = summary["val_top1_error"]
-        settings.add(json.dumps([told["fingerprint"], told["spec"], {**recipe, "seed": None}]))
+        # as this version reads them, so that runs from before a setting came compare with runs after it
+        alike = replace(Recipe.from_json(recipe), seed=0)
+        settings.add((told["fingerprint"], Spec.from_json(told["spec"]), alike))
     if len(settings) != 1 or min(map(len, errors.values())) < 2:
         raise ValueError("give two or more finished runs in each dtype, of one recipe, network and store")
     means = {dtype: mean(found.values()) for dtype, found in errors.items()}

@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[1] / "alexnet"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -65,16 +63,22 @@ def imports(path: Path, *, top_level: bool = False) -> Iterator[tuple[str, ast.s
                 yield f"{node.module}.{alias.name}" if found else node.module or "", node
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_a_room_imports_only_the_rooms_below(path: Path) -> None:
-    room = module(path).split("/")[0]
-    if room not in ROOMS:
-        return
-    for name, _ in imports(path):
-        parts = name.split(".")
-        if parts[0] != "alexnet" or len(parts) < 2 or parts[1] in ROOTS:
-            continue
-        assert parts[1] in ROOMS[room] | {room}, f"{module(path)} imports {name}"
+def nodes() -> Iterator[tuple[Path, ast.AST]]:
+    """Every node of every file of the package."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            yield path, node
+
+
+def test_a_room_imports_only_the_rooms_below() -> None:
+    offenders = []
+    for path in FILES:
+        room = module(path).split("/")[0]
+        for name, node in imports(path) if room in ROOMS else ():
+            ours, *parts = name.split(".")
+            if ours == "alexnet" and parts and parts[0] not in ROOTS | ROOMS[room] | {room}:
+                offenders.append(f"{module(path)}:{node.lineno} imports {name}")
+    assert not offenders
 
 
 def test_no_room_is_unknown() -> None:
@@ -103,57 +107,54 @@ def test_no_import_cycle_inside_a_room() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_third_parties_stay_where_they_belong(path: Path) -> None:
-    for name, _ in imports(path):
-        root = name.split(".")[0]
-        if "tensorboard" in name:
-            root = "tensorboard"
-        homes = KEPT_IN.get(root)
-        assert homes is None or module(path).startswith(homes), f"{module(path)} imports {name}"
+def test_third_parties_stay_where_they_belong() -> None:
+    offenders = []
+    for path in FILES:
+        for name, node in imports(path):
+            root = "tensorboard" if "tensorboard" in name else name.split(".")[0]
+            if root in KEPT_IN and not module(path).startswith(KEPT_IN[root]):
+                offenders.append(f"{module(path)}:{node.lineno} imports {name}")
+    assert not offenders
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_what_starts_fast_does_not_import_torch(path: Path) -> None:
-    if not module(path).startswith(TORCH_FREE) or module(path) in MAY_IMPORT_TORCH:
-        return
-    assert not [name for name, _ in imports(path) if name.split(".")[0] == "torch"]
+def test_what_starts_fast_does_not_import_torch() -> None:
+    fast = [path for path in FILES if module(path).startswith(TORCH_FREE) and module(path) not in MAY_IMPORT_TORCH]
+    found = [(path, name, node) for path in fast for name, node in imports(path)]
+    assert not [f"{module(path)}:{node.lineno}" for path, name, node in found if name.split(".")[0] == "torch"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_imports_stand_at_the_top(path: Path) -> None:
-    if module(path).startswith(IMPORTS_LATE):
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            late = [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
-            assert not late, f"{module(path)}:{late[0].lineno} imports inside {function.name}"
+def test_imports_stand_at_the_top() -> None:
+    functions = ((path, node) for path, node in nodes() if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert not [
+        f"{module(path)}:{node.lineno} imports inside {function.name}"
+        for path, function in functions
+        if not module(path).startswith(IMPORTS_LATE)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_nothing_below_the_command_line_prints_exits_or_reads_the_environment(path: Path) -> None:
-    if module(path).startswith(("cli/", "__main__.py")):
-        return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def test_nothing_below_the_command_line_prints_exits_or_reads_the_environment() -> None:
+    offenders = []
+    for path, node in nodes():
         match node:
             case ast.Call(func=ast.Name(id="print" | "exit" | "quit" as name)):
-                pytest.fail(f"{module(path)}:{node.lineno} calls {name}")
+                offenders.append(f"{module(path)}:{node.lineno} calls {name}")
             case ast.Attribute(value=ast.Name(id="sys"), attr="exit"):
-                pytest.fail(f"{module(path)}:{node.lineno} uses sys.exit")
+                offenders.append(f"{module(path)}:{node.lineno} uses sys.exit")
             case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "getenv"):
-                pytest.fail(f"{module(path)}:{node.lineno} reads the environment")
+                offenders.append(f"{module(path)}:{node.lineno} reads the environment")
+    assert not [offender for offender in offenders if not offender.startswith(("cli/", "__main__.py"))]
 
 
 SOURCES = sorted([*FILES, *PACKAGE.rglob("*.cpp"), *PACKAGE.rglob("*.h"), *Path(__file__).parent.glob("*.py")])
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_files_stay_short_enough_to_read_at_a_sitting(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 400, f"{path.name} has {lines} lines: what should it not know?"
+def test_files_stay_short_enough_to_read_at_a_sitting() -> None:
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert not {name: count for name, count in lines.items() if count > 400}, "what should these not know?"
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_no_junk_drawers(path: Path) -> None:
-    assert not {*path.with_suffix("").parts} & {"utils", "util", "common", "helpers", "misc"}
+def test_no_junk_drawers() -> None:
+    drawers = {"utils", "util", "common", "helpers", "misc"}
+    assert not [module(path) for path in FILES if {*path.relative_to(PACKAGE).with_suffix("").parts} & drawers]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from alexnet.model.variants import PAPER
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "results" / "dtypes.py"
 
@@ -13,7 +15,7 @@ def run(folder: Path, dtype: str, seed: int, error: float, **recipe: object) -> 
     path = folder / f"{dtype}-{seed}"
     path.mkdir()
     files = {
-        "run": {"dtype": dtype, "fingerprint": "f", "spec": {}},
+        "run": {"dtype": dtype, "fingerprint": "f", "spec": PAPER.to_json()},
         "recipe": {"seed": seed, "lr": 0.1, **recipe},
         "summary": {"val_top1_error": error},
         "environment": {"command": ["alexnet"], "dtype": dtype, "threads": 1},
@@ -38,6 +40,12 @@ def test_means_are_compared_with_the_spread_of_seeds(tmp_path: Path, bf16: tuple
     assert found["spread_of_seeds"] == pytest.approx(0.06)
     assert found["means"]["fp32"] == pytest.approx(0.23)
     assert found["recipe"] == {"lr": 0.1} and found["environment"] == {"threads": 1}, "what they have in common"
+
+
+def test_runs_from_before_a_setting_came_compare_with_runs_after_it(tmp_path: Path) -> None:
+    runs = [run(tmp_path, "fp32", seed, 0.2) for seed in (0, 1)]
+    runs += [run(tmp_path, "bf16", seed, 0.2, mixup=0.0) for seed in (0, 1)]
+    assert compare(*runs).returncode == 0
 
 
 def test_runs_that_do_not_compare_are_refused(tmp_path: Path) -> None:
