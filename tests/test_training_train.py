@@ -176,12 +176,17 @@ def test_a_mean_without_components_takes_those_of_the_store(go: Train, colours: 
     assert (found.deviations == colours.statistics.deviations).all()
 
 
-@pytest.mark.parametrize("preparation", [Preparation(channels="BGR"), Preparation(std=(58.395, 57.12, 57.375))])
-def test_a_start_that_takes_other_numbers_than_training_feeds_is_refused(
-    go: Train, colours: Store, preparation: Preparation
-) -> None:
-    with pytest.raises(ConfigError, match=r"The model to start from takes .*, and training feeds RGB from 0 to 255"):
-        go(init_from=replace(tiny_model(colours), preparation=preparation))
+def test_a_start_that_takes_other_numbers_is_folded(go: Train, colours: Store) -> None:
+    preparation = Preparation(channels="BGR", std=(58.395, 57.12, 57.375))
+    start = replace(tiny_model(colours), preparation=preparation, statistics=InputStatistics.of_mean([123, 117, 104]))
+    before = evaluate([start], colours, placement=place("cpu", "fp32"))
+    run = go(replace(RECIPE, epochs=1, lr=1e-30, momentum=0.0, weight_decay=0.0), init_from=start)
+    model = load_model(run.model)
+    assert model.preparation == Preparation()
+    after = evaluate([model], colours, placement=place("cpu", "fp32"))
+    assert after.loss == pytest.approx(before.loss, rel=1e-4)  # fp32 logits of some hundreds
+    assert torch.equal(after.confusion, before.confusion)
+    assert "folded into conv1" in run.read("run.json")["init_from"]["conversions"][-1]
 
 
 def test_a_model_of_another_network_is_refused(go: Train, colours: Store) -> None:

@@ -26,6 +26,7 @@ from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
 from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
+from alexnet.weights.folding import folded
 from alexnet.weights.model_dir import Model, save_model
 from alexnet.weights.statistics_tensors import from_tensors
 
@@ -57,12 +58,14 @@ def train(
     """The finished run of training `spec` on `store`; its directory is `out`, or `out`-2, … where that is taken.
 
     With `init_from`, weights and input statistics start as that model's, and `spec` has to be its; the last layer
-    starts anew unless the classes are the same. `freeze` names layers to leave alone. `overfit` trains on that many
-    photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn them by heart.
-    The model made takes photographs resized as the store's were.
+    starts anew unless the classes are the same. What such a model divides by, and its order of colours, are folded into
+    its first convolution, for training feeds RGB from 0 to 255. `freeze` names layers to leave alone. `overfit` trains
+    on that many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn
+    them by heart. The model made takes photographs resized as the store's were.
     Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
     """
     plan = training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit)
+    init_from = folded(init_from) if init_from else None
     statistics = _statistics(init_from, store)
     placement = placement_for(runtime)
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
@@ -232,12 +235,6 @@ def _statistics(start: Model | None, store: Store) -> InputStatistics:
     """Those of the model to start from, or the store's; the store's components where the model's has a mean alone."""
     if start is None:
         return store.statistics
-    if start.preparation.std is not None or start.preparation.channels != "RGB":
-        found = start.preparation.in_words
-        raise ConfigError(
-            f"The model to start from takes {found['channels']} on the scale {found['scale']}, and training feeds RGB "
-            "from 0 to 255; start from one that takes this."
-        )
     if start.statistics.images:
         return start.statistics
     return replace(store.statistics, mean_image=start.statistics.mean_image)
