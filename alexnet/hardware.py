@@ -1,13 +1,19 @@
-"""What the system tells of this machine and of this process: the processor's name, memory, page faults."""
+"""What the system tells of this machine and of this process: processor, cores, memory, page faults."""
 
+import math
+import os
 import platform
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
+
+_GROUPS = Path("/sys/fs/cgroup")
+_TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
 def peak_memory() -> int:
@@ -34,3 +40,36 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     generation = [f"{key.split()[-1]} {told[key]}" for key in ("cpu family", "model") if key in told]
     return told["model name"] + (f" ({', '.join(generation)})" if generation else "")
+
+
+def cores() -> int:
+    """The number of processors that this process may keep busy, as affinity and control group allow."""
+    return _granted(_processors())
+
+
+def physical_cores() -> int:
+    """The same without second hardware threads, which share a core's arithmetic."""
+    siblings = set()
+    for number in _processors():
+        try:
+            siblings.add(Path(_TOPOLOGY.format(number)).read_text(encoding="ascii"))
+        except OSError:  # what cannot be told apart counts as a core
+            siblings.add(str(number))
+    return _granted(siblings)
+
+
+def _processors() -> Collection[int]:
+    """The numbers of the processors that this process may run on."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+
+
+def _granted(processors: Collection[object]) -> int:
+    """How many of `processors` the time suffices for that the control group grants this process."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # version 2, version 1
+        try:
+            quota, period = " ".join((_GROUPS / name).read_text(encoding="ascii") for name in names).split()
+        except (OSError, ValueError):
+            continue
+        if quota not in ("max", "-1"):
+            return min(len(processors), max(1, math.ceil(int(quota) / int(period))))
+    return len(processors)

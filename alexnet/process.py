@@ -10,14 +10,14 @@ Nothing here changes a result; docs/performance.md says what it gains.
 """
 
 import ctypes
-import math
 import os
 import sys
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Final
 
 from alexnet.errors import unknown
+from alexnet.hardware import physical_cores
 
 ALLOCATORS: Final = {
     "keep": "kept for reuse, in huge pages",
@@ -39,8 +39,6 @@ _KEPT: Final = {
 }
 _MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-_GROUPS = Path("/sys/fs/cgroup")
-_TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 _memory = ALLOCATORS["system"]
 _waiting = "not settled"
@@ -105,42 +103,14 @@ def _offers_huge_pages() -> bool:
         return False
 
 
-def cores() -> int:
-    """The number of processors that this process may keep busy, as affinity and control group allow."""
-    return _granted(_processors())
-
-
 def thread_count(environment: Mapping[str, str]) -> int:
     """The threads for arithmetic where the user names no number; 0 leaves it to torch, because OMP_NUM_THREADS does.
 
-    One for each core, not counting its second hardware thread; processes that torchrun starts together share them. The
-    OMP_NUM_THREADS=1 that torchrun then sets counts as none.
+    One for each physical core. Processes that torchrun starts together share the cores; the OMP_NUM_THREADS=1 that
+    torchrun then sets counts as none.
     """
     sharing = int(environment.get("LOCAL_WORLD_SIZE") or 1)
     named = environment.get("OMP_NUM_THREADS")
     if named and not (sharing > 1 and named == "1"):
         return 0
-    siblings = set()
-    for processor in _processors():
-        try:
-            siblings.add(Path(_TOPOLOGY.format(processor)).read_text(encoding="ascii"))
-        except OSError:
-            siblings.add(str(processor))
-    return max(1, _granted(siblings) // sharing)
-
-
-def _processors() -> Collection[int]:
-    """The numbers of the processors that this process may run on."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-
-
-def _granted(processors: Collection[object]) -> int:
-    """How many of `processors` the time suffices for that the control group grants this process."""
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # version 2, version 1
-        try:
-            quota, period = " ".join((_GROUPS / name).read_text(encoding="ascii") for name in names).split()
-        except (OSError, ValueError):
-            continue
-        if quota not in ("max", "-1"):
-            return min(len(processors), max(1, math.ceil(int(quota) / int(period))))
-    return len(processors)
+    return max(1, physical_cores() // sharing)

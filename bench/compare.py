@@ -29,9 +29,9 @@ from alexnet.errors import AlexNetError
 from alexnet.experiments.bench.machine import machine
 from alexnet.experiments.bench.photographs import write_photographs
 from alexnet.experiments.bench.predicting import untrained_model
+from alexnet.hardware import cores
 from alexnet.model.device import bf16_is_fast
 from alexnet.model.variants import variant
-from alexnet.process import cores
 from alexnet.weights.export import export
 from alexnet.weights.onnx.graph import GraphOptions
 

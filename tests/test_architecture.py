@@ -33,6 +33,7 @@ KEPT_IN = {
 TORCH_FREE = (
     "data/",
     "errors.py",
+    "hardware.py",
     "process.py",
     "version.py",
     "training/recipe.py",

@@ -7,7 +7,7 @@ import pytest
 
 from alexnet import process
 from alexnet.errors import ConfigError
-from alexnet.process import SPINS, cores, describe_memory, describe_waiting, set_up, thread_count
+from alexnet.process import SPINS, describe_memory, describe_waiting, set_up, thread_count
 
 GLIBC = pytest.mark.skipif(process._glibc() is None, reason="this C library has no mallopt")
 CHILD = """
@@ -134,46 +134,10 @@ def test_a_refusal_of_glibc_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_memory() == "the C library's own way: glibc refused another"
 
 
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Eight processors, two to a core, all of them ours; no control group."""
-    monkeypatch.setattr(process, "_processors", lambda: range(8))
-    monkeypatch.setattr(process, "_TOPOLOGY", f"{tmp_path}/cpu{{}}")
-    monkeypatch.setattr(process, "_GROUPS", tmp_path)
-    for number in range(8):
-        (tmp_path / f"cpu{number}").write_text(f"{number % 4},{number % 4 + 4}\n")
-    return tmp_path
-
-
-def test_threads_are_one_a_core_and_workers_one_a_processor(machine: Path) -> None:
-    assert (thread_count({}), cores()) == (4, 8)
-    for number in range(8):
-        (machine / f"cpu{number}").unlink()
-    assert thread_count({}) == 8  # what cannot be told apart counts as a core
-
-
-@pytest.mark.parametrize(
-    ("files", "granted"),
-    [
-        ({"cpu.max": "200000 100000\n"}, 2),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu.max": "250000 100000\n"}, 3),
-        ({"cpu.max": "max 100000\n"}, 4),
-        ({"cpu.max": "damaged"}, 4),
-        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
-    ],
-)
-def test_a_control_group_grants_what_its_files_say(machine: Path, files: dict[str, str], granted: int) -> None:
-    (machine / "cpu").mkdir()
-    for name, text in files.items():
-        (machine / name).write_text(text)
-    assert thread_count({}) == granted
-
-
 @pytest.mark.parametrize(
     ("environment", "threads"),
     [
+        ({}, 4),
         ({"OMP_NUM_THREADS": "3"}, 0),  # torch heeds it
         ({"OMP_NUM_THREADS": "1"}, 0),
         ({"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": "2"}, 2),  # torchrun's
@@ -182,6 +146,8 @@ def test_a_control_group_grants_what_its_files_say(machine: Path, files: dict[st
         ({"LOCAL_WORLD_SIZE": "64"}, 1),
     ],
 )
-@pytest.mark.usefixtures("machine")
-def test_the_users_word_counts_and_torchruns_does_not(environment: dict[str, str], threads: int) -> None:
+def test_the_users_word_counts_and_torchruns_does_not(
+    environment: dict[str, str], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "physical_cores", lambda: 4)
     assert thread_count(environment) == threads

@@ -13,7 +13,8 @@ import click
 from alexnet.cli.options import allocator_option, json_option
 from alexnet.cli.session import common_options, home, offline
 from alexnet.cli.terminal import counted, print_json, size
-from alexnet.process import cores, describe_memory, describe_waiting, thread_count
+from alexnet.hardware import cores, processor
+from alexnet.process import describe_memory, describe_waiting, thread_count
 from alexnet.version import VERSION
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
@@ -80,7 +81,6 @@ def _compute() -> dict[str, Any]:
 
     from alexnet import kernels
     from alexnet.data import resize
-    from alexnet.hardware import processor
     from alexnet.model.device import place
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from alexnet import process
+from alexnet import hardware, process
 from alexnet.errors import ConfigError, DataError
 
 S = TypeVar("S")
@@ -27,7 +27,7 @@ def in_order(work: Callable[[S, T], R], shared: S, tasks: Sequence[T], workers: 
     """
     if workers < 0:
         raise ConfigError(f"The number of workers must be 0 (for one a core) or more, not {workers}.")
-    workers = min(workers or process.cores(), len(tasks))
+    workers = min(workers or hardware.cores(), len(tasks))
     if workers <= 1:
         yield from (work(shared, task) for task in tasks)
         return

@@ -12,10 +12,10 @@ from alexnet.data.store import Store
 from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench.photographs import store_of
 from alexnet.experiments.bench.timing import Measurement, Rounds, in_turns
+from alexnet.hardware import cores
 from alexnet.model.device import Placement
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
-from alexnet.process import cores
 
 PHOTOGRAPHS = 1024  # a pass over so many, at least
 

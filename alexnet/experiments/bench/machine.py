@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from alexnet.hardware import cores
 from alexnet.model.device import Placement
-from alexnet.process import cores
 from alexnet.training.run import environment
 
 PACKAGE = Path(__file__).parents[2]

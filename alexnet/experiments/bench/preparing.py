@@ -12,7 +12,7 @@ from alexnet.data.source import Source
 from alexnet.data.sources.table import open_source
 from alexnet.experiments.bench.photographs import folder_of
 from alexnet.experiments.bench.timing import Measurement, Rounds
-from alexnet.process import cores
+from alexnet.hardware import cores
 
 PHOTOGRAPHS = 768  # for each core, of the first few
 ENCODINGS = ("jpeg", "raw")
