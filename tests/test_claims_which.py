@@ -223,7 +223,7 @@ def measured() -> list[dict[str, float]]:
 
 
 def test_what_depends_on_the_picture_is_as_measured(measured: list[dict[str, float]]) -> None:
-    rows = table(TEXT, "layer | printed start")
+    rows = table(TEXT, "layer | as printed")
     assert [row[0] for row in rows] == list(LAYERS)
     for name, *cells in rows:
         for cell, column in zip(cells, measured, strict=True):
@@ -267,6 +267,6 @@ def test_every_long_number_and_percentage_is_computed_or_sourced() -> None:
         known |= {str(account(spec).total(field)) for field in ("parameters", "macs")}
     known |= {number for row in ALIGNED for number in long_numbers(row[-1])}
     assert set(long_numbers(prose)) <= known
-    shares_printed = {cell for row in table(TEXT, "layer | printed start") for cell in row[1:]}
+    shares_printed = {cell for row in table(TEXT, "layer | as printed") for cell in row[1:]}
     elsewhere = {"57 %", "42.5 %", "40.7 %"}  # of groups, tested above; of the sourced table of errors
     assert percentages(prose) <= shares_printed | elsewhere

@@ -5,6 +5,7 @@ import pytest
 from commanding import alexnet, photographs, refusal
 
 from alexnet.data.preparation import Preparation
+from alexnet.data.sources.table import SOURCES
 from alexnet.data.store import Store
 
 
@@ -28,6 +29,11 @@ def test_a_folder_becomes_a_store_and_a_short_report(folder: Path, tmp_path: Pat
     assert lines[4] == f"Refused      1; all of them in {path / 'report.json'}"
     assert lines[5].strip().startswith("ash/broken.png: ")
     assert json.loads((path / "report.json").read_text())["refused"][0]["path"] == "ash/broken.png"
+
+
+def test_the_help_names_every_source() -> None:
+    said = " ".join(alexnet("prepare", "--help").stdout.split())
+    assert f"or one of: {', '.join(SOURCES)}." in said
 
 
 def test_options_reach_the_library(folder: Path, tmp_path: Path) -> None:

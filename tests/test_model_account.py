@@ -105,8 +105,8 @@ def test_spatial_normalisation_widens_the_receptive_field() -> None:
     assert fields["spatial2"] == fields["norm2"] + 4 * 8
 
 
-def test_groups_must_divide_the_maps() -> None:
-    with pytest.raises(ConfigError, match="conv2 of 'odd': 5 input maps do not divide into 2 groups"):
+def test_groups_must_divide_the_channels() -> None:
+    with pytest.raises(ConfigError, match="conv2 of 'odd': 5 input channels do not divide into 2 groups"):
         account(Spec("odd", (Conv("conv1", 5, 3), Conv("conv2", 4, 3, groups=2)), 16))
 
 

@@ -104,7 +104,7 @@ def test_batch_normalisation_stands_between_a_convolution_and_what_follows() -> 
         ({"pooling": "average"}, "Unknown pooling 'average'; did you mean 'overlapping'"),
         ({"batchnorm": True}, "Unknown option of a network 'batchnorm'; did you mean 'batch_norm'"),
         ({"groups": 0}, "groups must be at least 1, not 0"),
-        ({"groups": 5}, r"conv2 of 'owt\+groups5': 64 input maps do not divide into 5 groups"),
+        ({"groups": 5}, r"conv2 of 'owt\+groups5': 64 input channels do not divide into 5 groups"),
         ({"dropout": 1.0}, "dropout rate must be from 0 to below 1, not 1.0"),
         ({"norm": True}, "'owt' has no response normalisation to keep"),
         ({"classes": 0}, "classes of 'owt' must be at least 1, not 0"),

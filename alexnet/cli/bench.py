@@ -26,7 +26,7 @@ TITLES = {
     "predict": "answers: in batches, for one photograph, from a cold start",
     "lrn": "response normalisation behind the first layer, alone and fused",
 }
-COLUMNS = ("", ">batch", "numbers", ">median", ">spread", ">peak memory", "")
+COLUMNS = ("", ">batch", "dtype", ">median", ">spread", ">peak memory", "")
 
 
 _LINES = "\n".join(f"  {name:8} {text}" for name, text in TITLES.items())

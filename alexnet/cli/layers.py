@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alexnet.model.account import LayerAccount
 
 COLUMNS = (
-    "layer", "kind", ">output", ">kernel", ">stride", ">padding", ">groups", ">sees",
+    "layer", "kind", ">output", ">kernel", ">stride", ">padding", ">groups", ">receptive field",
     ">neurons", ">parameters", ">MACs", ">FLOPs", ">bytes",
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ def layers(
 ) -> None:
     """Print a network layer by layer.
 
-    MODEL is a name (see: alexnet models) or a model directory. "sees" is the side of the receptive field in pixels of
+    MODEL is a name (see: alexnet models) or a model directory. The receptive field is given by its side, in pixels of
     the input; padding "0, 3" is 0 at the left and top, 3 at the right and bottom; neurons, MACs (multiply-adds) and
     FLOPs (2 × MACs) are for one image; bytes are those of the parameters in fp32.
     """

@@ -9,6 +9,7 @@ import click
 from alexnet.cli.options import PATH, from_option, pairs, workers_option
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import size
+from alexnet.data.sources.table import SOURCES
 
 if TYPE_CHECKING:
     from alexnet.data.source import Source
@@ -18,8 +19,8 @@ REASONS_SHOWN = 3
 
 
 @click.command(
-    epilog="SOURCE is a folder with one sub-folder per class (or train/ and val/ of those), or one of: cifar10, "
-    "flowers17, folder, imagenet, shapes. An interrupted preparation goes on where it stopped: give the same command."
+    epilog="SOURCE is a folder with one sub-folder per class (or train/ and val/ of those), or one of: "
+    f"{', '.join(SOURCES)}. An interrupted preparation goes on where it stopped: give the same command."
 )
 @click.argument("source")
 @click.argument("store", type=PATH)

@@ -93,7 +93,8 @@ class Account:
 def account(spec: Spec) -> Account:
     """The account of `spec` for one image of its input size.
 
-    Raises ConfigError when a layer does not fit: fewer pixels than its window, or maps that its groups do not divide.
+    Raises ConfigError when a layer does not fit: fewer pixels than its window, or groups that do not divide its
+    channels.
     """
     try:
         rows = _rows(spec)
@@ -128,7 +129,7 @@ def _rows(spec: Spec) -> tuple[LayerAccount, ...]:
                 row, here = _linear(spec, layer, here)
             case ResponseNorm():
                 channels, _ = _maps(spec, layer.name, here)
-                _divides(spec, layer.name, channels, "maps", layer.towers, "towers")
+                _divides(spec, layer.name, channels, "channels", layer.towers, "towers")
                 row = LayerAccount(layer.name, layer.kind, here.shape, receptive_field=here.field)
             case SpatialNorm():
                 _maps(spec, layer.name, here)
@@ -160,8 +161,8 @@ class _Place:
 
 def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[LayerAccount, _Place]:
     channels, height = _maps(spec, layer.name, here)
-    _divides(spec, layer.name, channels, "input maps", layer.groups, "groups")
-    _divides(spec, layer.name, layer.channels, "maps", layer.groups, "groups")
+    _divides(spec, layer.name, channels, "input channels", layer.groups, "groups")
+    _divides(spec, layer.name, layer.channels, "channels", layer.groups, "groups")
     padding = around(layer, height)
     positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((layer.channels, positions, positions), layer.kernel, layer.stride)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.spec import ResponseNorm
 
-# What frameworks and texts mean by n and alpha: is alpha divided by n, and which maps surround map i.
+# What frameworks and texts mean by n and alpha: is alpha divided by n, and which channels surround channel i.
 CONVENTIONS = {
-    "original": "alpha/n; i - n//2 … n maps (cuda-convnet, Caffe, PyTorch)",
-    "printed": "alpha; i - n//2 … i + n//2 (the formula of the paper; n + 1 maps when n is even)",
-    "onnx": "alpha/n; i - (n-1)//2 … n maps (ONNX; differs from the original for even n)",
+    "original": "alpha/n; i - n//2 … n channels (cuda-convnet, Caffe, PyTorch)",
+    "printed": "alpha; i - n//2 … i + n//2 (the formula of the paper; n + 1 channels when n is even)",
+    "onnx": "alpha/n; i - (n-1)//2 … n channels (ONNX; differs from the original for even n)",
     "tensorflow": "alpha; i - r … i + r with n = 2r + 1, n odd (tf.nn.lrn, MatConvNet)",
 }
 

@@ -120,7 +120,7 @@ OPTIONS: dict[str, Option] = {
     "classes": Option(int, "outputs", lambda spec, count: replace(spec, classes=count)),
     "input_size": Option(int, "pixels of the input's side", lambda spec, size: replace(spec, input_size=size)),
     "channels": Option(
-        int, "maps of the input: 3 for RGB, 1 for grey", lambda spec, maps: replace(spec, channels=maps)
+        int, "channels of the input: 3 for RGB, 1 for grey", lambda spec, count: replace(spec, channels=count)
     ),
     "activation": Option(str, "relu or tanh, after every layer that has one (figure 1)", _activation),
     "norm": Option(bool, "whether the network keeps its response normalisation (section 3.3)", _norm),

@@ -101,7 +101,7 @@ ONE_COLUMN_HALF = Spec(
     ),
     summary="The one-GPU network that the paper compares with: one tower of half the kernels in conv1 to conv4.",
     source="Krizhevsky, Sutskever, Hinton 2012, section 3.2; widths also from CHM layer-params-145-half.cfg; order and "
-    "start as printed, since its layer file was not read",
+    "initialisation as printed, since its layer file was not read",
 )
 
 BVLC_ALEXNET = Spec(
@@ -131,7 +131,7 @@ BVLC_ALEXNET = Spec(
         Linear("fc8", None),
     ),
     input_size=227,
-    summary="Caffe's replication: 227 pixels without padding, k = 1, biases that start at 0.1.",
+    summary="Caffe's replication: 227 pixels without padding, k = 1, biases initialised to 0.1.",
     source="BVLC/caffe models/bvlc_alexnet/train_val.prototxt and readme.md",
 )
 
@@ -247,7 +247,7 @@ UNGROUPED = Spec(
     ),
     summary="The network of many tutorials: the paper's widths in one tower, one zero at the left and top and two at "
     "the right and bottom, LRN by the printed formula.",
-    source="the course bilibili.com/video/BV1p7411T7Pc and notes taken from it; the start, which they leave "
+    source="the course bilibili.com/video/BV1p7411T7Pc and notes taken from it; the initialisation, which they leave "
     "open, is the paper's",
 )
 
@@ -282,9 +282,9 @@ TFLEARN = Spec(
     input_size=227,
     classes=17,
     summary="The often copied program for 17 flowers as it really computes: SAME padding (57, 29, 15, 8 positions), "
-    "one tower, pooling before three LRNs over 11 maps.",
-    source="tflearn examples/images/alexnet.py with ReLU in place of tanh, as its copies have it; padding, LRN, start "
-    "and scale from tflearn/layers, initializations.py and data_utils.py, which subtracts no mean",
+    "one tower, pooling before three LRNs over 11 channels.",
+    source="tflearn examples/images/alexnet.py with ReLU in place of tanh, as its copies have it; padding, LRN, "
+    "initialisation and scale from tflearn/layers, initializations.py and data_utils.py, which subtracts no mean",
 )
 
 VARIANTS: dict[str, Spec] = {
