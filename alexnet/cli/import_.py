@@ -27,7 +27,9 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "torchvision": Format("pytorch.torchvision", (), "a .pth or .safetensors file of torchvision's alexnet"),
+    "torchvision": Format(
+        "pytorch.torchvision", ("weights",), "a .pth or .safetensors file of torchvision's alexnet, checkpoints too"
+    ),
     "caffe": Format("caffe.importing", ("mean", "keep_bgr", "model"), "a .caffemodel of bvlc_alexnet or caffenet"),
     "npy": Format("caffe.npy", ("mean", "keep_bgr", "fc_rows"), "bvlc_alexnet.npy, as caffe-tensorflow converts"),
     "onnx": Format(
@@ -52,6 +54,7 @@ _EPILOG = "\b\nFormats:\n" + "\n".join(f"  {name:12} {row.text}" for name, row i
 @click.option("--mean", type=PATH, metavar="FILE", help="Caffe's mean image: .binaryproto or .npy.")
 @click.option("--keep-bgr", is_flag=True, help="Leave conv1 in BGR.")
 @click.option("--model", metavar="NAME", help="Which of Caffe's networks, where the file does not say.")
+@click.option("--weights", metavar="NAME", help="Which set of weights, where a checkpoint holds several: model_ema.")
 @click.option("--fc-rows", metavar="hwc|chw", help="Order of fc6's rows in a .npy.  [default: hwc]")
 @common_options
 @click.pass_obj
