@@ -84,8 +84,8 @@ def prepare(
 
     `encoding` is "raw", "jpeg" (of `quality`) or "auto": raw up to 8 GiB (43,690 photographs), where pixels
     are exact and reading them costs nothing; JPEG above, where ImageNet takes about 30 GB instead of 252.
-    `workers` is the number of processes, 0 for one a core; a script that asks for more than 1 must do so
-    under `if __name__ == "__main__":`.
+    `workers` is the number of processes, 0 for one a core; a script that defines the source itself must then
+    prepare it under `if __name__ == "__main__":`.
 
     Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
     `seed` from the photographs used otherwise for training; None stands for the source's default, used when
