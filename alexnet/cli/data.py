@@ -9,6 +9,7 @@ import click
 from alexnet.cli.options import PATH, from_option, json_option, workers_option
 from alexnet.cli.session import Session, common_options, home, offline, progress_options
 from alexnet.cli.terminal import counted, print_json, print_table
+from alexnet.data.download import ARCHIVES
 from alexnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -103,19 +104,19 @@ def info(store: Path, as_json: bool) -> None:
     click.echo(f"Fingerprint  {opened.fingerprint}")
 
 
-@data.command()
+@data.command(epilog=f"NAME is one of: {', '.join(ARCHIVES)}.")
 @click.argument("name")
 @click.option("--sha256", is_flag=True, help="Print address and SHA-256 of what would be downloaded, and stop.")
 @progress_options
 @click.pass_obj
 def download(session: Session, name: str, sha256: bool) -> None:
-    """Download a published set by name: cifar10 or flowers17.
+    """Download a published set by name.
 
     It is checked against the SHA-256 known here and kept in ALEXNET_HOME (default: ~/.cache/alexnet), where other verbs
     find it. Nothing else downloads anything. ALEXNET_OFFLINE=1 forbids it.
     """
     from alexnet.cli.progress import Meter
-    from alexnet.data.download import ARCHIVES, download
+    from alexnet.data.download import download
 
     if sha256 and name in ARCHIVES:
         click.echo(f"{ARCHIVES[name].sha256}  {ARCHIVES[name].url}")

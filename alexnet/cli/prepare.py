@@ -9,18 +9,20 @@ import click
 from alexnet.cli.options import PATH, from_option, pairs, workers_option
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import size
-from alexnet.data.sources.table import SOURCES
+from alexnet.data.sources.names import DESCRIPTIONS
 
 if TYPE_CHECKING:
     from alexnet.data.source import Source
     from alexnet.data.store import Store
 
 REASONS_SHOWN = 3
+_LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 
 
 @click.command(
-    epilog="SOURCE is a folder with one sub-folder per class (or train/ and val/ of those), or one of: "
-    f"{', '.join(SOURCES)}. An interrupted preparation goes on where it stopped: give the same command."
+    epilog="\b\nSOURCE is a folder with one sub-folder per class (or train/ and val/ of those),\n"
+    f"or one of:\n{_LINES}\n\n"
+    "An interrupted preparation goes on where it stopped: give the same command."
 )
 @click.argument("source")
 @click.argument("store", type=PATH)

@@ -18,13 +18,13 @@ from alexnet.errors import ConfigError, DataError, unknown
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """A source that has a name: what opens it at a location, what it is, and how to get its data.
+    """A source that has a name: what opens it at a location, and how to get its data.
 
-    `open` takes no location where `how_to_get` is None: the source is built in.
+    `alexnet.data.sources.names` says what it is. `open` takes no location where `how_to_get` is None: the source is
+    built in.
     """
 
     open: Callable[..., Source]
-    description: str
     how_to_get: str | None
 
 
@@ -33,17 +33,15 @@ _DOWNLOAD = "get it with `alexnet data download {0}`, or give the path of {1} wi
 SOURCES: Final = {
     "cifar10": SourceEntry(
         Cifar10,
-        "CIFAR-10: 60,000 pictures of 32×32 pixels, 10 classes",
         _DOWNLOAD.format("cifar10", ARCHIVES["cifar10"].file_name),
     ),
     "flowers17": SourceEntry(
         Flowers17,
-        "Oxford 17 Category Flowers: 1,360 photographs, 17 classes",
         _DOWNLOAD.format("flowers17", ARCHIVES["flowers17"].file_name),
     ),
-    "folder": SourceEntry(Folder, "your photographs, one sub-folder per class", "give its path with --from."),
-    "imagenet": SourceEntry(ImageNet, "ILSVRC2012: 1.2 million photographs, 1,000 classes", IMAGENET),
-    "shapes": SourceEntry(Shapes, "built in: drawn pictures of everyday things, 10 classes", None),
+    "folder": SourceEntry(Folder, "give its path with --from."),
+    "imagenet": SourceEntry(ImageNet, IMAGENET),
+    "shapes": SourceEntry(Shapes, None),
 }
 """The sources by name."""
 
