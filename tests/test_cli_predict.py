@@ -52,6 +52,18 @@ def test_a_folder_stands_for_its_images_sorted(model: Path, pictures: Path) -> N
     ]
 
 
+def test_photographs_in_a_folder_are_those_that_prepare_takes(model: Path, colours: Store, tmp_path: Path) -> None:
+    names = ("one.JPG", "three.jpe", "two.jfif", "without an ending")
+    for name in (*names, "@eaDir/one.JPG/thumb.jpg", ".hidden.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(colours.read(0)).save(tmp_path / name, "JPEG")
+    (tmp_path / "notes.txt").touch()
+    result = alexnet("predict", model, tmp_path, "--json")
+    assert [entry["image"] for entry in json.loads(result.stdout)] == [str(tmp_path / name) for name in names]
+    said = "Passed over 3 things that are no photographs: 1 .txt, 1 @eaDir, 1 hidden."
+    assert result.stderr.splitlines() == [f"{tmp_path}: {said}"]
+
+
 def test_what_cannot_be_read_is_an_entry_and_exit_1(model: Path, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     words = [tmp_path / "nowhere.jpg", tmp_path / "empty", pictures]

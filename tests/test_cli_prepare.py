@@ -24,7 +24,7 @@ def test_a_folder_becomes_a_store_and_a_short_report(folder: Path, tmp_path: Pat
     lines = result.stdout.splitlines()
     assert lines[0] == f"Store        {path}"
     assert lines[1] == "Photographs  18 (train 12, val 3, test 3)"
-    assert lines[2] == "Classes      3"
+    assert lines[2] == "Classes      3: ash, birch, cedar"
     assert lines[3].endswith("MB, raw")
     assert lines[4] == f"Refused      1; all of them in {path / 'report.json'}"
     assert lines[5].strip().startswith("ash/broken.png: ")
@@ -118,3 +118,29 @@ def test_an_archive_downloaded_before_is_found(tmp_path: Path, monkeypatch: pyte
     note, error = result.stderr.splitlines()
     assert note == f"Taking flowers17 from {archive}."
     assert str(archive) in error
+
+
+def test_a_reading_of_two_is_said_and_another_can_be_asked_for(tmp_path: Path) -> None:
+    for top in ("Training", "Testing"):
+        photographs(tmp_path / "trees" / top, each=2)
+    (tmp_path / "trees" / "Training" / "ash" / "notes.txt").touch()
+    found = alexnet("prepare", tmp_path / "trees", tmp_path / "splits", "-j", "1")
+    assert found.stderr.splitlines() == [
+        "Folders taken as splits: Testing as test, Training as train.",
+        "Passed over 1 thing that is no photograph: 1 .txt.",
+    ]
+    assert Store.open(tmp_path / "splits").splits == {"train": 6, "test": 6}
+    alexnet("prepare", tmp_path / "trees", tmp_path / "classes", "--classes", "-j", "1")
+    assert Store.open(tmp_path / "classes").class_names == ("Testing", "Training")
+    assert "--splits and --classes are for folders" in refusal("prepare", "shapes", tmp_path / "s", "--classes")[1]
+
+
+def test_a_store_among_its_photographs_is_refused(folder: Path, tmp_path: Path) -> None:
+    code, sentence = refusal("prepare", folder, folder / "trees.store", "-j", "1")
+    assert code == 2
+    assert "would lie among the photographs" in sentence
+    alexnet("prepare", folder, tmp_path / "s", "-j", "1")
+    (tmp_path / "s").rename(folder / "s")
+    assert (
+        f"{folder / 's'} is a store among the photographs" in refusal("prepare", folder, tmp_path / "s", "-j", "1")[1]
+    )

@@ -138,7 +138,7 @@ def test_unreadable_photograph_is_listed_and_refused_on_loading(tmp_path):
     [
         ("", "has no class folders; expected was one for each class"),
         ("1.jpg 2.jpg", "has no class folders; expected was one for each class"),
-        ("flowers/rose/1.jpg flowers/tulip/1.jpg", "has the class folder flowers alone"),
+        ("flowers/1.jpg", "has the class folder flowers alone"),
         ("a/1.jpg b/1.jpg stray.png", r"stray\.png lies beside the class folders"),
         ("a/1.jpg b/notes.txt c/readme.md", "The class folders .*/b, .*/c have no photographs"),
         ("train/a/1.jpg train/b/1.jpg val/a/1.jpg", r"/val has no folder for b, which the other splits have"),
@@ -148,6 +148,13 @@ def test_unreadable_photograph_is_listed_and_refused_on_loading(tmp_path):
         ("train/a/1.jpg val/a/1.jpg extra/a/1.jpg", "has the folders extra, train, val: splits or classes?"),
         ("train/a/1.jpg masks/a/1.jpg", "has the folders masks, train: splits or classes?"),
         ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/1.jpg valid/a/1.jpg valid/b/1.jpg", "splits or classes?"),
+        ("train/1.jpg test/2.jpg", "has the folders test, train: splits or classes?"),
+        ("train/a/1.jpg train/b/1.jpg test/1.jpg", "test has photographs and no class folders, so they have no labels"),
+        (
+            "one/cat/1.jpg one/dog/1.jpg two/cat/1.jpg two/dog/1.jpg",
+            "has the folders one, two, each with the folders cat, dog: splits or classes?",
+        ),
+        ("a/1.jpg b/s/images.bin b/s/manifest.json", "b/s is a store among the photographs"),
     ],
 )
 def test_what_is_not_one_folder_per_class_is_an_error(tmp_path, names, sentence):
@@ -164,3 +171,80 @@ def test_many_missing_classes_are_counted(tmp_path):
 def test_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match="nowhere does not exist"):
         Folder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        *(("Train", "Test"), ("TRAIN", "VAL"), ("Training", "Testing"), ("training_set", "test_set")),
+        *(("seg_train", "seg_test"), ("trainset", "validset"), ("train_images", "validation-images"), ("trn", "tst")),
+        *(
+            ("TrainData", "TestData"),
+            ("train2017", "val2017"),
+            ("pets-train", "pets-test"),
+            ("images (train)", "test1"),
+        ),
+    ],
+)
+def test_any_usual_spelling_of_a_split_is_one(tmp_path, train, test):
+    source = Folder(make(tmp_path, [f"{top}/{name}/1.jpg" for top in (train, test) for name in ("cat", "dog")]))
+    assert [category.key for category in source.categories] == ["cat", "dog"]
+    second = "val" if "val" in test.lower() else "test"
+    assert {example.split for example in source.examples} == {"train", second}
+    assert source.remarks == (f"Folders taken as splits: {_read_as({train: 'train', test: second})}.",)
+
+
+def _read_as(splits: dict[str, str]) -> str:
+    return ", ".join(f"{top} as {splits[top]}" for top in sorted(splits))
+
+
+@pytest.mark.parametrize("names", [("trainer", "tester"), ("test tube", "train set of toys"), ("retrain", "devs")])
+def test_a_name_that_says_more_than_a_split_is_a_class(tmp_path, names):
+    source = Folder(make(tmp_path, [f"{name}/1.jpg" for name in names]))
+    assert len(source.categories) == 2
+    assert source.examples[0].split is None
+
+
+def test_where_two_readings_are_possible_the_caller_chooses(tmp_path):
+    names = [f"{top}/{name}/1.jpg" for top in ("train", "test", "masks") for name in ("cat", "dog")]
+    make(tmp_path, names)
+    splits, classes = Folder(tmp_path, "splits"), Folder(tmp_path, "classes")
+    assert [example.path for example in splits.examples] == names[:4]
+    assert splits.remarks == ("Passed over 2 things that are no photographs: 2 .jpg.",)
+    assert [category.key for category in classes.categories] == ["masks", "test", "train"]
+    assert classes.remarks[0].startswith("Photographs in folders inside a class count as the class's: masks/cat, ")
+    with pytest.raises(DataError, match="names do not say which split each is"):
+        Folder(make(tmp_path / "other", "a/cat/1.jpg a/dog/1.jpg b/cat/1.jpg b/dog/1.jpg"), "splits")
+
+
+def test_sub_folders_that_some_classes_share_are_no_splits(tmp_path):
+    source = Folder(make(tmp_path, "cat/indoors/1.jpg dog/indoors/1.jpg"))  # one class would be left
+    assert [category.key for category in source.categories] == ["cat", "dog"]
+    assert source.remarks == ("Photographs in folders inside a class count as the class's: cat/indoors, dog/indoors.",)
+
+
+def test_a_folder_that_holds_everything_is_gone_through(tmp_path):
+    source = Folder(make(tmp_path, "flowers/rose/1.jpg flowers/tulip/1.jpg"))
+    assert [example.path for example in source.examples] == ["flowers/rose/1.jpg", "flowers/tulip/1.jpg"]
+    assert [category.key for category in source.categories] == ["rose", "tulip"]
+    assert source.remarks == (
+        "Everything lies in the folder flowers, which is taken for the place of the photographs.",
+    )
+
+
+def test_two_unicode_spellings_of_a_name_are_one_class(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    source = Folder(make(tmp_path, [f"{composed}/1.jpg", f"{decomposed}/2.jpg", "bar/3.jpg"]))
+    assert [category.key for category in source.categories] == ["bar", composed]
+    assert [example.label for example in source.examples] == [0, 1, 1]
+    assert source.remarks == (f"Folders whose names are one in Unicode are one class: {composed}.",)
+    assert len({example.path for example in source.examples}) == 3
+
+
+def test_what_systems_leave_is_passed_over_and_counted(tmp_path):
+    make(tmp_path, "a/1.jpg b/2.jpg a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg __MACOSX/a/._1.jpg b/Thumbs.db a/.x b/m.MOV")
+    source = Folder(tmp_path)
+    assert [example.path for example in source.examples] == ["a/1.jpg", "b/2.jpg"]
+    assert source.remarks == (
+        "Passed over 5 things that are no photographs: 1 .mov, 1 @eaDir, 1 Thumbs.db, 1 __MACOSX, 1 hidden.",
+    )

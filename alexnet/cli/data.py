@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, from_option, json_option, workers_option
+from alexnet.cli.options import PATH, from_option, json_option, tops_option, workers_option
 from alexnet.cli.session import Session, common_options, home, offline, progress_options
 from alexnet.cli.terminal import counted, print_json, print_table
 from alexnet.data.download import ARCHIVES
@@ -15,6 +15,7 @@ from alexnet.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from alexnet.data.check import CheckReport
     from alexnet.data.source import Source
+    from alexnet.data.sources.folder import Tops
 
 CLASSES_SHOWN = 40
 
@@ -28,11 +29,12 @@ def data() -> None:
 @data.command()
 @click.argument("path")
 @from_option
+@tops_option
 @json_option
 @workers_option("Processes; 0: one a core.", default=0)
 @progress_options
 @click.pass_obj
-def check(session: Session, path: str, location: Path | None, as_json: bool, workers: int) -> int:
+def check(session: Session, path: str, location: Path | None, tops: "Tops | None", as_json: bool, workers: int) -> int:
     """Look for what makes results wrong.
 
     PATH is a store, a folder of class folders, or the name of a source. Every photograph is read: unreadable files,
@@ -44,7 +46,11 @@ def check(session: Session, path: str, location: Path | None, as_json: bool, wor
     from alexnet.data.check import check
     from alexnet.data.store import Store
 
-    subject: Source | Store = Store.open(path, verify=True) if is_store(path) else find_source(session, path, location)
+    subject: Source | Store
+    if is_store(path):
+        subject = Store.open(path, verify=True)
+    else:
+        subject = find_source(session, path, location, tops)
     with Meter(session) as meter:
         report = check(subject, workers=workers, progress=meter.preparing)
     if as_json:

@@ -76,6 +76,13 @@ def from_option(verb: F) -> F:
     return click.option("--from", "location", type=PATH, help="The archive or folder of a named source.")(verb)
 
 
+def tops_option(verb: F) -> F:
+    """Adds --splits and --classes, which say what the upper folders of a folder are; None where neither is given."""
+    text = "What the upper folders of SOURCE are, where two readings are possible."
+    verb = click.option("--splits", "tops", flag_value="splits", help=text)(verb)
+    return click.option("--classes", "tops", flag_value="classes", help="See --splits.")(verb)
+
+
 def json_option(verb: F) -> F:
     """Adds --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(verb)

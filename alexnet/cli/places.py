@@ -10,6 +10,7 @@ from alexnet.errors import ConfigError
 if TYPE_CHECKING:
     from alexnet.data.preparation import Preparation
     from alexnet.data.source import Source
+    from alexnet.data.sources.folder import Tops
     from alexnet.data.store import Store
 
 
@@ -18,9 +19,10 @@ def is_store(data: str) -> bool:
     return (Path(data) / "manifest.json").is_file()
 
 
-def find_source(session: Session, data: str, location: Path | None) -> "Source":
-    """The source that `data` names, at `location` or where its download lies."""
+def find_source(session: Session, data: str, location: Path | None, tops: "Tops | None" = None) -> "Source":
+    """The source that `data` names, at `location` or where its download lies; how it was read is said."""
     from alexnet.data.download import ARCHIVES
+    from alexnet.data.sources.files import ListedSource
     from alexnet.data.sources.table import open_source
 
     if location is None and data in ARCHIVES:
@@ -28,7 +30,11 @@ def find_source(session: Session, data: str, location: Path | None) -> "Source":
         if archive.is_file():
             session.note(f"Taking {data} from {archive}.")
             location = archive
-    return open_source(data, location)
+    source = open_source(data, location, tops=tops)
+    if isinstance(source, ListedSource):
+        for remark in source.remarks:
+            session.note(remark)
+    return source
 
 
 def find_store(session: Session, data: str, location: Path | None, preparation: "Preparation | None" = None) -> "Store":

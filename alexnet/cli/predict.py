@@ -1,11 +1,10 @@
 """`alexnet predict`: what photographs show."""
 
 import csv
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from errno import ENOENT
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -66,10 +65,10 @@ def predict(
 
         if device not in ("auto", "cpu") or dtype not in ("auto", "fp32"):
             raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")
-        answers = predict_onnx(OnnxModel(model), _expand(images), top=top, crops=int(crops))
+        answers = predict_onnx(OnnxModel(model), _expand(session, images), top=top, crops=int(crops))
     else:
         loaded = load_model(find_model(session, model))
-        answers = predict(loaded, _expand(images), top=top, crops=int(crops), placement=placement)
+        answers = predict(loaded, _expand(session, images), top=top, crops=int(crops), placement=placement)
     if as_json:
         failed = _print_json(answers)
     else:
@@ -77,26 +76,29 @@ def predict(
     return 1 if failed else 0
 
 
-def _expand(images: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _expand(session: Session, images: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Every image with a function that reads it, folders opened."""
     for image in images:
         if image == "-":
             yield "-", sys.stdin.buffer.read
         elif Path(image).is_dir():
-            yield from _inside(Path(image))
+            yield from _inside(session, Path(image))
         else:
             yield image, Path(image).read_bytes
 
 
-def _inside(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    from alexnet.data.decode import SUFFIXES
+def _inside(session: Session, folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    from alexnet.data.sources.files import FolderFiles
+    from alexnet.data.sources.photographs import is_photograph, passed_over
 
     def nothing() -> bytes:
         raise FileNotFoundError(ENOENT, "there is no image in this folder")
 
-    paths = sorted(Path(top) / name for top, _, names in os.walk(folder) for name in names)
-    images = [path for path in paths if path.suffix.lower() in SUFFIXES]
-    yield from ((str(path), path.read_bytes) for path in images)
+    files = FolderFiles(folder)
+    images = sorted(filter(is_photograph, files.sizes), key=PurePosixPath)
+    if sentence := passed_over((name for name in files.sizes if not is_photograph(name)), files.hidden):
+        session.note(f"{folder}: {sentence}")
+    yield from ((str(folder / name), (folder / name).read_bytes) for name in images)
     if not images:
         yield str(folder), nothing
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, from_option, pairs, workers_option
+from alexnet.cli.options import PATH, from_option, pairs, tops_option, workers_option
 from alexnet.cli.session import Session, progress_options
-from alexnet.cli.terminal import size
+from alexnet.cli.terminal import names, size
 from alexnet.data.sources.names import DESCRIPTIONS
+from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from alexnet.data.source import Source
+    from alexnet.data.sources.folder import Tops
     from alexnet.data.store import Store
 
 REASONS_SHOWN = 3
@@ -27,6 +29,7 @@ _LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 @click.argument("source")
 @click.argument("store", type=PATH)
 @from_option
+@tops_option
 @click.option("--encoding", default="auto", metavar="auto|raw|jpeg", help="auto: raw up to 8 GiB, JPEG above.")
 @click.option("--quality", default=90, show_default=True, help="JPEG quality, 1 to 100.")
 @click.option("--split", metavar="val=0.1,test=0.2", help="Shares of each class to hold out.  [default: the source's]")
@@ -44,6 +47,7 @@ def prepare(
     source: str,
     store: Path,
     location: Path | None,
+    tops: "Tops | None",
     encoding: str,
     quality: int,
     split: str | None,
@@ -66,7 +70,8 @@ def prepare(
     from alexnet.data.preparation import Preparation
     from alexnet.data.prepare import prepare
 
-    drawn = _drawn(find_source(session, source, location), per_class, seed)
+    drawn = _drawn(find_source(session, source, location, tops), per_class, seed)
+    _apart(drawn, store)
     shares = None if split is None else pairs("--split", split, float)
     with Meter(session) as meter:
         made = prepare(
@@ -85,10 +90,19 @@ def prepare(
         click.echo(line)
 
 
+def _apart(source: "Source", store: Path) -> None:
+    """Raises ConfigError for a store inside the folder of photographs, which would be among them the next time."""
+    from alexnet.data.sources.files import ListedSource
+
+    if isinstance(source, ListedSource) and store.resolve().is_relative_to(source.place.resolve()):
+        raise ConfigError(
+            f"The store {store} would lie among the photographs in {source.place}; choose a path outside that folder."
+        )
+
+
 def _drawn(source: "Source", per_class: str | None, seed: int | None) -> "Source":
     """The source, drawn as asked for where it is the one that draws."""
     from alexnet.data.sources.shapes import Shapes
-    from alexnet.errors import ConfigError
 
     if per_class is None and seed is None:
         return source
@@ -110,7 +124,7 @@ def summary(store: "Store") -> list[str]:
     lines = [
         f"Store        {store.path}",
         f"Photographs  {len(store):,} ({splits})",
-        f"Classes      {len(store.classes):,}",
+        f"Classes      {len(store.classes):,}: {names(store.class_names)}",
         f"Size         {size(held)}, {store.encoding}",
     ]
     if store.preparation != DEFAULT:

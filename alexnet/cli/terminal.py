@@ -43,6 +43,12 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def names(listed: Sequence[str], shown: int = 6) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(listed) - shown
+    return ", ".join(listed) if more <= 0 else f"{', '.join(listed[:shown])}, … ({more:,} more)"
+
+
 def bar(share: float, width: int = 20) -> str:
     """A share from 0 to 1 as a bar of at most `width` characters."""
     if not (sys.stdout.encoding or "").lower().startswith("utf"):

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
+from alexnet.data.sources.photographs import is_hidden
 from alexnet.errors import DataError, ImageError
 
 
@@ -28,9 +29,17 @@ class Span(NamedTuple):
     size: int
 
 
+class Found(NamedTuple):
+    """What lies below a place: files, folders, and the names of what is hidden there."""
+
+    spans: dict[str, Span]
+    folders: set[str]
+    hidden: list[str]
+
+
 @dataclass(frozen=True)
 class Files(ABC):
-    """The files below one place, by names with forward slashes. What starts with "." is hidden.
+    """The files below one place, by names with forward slashes; without what `is_hidden` hides.
 
     Pickling keeps the place alone: a copy in another process looks again, and only when it has to.
     """
@@ -45,23 +54,28 @@ class Files(ABC):
     @property
     def folders(self) -> set[str]:
         """The names of the folders, empty ones too."""
-        return self._listing[1]
+        return self._listing.folders
+
+    @property
+    def hidden(self) -> list[str]:
+        """The names, without their folders, of the files and folders that are left out as hidden."""
+        return self._listing.hidden
 
     @abstractmethod
     def read(self, name: str, part: Span | None = None) -> bytes:
         """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
 
     @abstractmethod
-    def _look(self) -> tuple[dict[str, Span], set[str]]:
-        """The files and the folders."""
+    def _look(self) -> "Found":
+        """What is there."""
 
     @cached_property
-    def _listing(self) -> tuple[dict[str, Span], set[str]]:
+    def _listing(self) -> "Found":
         return self._look()
 
     @property
     def _spans(self) -> dict[str, Span]:
-        return self._listing[0]
+        return self._listing.spans
 
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -78,9 +92,10 @@ class FolderFiles(Files):
         except OSError as error:
             raise ImageError(f"it cannot be read ({error.strerror})") from error
 
-    def _look(self) -> tuple[dict[str, Span], set[str]]:
+    def _look(self) -> Found:
         spans: dict[str, Span] = {}
         folders: set[str] = set()
+        hidden: list[str] = []
 
         def walk(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
             real = folder.resolve()
@@ -89,7 +104,8 @@ class FolderFiles(Files):
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = inside + entry.name
-                    if entry.name.startswith("."):
+                    if is_hidden(entry.name):
+                        hidden.append(entry.name)
                         continue
                     if entry.is_dir():
                         folders.add(name)
@@ -103,7 +119,7 @@ class FolderFiles(Files):
             walk(self.path, "", ())
         except OSError as error:
             raise DataError(f"{error.filename} cannot be listed ({error.strerror}).") from error
-        return spans, folders
+        return Found(spans, folders, hidden)
 
 
 _DECOMPRESS = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ": lzma.decompress, b"BZh": bz2.decompress}
@@ -139,9 +155,10 @@ class TarFiles(Files):
         """Where in the file the content of a member of a plain archive begins."""
         return self._spans[name].offset
 
-    def _look(self) -> tuple[dict[str, Span], set[str]]:
+    def _look(self) -> Found:
         spans: dict[str, Span] = {}
         folders: set[str] = set()
+        hidden: set[str] = set()  # the upper end of a hidden branch
         top = f"{self.inside}/" if self.inside else ""
         try:
             with self.path.open("rb") if self._unpacked is None else io.BytesIO(self._unpacked) as stream:
@@ -149,7 +166,9 @@ class TarFiles(Files):
                 with tarfile.open(fileobj=stream, mode="r:") as archive:
                     for member in archive:
                         name = normpath(member.name).removeprefix(top)
-                        if any(part.startswith(".") for part in name.split("/")):
+                        parts = name.split("/")
+                        if cut := next((end for end, part in enumerate(parts, 1) if is_hidden(part)), 0):
+                            hidden.add("/".join(parts[:cut]))
                             continue
                         if member.isdir():
                             folders.add(name)
@@ -162,7 +181,7 @@ class TarFiles(Files):
                     raise EOFError("it breaks off")
         except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
             raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again.") from error
-        return spans, folders
+        return Found(spans, folders, sorted(name.rpartition("/")[2] for name in hidden - {"."}))
 
     @cached_property
     def _unpacked(self) -> bytes | None:
@@ -195,14 +214,15 @@ def open_files(path: Path, inside: str = "") -> Files:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source holds; `sizes` are the bytes of each example's file."""
+    """What a source holds; `sizes` are the bytes of each example's file, `remarks` what its reader should know."""
 
     categories: tuple[Category, ...]
     examples: tuple[Example, ...]
     sizes: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
 
     def identity(self) -> str:
-        """A SHA-256 digest of all that the listing says."""
+        """A SHA-256 digest of all that the listing says of photographs."""
         rows = [f"{category.key}\0{category.name}" for category in self.categories]
         rows += [
             f"{example.path}\0{example.label}\0{example.split}\0{size}"
@@ -232,6 +252,16 @@ class ListedSource(ABC):
     def examples(self) -> tuple[Example, ...]:
         """Every photograph, in an order that depends on the data set alone."""
         return self._listing.examples
+
+    @property
+    def place(self) -> Path:
+        """The folder or the archive that holds the files."""
+        return self._files.path
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on how the files were read where another reading was possible, and on what was left out."""
+        return self._listing.remarks
 
     @cached_property
     def identity(self) -> str:

@@ -1,37 +1,39 @@
 """Photographs in one folder per class, with or without `train/`, `val/` and `test/` above the classes."""
 
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Literal
+from unicodedata import normalize
 
 from alexnet.data.decode import SUFFIXES
 from alexnet.data.source import SPLITS, Category, Example
 from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
+from alexnet.data.sources.photographs import is_photograph, passed_over
+from alexnet.data.sources.split_names import splits_of
 from alexnet.errors import DataError
 
-NOT_PHOTOGRAPHS: Final = {
-    *(".csv", ".db", ".html", ".ini", ".json", ".log", ".mat", ".md", ".npy", ".pdf"),
-    *(".py", ".sh", ".tsv", ".txt", ".xml", ".yaml", ".yml"),
-}
-"""Suffixes that may lie among photographs; a file with any other counts as one, to be loaded or refused."""
-
-_SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+Tops = Literal["splits", "classes"]
 
 
 class Folder(ListedSource):
     """The photographs below one sub-folder per class: `cat/1.jpg`, or `train/cat/1.jpg` and `val/cat/2.jpg`.
 
-    `root` is the folder, or a tar archive of it. Classes are sorted by name; photographs may lie deeper
-    inside a class. Hidden files and `NOT_PHOTOGRAPHS` are passed over. Where the folder gives no split, a
-    tenth of each class is held out for validation by default.
+    `root` is the folder, or an archive of it. Classes are sorted by name, and two Unicode spellings of a name are one
+    class; photographs may lie deeper inside a class. Folders above the classes are splits where their names say so in a
+    usual spelling (`split_names`). A folder that holds one other folder alone stands for that one. `is_photograph`
+    says what counts as a photograph. Where the folder gives no split, a tenth of each class is held out for validation
+    by default.
 
-    Raises DataError when there are fewer than two classes, when a class is empty, when the splits have
-    different classes, or when photographs lie beside the class folders.
+    `tops` says what the upper folders are where two readings are possible: "splits" or "classes". Raises DataError when
+    it is needed and None, when there are fewer than two classes, when a class is empty, when the splits have different
+    classes, or when photographs lie beside the class folders.
     """
 
     name = "folder"
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, tops: Tops | None = None):
+        self._tops = tops
         super().__init__(open_files(root))
 
     @property
@@ -40,75 +42,151 @@ class Folder(ListedSource):
         return {} if self.examples[0].split else {"val": 0.1}
 
     def _list(self) -> Listing:
-        return list_class_folders(self._files)
+        return list_class_folders(self._files, self._tops)
 
 
-def list_class_folders(files: Files) -> Listing:
+def list_class_folders(files: Files, tops: Tops | None = None) -> Listing:
     """The listing of class folders, or of split folders of class folders: by split, then class, then path.
 
     Raises DataError as `Folder` does.
     """
-    splits = _split_folders(files)
-    classes = _class_folders(files, splits)
+    tree = _Tree(files)
+    if store := next((path for path in files.sizes if path.endswith("/images.bin")), None):
+        raise DataError(f"{(files.path / store).parent} is a store among the photographs; move it away from them.")
+    inside = tree.wrapper()
+    splits = _split_folders(tree, inside, tops)
+    branches = {f"{inside}{top}/": split for top, split in splits.items()} or {inside: "train"}
+    classes = _class_folders(tree, branches)
     label = {name: index for index, name in enumerate(classes)}
-    empty = {(top, name) for top in splits or [""] for name in classes}
-    rows = []
+    empty = {(branch, name) for branch in branches for name in classes}
+    rows, others, nested = [], [], set[str]()
     for path, size in files.sizes.items():
-        suffix = PurePosixPath(path).suffix.lower()
-        top, *below = path.split("/") if splits else ("", *path.split("/"))
-        if len(below) > 1 and suffix not in NOT_PHOTOGRAPHS:
-            rows.append((SPLITS.index(splits[top]) if splits else 0, label[below[0]], path, size))
-            empty.discard((top, below[0]))
-        elif suffix in SUFFIXES:
+        branch = next((branch for branch in branches if path.startswith(branch)), None)
+        if not is_photograph(path) or branch is None:
+            others.append(path)
+            continue
+        name, *below = path.removeprefix(branch).split("/")
+        if below:
+            key = normalize("NFC", name)
+            rows.append((SPLITS.index(branches[branch]), label[key], path, size))
+            empty.discard((branch, key))
+            nested.update(["/".join((name, below[0]))] if len(below) > 1 else [])
+        elif PurePosixPath(path).suffix.lower() in SUFFIXES:
             raise DataError(f"{files.path / path} lies beside the class folders; move it into one or away.")
+        else:
+            others.append(path)
     if empty:
-        names = _few(str(files.path / top / name) for top, name in sorted(empty))
+        names = few(str(files.path / branch / name) for branch, name in sorted(empty))
         raise DataError(f"The class folders {names} have no photographs; fill or remove them.")
     rows.sort()
     return Listing(
         tuple(Category(name, name) for name in classes),
         tuple(Example(path, label, SPLITS[split] if splits else None) for split, label, path, _ in rows),
         tuple(size for *_, size in rows),
+        tuple(_remarks(tree, inside, splits, branches, nested, others)),
     )
 
 
-def _split_folders(files: Files) -> dict[str, str]:
+class _Tree:
+    """The folders as a tree: what each holds directly. Names end with a slash, the root's is empty."""
+
+    def __init__(self, files: Files):
+        self.files = files
+        self.below: defaultdict[str, list[str]] = defaultdict(list)  # folder: its sub-folders' own names
+        for folder in sorted(files.folders):
+            top, _, name = folder.rpartition("/")
+            self.below[f"{top}/" if top else ""].append(name)
+        self.photographs: Counter[str] = Counter()  # folder: photographs directly in it
+        for path in files.sizes:
+            top, _, name = path.rpartition("/")
+            self.photographs[f"{top}/" if top else ""] += PurePosixPath(name).suffix.lower() in SUFFIXES
+
+    def wrapper(self) -> str:
+        """The folder that holds everything where one folder lies alone, as archives have it; else the root."""
+        inside = ""
+        while len(tops := self.below[inside]) == 1 and not self.photographs[inside] and not splits_of(tops):
+            if not self.below[f"{inside}{tops[0]}/"]:
+                break
+            inside += f"{tops[0]}/"
+        return inside
+
+
+def _split_folders(tree: _Tree, inside: str, asked: Tops | None) -> dict[str, str]:
     """The top folders that are splits, and which; empty where the top folders are the classes."""
-    tops = sorted(name for name in files.folders if "/" not in name)
-    splits = {name: _SPLIT_OF[name] for name in tops if name in _SPLIT_OF}
-    if len(splits) == len(tops) == len(set(splits.values())):
+    tops = tree.below[inside]
+    splits = splits_of(tops)
+    if asked == "classes":
+        return {}
+    if asked == "splits":
+        if not splits or len(set(splits.values())) < len(splits):
+            raise DataError(
+                f"{tree.files.path / inside} has the folders {few(tops)}, whose names do not say which split each is; "
+                "rename them train, val and test."
+            )
         return splits
-    if len(splits) > 1 or any(folder.startswith(tuple(f"{name}/" for name in splits)) for folder in files.folders):
+    holding = [top for top in splits if tree.below[f"{inside}{top}/"]]
+    if len(splits) == len(tops) == len(set(splits.values())) == len(holding):
+        return splits
+    flat = [top for top in splits if top not in holding and tree.photographs[f"{inside}{top}/"]]
+    if flat and holding and len(splits) == len(tops):
         raise DataError(
-            f"{files.path} has the folders {_few(tops)}: splits or classes? Expected were class folders, or "
-            "train, val and test with nothing beside them."
+            f"{tree.files.path / inside / flat[0]} has photographs and no class folders, so they have no labels; sort "
+            "them into class folders or move them away."
+        )
+    inner = [Counter(tree.below[f"{inside}{top}/"]) for top in tops]
+    common = sorted(name for name, count in sum(inner, Counter[str]()).items() if count == len(tops) > 1)
+    apart = not any(tree.photographs[f"{inside}{top}/"] for top in tops)  # no "class" holds a photograph directly
+    if len(splits) > 1 or holding or (apart and len(common) > 1):
+        hint = f", each with the folders {few(common)}" if len(common) > 1 else ""
+        rename = "" if splits else ", renamed train, val or test"
+        raise DataError(
+            f"{tree.files.path / inside} has the folders {few(tops)}{hint}: splits or classes? Give --classes if they "
+            f"are {len(tops)} classes, --splits if they are splits{rename} (what is beside the splits is left out)."
         )
     return {}  # one class may well be called "train"
 
 
-def _class_folders(files: Files, splits: Iterable[str]) -> list[str]:
+def _class_folders(tree: _Tree, branches: Collection[str]) -> list[str]:
     """The sorted names of the class folders, which every split must have."""
-    found: dict[str, set[str]] = {top: set() for top in splits or [""]}
-    for folder in files.folders:
-        top, _, name = folder.rpartition("/")
-        if top in found:
-            found[top].add(name)
+    found = {branch: {normalize("NFC", name) for name in tree.below[branch]} for branch in branches}
     classes = sorted(set[str]().union(*found.values()))
-    for top, names in found.items():
+    for branch, names in found.items():
         if missing := sorted(set(classes) - names):
             raise DataError(
-                f"{files.path / top} has no folder for {_few(missing)}, which the other splits have; every "
+                f"{tree.files.path / branch} has no folder for {few(missing)}, which the other splits have; every "
                 "split needs the same classes."
             )
     if len(classes) < 2:
         raise DataError(
-            f"{files.path} has {f'the class folder {classes[0]} alone' if classes else 'no class folders'}; "
+            f"{tree.files.path} has {f'the class folder {classes[0]} alone' if classes else 'no class folders'}; "
             "expected was one for each class, at least two. Was the folder above or below it meant?"
         )
     return classes
 
 
-def _few(names: Iterable[str]) -> str:
+def _remarks(
+    tree: _Tree,
+    inside: str,
+    splits: Mapping[str, str],
+    branches: Iterable[str],
+    nested: Iterable[str],
+    others: Iterable[str],
+) -> Iterator[str]:
+    """What the reader should know of how the folders were read."""
+    if inside:
+        yield f"Everything lies in the folder {inside.rstrip('/')}, which is taken for the place of the photographs."
+    if spelt := [f"{top} as {split}" for top, split in splits.items() if top != split]:
+        yield f"Folders taken as splits: {few(spelt)}."
+    spellings = Counter(normalize("NFC", name) for name in {name for branch in branches for name in tree.below[branch]})
+    if several := sorted(name for name, count in spellings.items() if count > 1):
+        yield f"Folders whose names are one in Unicode are one class: {few(several)}."
+    if inner := sorted(nested):
+        yield f"Photographs in folders inside a class count as the class's: {few(inner)}."
+    if sentence := passed_over(others, tree.files.hidden):
+        yield sentence
+
+
+def few(names: Iterable[str]) -> str:
     """The names for a sentence, at most five of them."""
     names = list(names)
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

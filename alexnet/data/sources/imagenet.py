@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category, Example, Prepared
-from alexnet.data.sources.files import Files, FolderFiles, ListedSource, Listing, Span, TarFiles
-from alexnet.data.sources.folder import NOT_PHOTOGRAPHS
+from alexnet.data.sources.files import Files, FolderFiles, Found, ListedSource, Listing, Span, TarFiles
+from alexnet.data.sources.photographs import is_photograph
 from alexnet.errors import DataError, ImageError
 
 _WNID = re.compile(r"n\d{8}")
@@ -110,7 +110,7 @@ def _class_folders(part: Files) -> list[str]:
 def _labelled(part: Files, labels: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
     """Path, size and wnid of each photograph: by its folder, or in a flat part by `labels`."""
     for path, size in part.sizes.items():
-        if PurePosixPath(path).suffix.lower() in NOT_PHOTOGRAPHS:
+        if not is_photograph(path):
             continue
         if part.folders and "/" not in path:
             raise DataError(f"{part.path / path} lies beside the class folders; move it into one or away.")
@@ -130,12 +130,12 @@ class ClassArchives(Files):
             raise ImageError(f"its class is not in {self.path}")
         return _recent_archive(self.path, self._starts[wnid]).read(inner, part)
 
-    def _look(self) -> tuple[dict[str, Span], set[str]]:
+    def _look(self) -> Found:
         spans = {}
         for wnid, start in self._starts.items():
             for name, size in TarFiles(self.path, start=start).sizes.items():
                 spans[f"{wnid}/{name}"] = Span(0, size)
-        return spans, set(self._starts)
+        return Found(spans, set(self._starts), [])
 
     @cached_property
     def _starts(self) -> dict[str, int]:

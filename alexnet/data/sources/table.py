@@ -10,7 +10,7 @@ from alexnet.data.download import ARCHIVES, IMAGENET
 from alexnet.data.source import Source
 from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.flowers17 import Flowers17
-from alexnet.data.sources.folder import Folder
+from alexnet.data.sources.folder import Folder, Tops
 from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.sources.shapes import Shapes
 from alexnet.errors import ConfigError, DataError, unknown
@@ -46,15 +46,19 @@ SOURCES: Final = {
 """The sources by name."""
 
 
-def open_source(name_or_path: str, location: Path | None = None) -> Source:
-    """The source of that name, at `location`; or the `Folder` at that path.
+def open_source(name_or_path: str, location: Path | None = None, *, tops: Tops | None = None) -> Source:
+    """The source of that name, at `location`; or the `Folder` at that path, its upper folders being `tops`.
 
     A name of the table comes before a folder of the same name (write ./name for the folder). Raises ConfigError
     for an unknown name or a missing location, DataError when the data is not what the source consists of.
     """
     row = SOURCES.get(name_or_path)
     if row is None:
-        return _open_path(name_or_path, location)
+        return Folder(_existing(name_or_path, location), tops)
+    if tops is not None:
+        if row.open is Folder and location is not None:
+            return Folder(location, tops)
+        raise ConfigError(f"--splits and --classes are for folders of photographs, not for {name_or_path!r}.")
     if row.how_to_get is None:
         if location is not None:
             raise ConfigError(
@@ -66,11 +70,11 @@ def open_source(name_or_path: str, location: Path | None = None) -> Source:
     return row.open(location)
 
 
-def _open_path(text: str, location: Path | None) -> Source:
+def _existing(text: str, location: Path | None) -> Path:
     if not Path(text).exists():
         if os.sep in text:
             raise DataError(f"{text} does not exist; give the path of a folder, or one of: {', '.join(SOURCES)}.")
         raise ConfigError(f"{unknown('source', text, SOURCES)} There is no folder of that name either.")
     if location is not None:
         raise ConfigError(f"{text} is itself a place, and --from names another, {location}; leave out one of them.")
-    return Folder(Path(text))
+    return Path(text)
