@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet.data.images import resized
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.errors import ImageError
@@ -58,7 +59,8 @@ class FakeSource:
         if number in self.refused:
             raise ImageError(f"it is number {number}")
         treatments = ("turned upright",) if number % 7 == 0 else ()
-        return Prepared(self.pixels(self.same_as.get(number, number)), treatments, (300 + number, 280))
+        pixels = resized(self.pixels(self.same_as.get(number, number)), preparation)
+        return Prepared(pixels, treatments, (300 + number, 280))
 
     @staticmethod
     def pixels(number: int) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alexnet.data.images import resized
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
 from alexnet.data.source import Category, Example, Prepared
@@ -58,11 +59,11 @@ class Colours:
         # coarse noise: 8 × 8 blocks
         noise = rng.normal(0, self.noise, (32, 32, 3)).repeat(8, axis=0).repeat(8, axis=1)
         colour = COLOURS[self.classes[example.label]]
-        return Prepared((noise + colour).clip(0, 255).astype(np.uint8))
+        return Prepared(resized((noise + colour).clip(0, 255).astype(np.uint8), preparation))
 
 
-def tiny_store(path: Path, source: Colours | None = None) -> Store:
-    return prepare(source or Colours(), path, workers=1)
+def tiny_store(path: Path, source: Colours | None = None, preparation: Preparation = DEFAULT) -> Store:
+    return prepare(source or Colours(), path, workers=1, preparation=preparation)
 
 
 def tiny_spec(classes: int = len(CLASSES), *, dropout: float = 0.5) -> Spec:

@@ -5,6 +5,7 @@ import pytest
 from fake_source import FakeSource
 
 from alexnet.data.check import UNSPLIT, Alike, Range, check
+from alexnet.data.images import resized
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.prepare import prepare
 from alexnet.data.source import Example, Prepared
@@ -19,7 +20,7 @@ class Brightened(FakeSource):
 
     def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         number = int(example.path.partition("/")[2].removesuffix(".jpg"))
-        return Prepared((self.pixels(0) // 2 + number).astype(np.uint8))
+        return Prepared(resized((self.pixels(0) // 2 + number).astype(np.uint8), preparation))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -75,6 +76,15 @@ def test_photographs_that_look_alike_are_found_and_are_no_problem():
     assert len(report.lookalikes) == 1
     assert len(report.lookalikes[0].paths) == 4
     assert "In different splits there are 1 groups of photographs that look alike" in report.notes[0]
+
+
+@pytest.mark.parametrize("side", [32, 110, 146])
+def test_photographs_that_look_alike_are_found_in_stores_of_any_side(tmp_path, side):
+    source = Brightened(4, classes=1, splits=("train", "test"))
+    store = prepare(source, tmp_path / "store", preparation=Preparation(side=side), workers=1)
+    assert [len(group.paths) for group in check(store, workers=1).lookalikes] == [4]
+    others = prepare(SOURCE, tmp_path / "others", preparation=Preparation(side=side), workers=1)
+    assert check(others, workers=1).lookalikes == ()
 
 
 def test_a_photograph_that_cannot_be_used_is_a_problem_and_not_counted():

@@ -8,11 +8,11 @@ from alexnet.data.images import central_square, load_photograph, resized
 from alexnet.data.preparation import Preparation
 
 
-def bicubic_weights(size: int, start: float, side: float) -> NDArray[np.float64]:
-    """The (256, size) matrix of Keys' cubic (a = -1/2), stretched when it reduces so that nothing is skipped."""
-    step = side / 256
+def bicubic_weights(size: int, start: float, side: float, to: int) -> NDArray[np.float64]:
+    """The (to, size) matrix of Keys' cubic (a = -1/2), stretched when it reduces so that nothing is skipped."""
+    step = side / to
     stretch = max(step, 1.0)
-    centres = start + (np.arange(256) + 0.5) * step
+    centres = start + (np.arange(to) + 0.5) * step
     x = np.abs(np.arange(size) + 0.5 - centres[:, None]) / stretch
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
@@ -20,47 +20,51 @@ def bicubic_weights(size: int, start: float, side: float) -> NDArray[np.float64]
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def bilinear_weights(size: int, start: float, side: float) -> NDArray[np.float64]:
-    """The (256, size) matrix of the triangle, stretched when it reduces so that nothing is skipped."""
-    step = side / 256
-    centres = start + (np.arange(256) + 0.5) * step
+def bilinear_weights(size: int, start: float, side: float, to: int) -> NDArray[np.float64]:
+    """The (to, size) matrix of the triangle, stretched when it reduces so that nothing is skipped."""
+    step = side / to
+    centres = start + (np.arange(to) + 0.5) * step
     x = np.abs(np.arange(size) + 0.5 - centres[:, None]) / max(step, 1.0)
     weights = np.maximum(1 - x, 0.0)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.parametrize("to", [256, 32, 72, 512])
 @pytest.mark.parametrize("resize", ["shorter", "squash"])
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(256, 256), (375, 500), (500, 333), (40, 90), (1201, 300), (257, 256), (3, 2)])
-def test_resize_equals_the_antialiased_rule_in_float64(size, interpolation, resize):
+def test_resize_equals_the_antialiased_rule_in_float64(size, interpolation, resize, to):
     pixels = picture(*size, low=60, high=190)
     weights = bicubic_weights if interpolation == "bicubic" else bilinear_weights
     sides = (min(size), min(size)) if resize == "shorter" else size
-    rows, columns = (weights(length, (length - side) / 2, side) for length, side in zip(size, sides, strict=True))
+    rows, columns = (weights(length, (length - side) / 2, side, to) for length, side in zip(size, sides, strict=True))
     expected = np.einsum("yh,hwc,xw->yxc", rows, pixels.astype(np.float64), columns, optimize=True)
-    found = load_photograph(file_of(pixels), preparation=Preparation(resize=resize, interpolation=interpolation)).pixels
+    asked = Preparation(resize=resize, interpolation=interpolation, side=to)
+    found = load_photograph(file_of(pixels), preparation=asked).pixels
     # Pillow rounds to bytes after each of its two passes, with fixed-point weights: 0.5 · 1.25 (sum of |weights|) + 0.5
     assert np.abs(found - expected).max() < 1.2
-    if (resize, interpolation) == ("shorter", "bicubic"):
+    if (resize, interpolation, to) == ("shorter", "bicubic", 256):
         np.testing.assert_array_equal(central_square(pixels), found)
 
 
+@pytest.mark.parametrize("to", [256, 72, 300])
 @pytest.mark.parametrize("size", [(375, 500), (500, 333), (333, 500), (1201, 301), (97, 40), (256, 257), (300, 300)])
-def test_torchvision_s_rule_equals_resizing_all_and_cropping_as_it_does(size):
+def test_torchvision_s_rule_equals_resizing_all_and_cropping_as_it_does(size, to):
     height, width = size
     pixels = picture(height, width)
     image = Image.fromarray(pixels)
-    # torchvision's documented arithmetic: Resize(256) rounds the longer side down, CenterCrop(256) rounds the corner
-    long = int(256 * max(size) / min(size))
-    whole = image.resize((256, long) if height > width else (long, 256), Image.Resampling.BILINEAR)
-    start = round((long - 256) / 2)
+    # torchvision's documented arithmetic: Resize(to) rounds the longer side down, CenterCrop(to) rounds the corner
+    long = int(to * max(size) / min(size))
+    whole = image.resize((to, long) if height > width else (long, to), Image.Resampling.BILINEAR)
+    start = round((long - to) / 2)
     expected = np.array(whole)[start:, :] if height > width else np.array(whole)[:, start:]
-    expected = expected[:256, :256].astype(int)
+    expected = expected[:to, :to].astype(int)
     found, usual = (
-        resized(pixels, Preparation(resize=resize, interpolation="bilinear")) for resize in ("torchvision", "shorter")
+        resized(pixels, Preparation(resize=resize, interpolation="bilinear", side=to))
+        for resize in ("torchvision", "shorter")
     )
     assert np.abs(found - expected).max() <= 1  # Pillow may take its two passes, each rounded, in the other order
-    if long != 256 * max(size) / min(size):
+    if long != to * max(size) / min(size):
         assert np.abs(usual - expected).sum() > 2 * np.abs(found - expected).sum()
 
 

@@ -8,15 +8,16 @@ from alexnet.errors import ConfigError
 
 CAFFE = Preparation(resize="squash", interpolation="bilinear", channels="BGR", mean_at="crop")
 SCALED = Preparation(interpolation="bilinear", std=(58.395, 57.12, 57.375))
+SMALL = Preparation(side=72)
 
 
 def test_the_default_is_the_first_choice_of_each_word() -> None:
     assert {name: getattr(DEFAULT, name) for name in CHOICES} == {name: known[0] for name, known in CHOICES.items()}
-    assert {field.name for field in fields(Preparation)} == {*CHOICES, "std"}
-    assert DEFAULT.std is None
+    assert {field.name for field in fields(Preparation)} == {*CHOICES, "std", "side"}
+    assert (DEFAULT.std, DEFAULT.side) == (None, 256)
 
 
-@pytest.mark.parametrize("preparation", [DEFAULT, CAFFE, SCALED])
+@pytest.mark.parametrize("preparation", [DEFAULT, CAFFE, SCALED, SMALL])
 def test_it_comes_back_from_json(preparation: Preparation) -> None:
     assert Preparation.from_json(json.loads(json.dumps(preparation.to_json()))) == preparation
 
@@ -38,6 +39,11 @@ def test_what_json_leaves_out_is_the_default() -> None:
         ({"std": [58.4, 57.1, float("nan")]}, "must be three positive numbers"),
         ({"std": 58.4}, "must be three positive numbers"),
         ({"std": ["58.4", "57.1", "57.4"]}, "must be three positive numbers"),
+        ({"side": 31}, "must be a whole number of pixels from 32 to 512, not 31."),
+        ({"side": 513}, "must be a whole number of pixels from 32 to 512, not 513."),
+        ({"side": 72.0}, "must be a whole number of pixels from 32 to 512, not 72.0."),
+        ({"side": "72"}, "must be a whole number of pixels from 32 to 512, not '72'."),
+        ({"side": True}, "must be a whole number of pixels from 32 to 512, not True."),
     ],
 )
 def test_what_is_none_of_these_is_refused(plain: dict[str, object], said: str) -> None:
@@ -53,5 +59,13 @@ def test_words_say_every_difference() -> None:
 
 
 def test_resizing_is_what_decides_the_stored_pixels() -> None:
-    assert CAFFE.resizing == {"resize": "squash", "interpolation": "bilinear"}
-    assert Preparation(**CAFFE.resizing).resizing == CAFFE.resizing
+    assert CAFFE.resizing == {"resize": "squash", "interpolation": "bilinear", "side": 256}
+    assert Preparation.from_json(CAFFE.resizing).resizing == CAFFE.resizing
+    assert (CAFFE.stored_bytes, SMALL.stored_bytes) == (196_608, 15_552)
+
+
+@pytest.mark.parametrize("rule", CHOICES["resize"])
+def test_words_say_the_side(rule: str) -> None:
+    words = Preparation(resize=rule, side=72).in_words["resize"]
+    assert "72" in words and "256" not in words
+    assert words.replace("72", "256") == Preparation(resize=rule).in_words["resize"]

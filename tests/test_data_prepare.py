@@ -12,7 +12,7 @@ import pytest
 from fake_source import FakeSource, WithoutTorch
 
 from alexnet.data import prepare as module
-from alexnet.data.prepare import PrepareProgress, StorePlan, prepare, prepared
+from alexnet.data.prepare import PrepareProgress, prepare, prepared
 from alexnet.data.source import SPLITS
 from alexnet.data.sources.folder import Folder
 from alexnet.data.split import assign_splits
@@ -180,7 +180,7 @@ def test_statistics_are_those_of_the_training_photographs_as_they_are_read(tmp_p
         store = prepare(SOURCE, tmp_path / encoding, encoding=encoding, workers=1)
         train = store.split("train")
         assert 0 < len(train) < len(store)
-        expected = Sums.of(store.read(position) for position in train).statistics()
+        expected = Sums.of(map(store.read, train), side=256).statistics()
         assert store.statistics.mean_image.tobytes() == expected.mean_image.tobytes()
         assert store.statistics.covariance.tobytes() == expected.covariance.tobytes()
         assert store.statistics.images == len(train)
@@ -215,28 +215,8 @@ def test_the_split_asked_for_and_the_seed_decide(tmp_path):
     assert len({store.fingerprint for store in stores}) == 3
 
 
-def test_auto_is_raw_up_to_the_limit_and_jpeg_above(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "RAW_LIMIT", 80 * 256 * 256 * 3)
-    assert prepare(SOURCE, tmp_path / "raw", workers=1).encoding == "raw"
-    assert prepare(replace(SOURCE, count=81), tmp_path / "jpeg", workers=1).encoding == "jpeg"
-
-
 def test_auto_and_what_it_stands_for_make_the_same_store(tmp_path, whole):
     assert contents(prepare(SOURCE, tmp_path / "store", encoding="raw", quality=50, workers=1).path) == whole
-
-
-def test_the_plan_tells_apart_all_that_decides_the_content():
-    plan = StorePlan("fake", "made up", "jpeg", 90, {"test": 0.25}, 0)
-    others = [
-        replace(plan, source="folder"),
-        replace(plan, identity="other"),
-        replace(plan, encoding="raw", quality=None),
-        replace(plan, quality=91),
-        replace(plan, shares={"val": 0.25}),
-        replace(plan, seed=1),
-        replace(plan, resizing={"resize": "squash", "interpolation": "bicubic"}),
-    ]
-    assert len({each.digest for each in [plan, *others]}) == 8
 
 
 def test_strict_makes_a_refusal_an_error_and_leaves_nothing(tmp_path):
@@ -273,7 +253,7 @@ def test_a_finished_store_is_returned_as_it_is(tmp_path, whole):
 
 def test_another_store_or_another_thing_at_the_path_is_an_error(tmp_path):
     prepare(SOURCE, tmp_path / "store", workers=1)
-    with pytest.raises(DataError, match=r"is a store already.*\(source fake, 77 photographs, raw\); delete it"):
+    with pytest.raises(DataError, match=r"a store already.*\(source fake, 77 photographs, raw, side 256\); delete"):
         prepare(SOURCE, tmp_path / "store", seed=1)
     with pytest.raises(DataError, match="exists and is not a store; choose another path"):
         prepare(SOURCE, tmp_path)

@@ -56,7 +56,7 @@ def test_any_order_and_grouping_gives_the_same_bits(order, cuts):
 
 def test_a_billion_equal_photographs_have_no_variance():
     # sums of 10¹⁸ and more, beyond what float64 counts exactly: a float accumulation does not cancel to zero here
-    one = Sums.of([np.full((256, 256, 3), 201, dtype=np.uint8)])
+    one = Sums.of([np.full((256, 256, 3), 201, dtype=np.uint8)], side=256)
     billion = Sums(10**9, one.pixels * 10**9, one.products * 10**9)
     statistics = billion.statistics()
     np.testing.assert_array_equal(statistics.covariance, 0.0)
@@ -112,10 +112,18 @@ def test_statistics_of_a_mean_hold_nothing_else():
 
 
 def test_a_mean_pixel_is_a_constant_image():
-    mean = InputStatistics.of_mean([123.68, 116.779, 103.939]).mean_image
-    assert mean.shape == (256, 256, 3)
-    assert mean.flags.c_contiguous
-    assert np.unique(mean.reshape(-1, 3), axis=0).tolist() == [np.float32([123.68, 116.779, 103.939]).tolist()]
+    pixel = [123.68, 116.779, 103.939]
+    for mean, side in ((InputStatistics.of_mean(pixel), 256), (InputStatistics.of_mean(pixel, 72), 72)):
+        assert mean.mean_image.shape == (side, side, 3)
+        assert mean.mean_image.flags.c_contiguous
+        assert np.unique(mean.mean_image.reshape(-1, 3), axis=0).tolist() == [np.float32(pixel).tolist()]
+
+
+def test_a_mean_image_is_one_of_photographs_of_its_side():
+    statistics = InputStatistics.of_mean(np.zeros((72, 72, 3)), 72)
+    statistics.check_side(72)
+    with pytest.raises(ConfigError, match=r"\(72, 72, 3\), but photographs of 256 × 256 pixels need one of shape"):
+        statistics.check_side(256)
 
 
 @pytest.mark.parametrize(

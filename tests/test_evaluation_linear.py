@@ -5,6 +5,7 @@ import pytest
 from making import Colours, tiny_store
 
 import alexnet.evaluation.linear as linear
+from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
 from alexnet.evaluation.linear import PENALTIES, linear_error
@@ -68,3 +69,23 @@ def test_without_val_the_penalty_is_the_middle_one(tmp_path: Path) -> None:
     errors = [by_hand(store, penalty, "test") for penalty in PENALTIES]
     assert len(set(errors)) > 1
     assert linear_error(store) == errors[2]
+
+
+@pytest.mark.parametrize("side", [32, 110])
+def test_it_sees_the_same_areas_at_any_side(tmp_path: Path, side: int) -> None:
+    source = Colours(counts={"train": 12, "test": 60}, noise=1000.0)
+    store = tiny_store(tmp_path / "store", source, Preparation(side=side))
+
+    def areas(split: str) -> np.ndarray:
+        """Pixels cut up until no edge of the 32 × 32 areas cuts any."""
+        whole = [store.read(row).repeat(32, axis=0).repeat(32, axis=1) for row in store.split(split)]
+        return np.stack([each.reshape(32, side, 32, side, 3).mean((1, 3)).ravel() / 255 for each in whole])
+
+    x, labels = areas("train"), store.labels[store.split("train")]
+    centre, penalty = x.mean(0), PENALTIES[2]
+    gram = (x - centre) @ (x - centre).T + penalty * np.eye(len(x))
+    targets = np.eye(len(store.classes))[labels] - 1 / len(store.classes)
+    scores = (areas("test") - centre) @ ((x - centre).T @ np.linalg.solve(gram, targets))
+    expected = float((scores.argmax(1) != store.labels[store.split("test")]).mean())
+    assert 0 < expected < 1
+    assert linear_error(store) == expected

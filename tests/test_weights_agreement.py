@@ -18,14 +18,15 @@ def model() -> Model:
 
 
 def test_the_sample_holds_extremes_and_no_picture_twice() -> None:
-    pictures = sample_photographs()
-    assert pictures.shape == (5, 256, 256, 3)
+    for side in (32, 110, 256):
+        pictures = sample_photographs(side)
+        assert pictures.shape == (5, side, side, 3)
+        assert len({picture.tobytes() for picture in pictures}) == 5
     assert (pictures.min(), pictures.max()) == (0, 255)
-    assert len({picture.tobytes() for picture in pictures}) == 5
 
 
 def test_the_same_answers_agree(model: Model) -> None:
-    views = views_of(model, sample_photographs())
+    views = views_of(model, sample_photographs(256))
     sizes: list[int] = []
 
     def answer(batch: torch.Tensor) -> torch.Tensor:
@@ -42,7 +43,7 @@ def test_the_same_answers_agree(model: Model) -> None:
 
 
 def test_other_answers_are_refused(model: Model) -> None:
-    views = views_of(model, sample_photographs())
+    views = views_of(model, sample_photographs(256))
     largest = float(model.net(views).detach().abs().max())
     for error, passes in ((0.5, True), (2.0, False), (float("nan"), False)):
 
@@ -64,13 +65,13 @@ def test_other_answers_are_refused(model: Model) -> None:
 def test_a_misunderstood_normalisation_is_found(model: Model, change: dict[str, float]) -> None:
     other = lively(model.net.spec.with_norm(**change))
     other.load_state_dict(model.net.state_dict())
-    views = views_of(model, sample_photographs())
+    views = views_of(model, sample_photographs(256))
     with pytest.raises(WeightsError, match="does not answer as the network does"):
         agree(model, other, views, views, "x")
 
 
 def test_networks_of_other_channels_are_compared_too() -> None:
     grey = model_of(lively(replace(narrow(variant("paper", channels=1)), input_size=99)))
-    views = views_of(grey, sample_photographs())
+    views = views_of(grey, sample_photographs(256))
     assert views.shape == (5, 1, 99, 99)
     agree(grey, grey.net, views, views, "x")

@@ -293,9 +293,13 @@ def test_other_means_are_refused(tmp_path: Path) -> None:
             read_mean(path)
 
     refused(
-        r"has shape \(256, 256, 3\) of float32; expected were \(3, 256, 256\) floats", np.zeros((256, 256, 3), "f4")
+        r"has shape \(256, 256, 3\) of float32; expected were \(3, side, side\) floats", np.zeros((256, 256, 3), "f4")
     )
     refused(r"has shape \(3,\)", np.zeros(3))
+    refused(r"has shape \(\)", np.zeros(()))
+    refused(r"has shape \(3, 72, 64\)", np.zeros((3, 72, 64)))
+    refused(r"has shape \(2, 3, 72, 72\)", np.zeros((2, 3, 72, 72)))
+    refused(r"is of 28 × 28 pixels; photographs are prepared to 32 × 32 up to 512 × 512", np.zeros((3, 28, 28)))
     refused(r"of uint8", np.zeros((3, 256, 256), np.uint8))
     refused(r"holds NaN", np.full((3, 256, 256), np.nan))
     refused(r"is damaged: .*allow_pickle=False", np.array({"a": 1}))

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,10 +60,20 @@ def test_what_does_not_fit_is_told(model: Model, change: dict[str, Any], sentenc
 
 
 def test_a_mean_image_of_another_shape_is_told(model: Model) -> None:
-    small = replace(model.statistics, mean_image=np.zeros((2, 2, 3), np.float32))
-    texts = to_texts(replace(model, statistics=small))
-    with pytest.raises(WeightsError, match=r"damaged: its mean image is of shape \(2, 2, 3\)"):
-        from_texts(texts, "x")
+    texts = to_texts(model)
+    plain = json.loads(texts[MODEL])
+    assert plain["preparation"]["side"] == 256
+    plain["preparation"]["side"] = 72
+    said = r"damaged: The mean image has shape \(256, 256, 3\), but photographs of 72 × 72 .*3\)\.$"
+    with pytest.raises(WeightsError, match=said):
+        from_texts({**texts, MODEL: json.dumps(plain)}, "x")
+
+
+def test_a_description_from_before_there_were_sides_means_256(model: Model) -> None:
+    texts = to_texts(model)
+    plain = json.loads(texts[MODEL])
+    del plain["preparation"]["side"]
+    assert from_texts({**texts, MODEL: json.dumps(plain)}, "x").preparation == model.preparation
 
 
 @pytest.mark.parametrize(

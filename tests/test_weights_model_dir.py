@@ -216,6 +216,17 @@ def test_a_layer_of_the_future_is_a_sentence(saved: Path) -> None:
         load_model(saved)
 
 
+def test_a_model_from_before_there_were_sides_takes_photographs_of_256_pixels(model: Model, saved: Path) -> None:
+    edit(saved, lambda description: description["preparation"].pop("side"))
+    assert load_model(saved).preparation == model.preparation
+
+
+def test_a_mean_image_of_another_side_than_the_preparation_s_is_told(saved: Path) -> None:
+    edit(saved, lambda description: description["preparation"].update(side=72))
+    with pytest.raises(WeightsError, match=r"has shape \(256, 256, 3\), but photographs of 72 × 72 pixels need"):
+        load_model(saved)
+
+
 def test_tensors_of_other_shapes_are_named(saved: Path) -> None:
     weights = load_file(saved / "model.safetensors")
     weights["fc2.bias"] = torch.zeros(17)

@@ -30,8 +30,8 @@ _EPILOG = (
     "--input",
     "taken",
     metavar="images|views",
-    help="What an ONNX file takes. images: uint8 RGB photographs of 256 × 256, cropped and centred inside; views: "
-    "float32 views, cropped and centred already.  [default: images]",
+    help="What an ONNX file takes. images: uint8 RGB photographs as they lie in a store (256 × 256 for most models), "
+    "cropped and centred inside; views: float32 views, cropped and centred already.  [default: images]",
 )
 @click.option("--decompose-lrn", is_flag=True, help="ONNX without LRN nodes, for programs that lack them.")
 @common_options
@@ -61,7 +61,7 @@ def export(session: Session, model: Path, kind: str, out: Path | None, taken: st
     prepared = kind == "onnx" and options.input == "images"
     if kind != "safetensors":
         views = f"float32 ({', '.join(map(str, ('N', spec.channels, spec.input_size, spec.input_size)))})"
-        click.echo(f"Takes     {FORMS['images'] if prepared else views}")
+        click.echo(f"Takes     {FORMS['images'].format(side=loaded.preparation.side) if prepared else views}")
         for name, text in loaded.preparation.in_words.items():
             if name == "resize" or not prepared:
                 click.echo(f"{name.capitalize():9} {text}")

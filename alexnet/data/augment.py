@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.preparation import Preparation
+from alexnet.data.preparation import SIDES, Preparation
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError
 
@@ -178,9 +178,10 @@ def view_means(statistics: InputStatistics, crop: int, views: Views, preparation
 
 def _border(side: int, crop: int) -> int:
     if not 1 <= crop <= side:
+        larger = f", or prepare the photographs with --side {crop} or more" if side < crop <= max(SIDES) else ""
         raise ConfigError(
-            f"The crop (={crop}) must be from 1 to {side}, the side of the stored photographs in pixels; "
-            "lower the model's input size."
+            f"The crop (={crop}) must be from 1 to {side}, the side of the prepared photographs in pixels; lower the "
+            f"network's input size (--input-size){larger}."
         )
     return side - crop
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet.data.areas import area_sums
 from alexnet.data.pool import in_order
 from alexnet.data.prepare import CHUNK, PrepareProgress
 from alexnet.data.source import SPLITS, Example, Prepared, Source
@@ -179,8 +180,7 @@ def _digest(pixels: NDArray[np.uint8]) -> int:
 
 def _outline(pixels: NDArray[np.uint8]) -> int:
     """64 bits: whether each of 8×8 areas is brighter than its left neighbour."""
-    side = len(pixels) // 8
-    areas = pixels.reshape(8, side, 8, side * 3).sum(axis=(1, 3), dtype=np.int64)  # (8, 8)
+    areas = area_sums(pixels, 8).sum(axis=2)  # (8, 8)
     return int.from_bytes(np.packbits(areas > np.roll(areas, 1, axis=1)).tobytes())
 
 

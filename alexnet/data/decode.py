@@ -9,7 +9,7 @@ How each kind of file is treated:
 - alpha, and transparent colours, are laid on white
 - 16-bit grey is scaled to 8 bits (65535 becomes 255); 16-bit colour keeps its high byte
 - of several frames or pictures, the first is taken
-- photographs smaller than 256 pixels are enlarged
+- photographs of fewer pixels than are asked for are enlarged afterwards
 - refused: truncated or damaged files, no image at all, no width or height, more than `MAX_PIXELS` pixels,
   floating-point pixels
 

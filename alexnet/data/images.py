@@ -1,13 +1,13 @@
-"""One photograph made 256×256.
+"""One photograph made square.
 
 As in section 2 of the paper, its shorter side becomes 256 pixels long, then the central 256×256 are kept; another
-`Preparation` may ask for another rule. `alexnet.data.decode` says how each kind of file becomes pixels.
+`Preparation` may ask for another side and another rule. `alexnet.data.decode` says how each kind of file becomes
+pixels.
 
 All functions may be called from several threads and processes.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from alexnet.data.decode import decode
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.resize import Box, resize
 from alexnet.data.source import Prepared
-
-SIDE: Final = 256
-"""Height and width of a prepared photograph."""
 
 
 def load_photograph(content: bytes, name: str = "", preparation: Preparation = DEFAULT) -> Prepared:
@@ -33,10 +30,11 @@ def load_photograph(content: bytes, name: str = "", preparation: Preparation = D
 
 
 def resized(pixels: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
-    """The RGB pixels (H, W, 3) of any size as uint8 (256, 256, 3), by the preparation's rule and interpolation."""
+    """The RGB pixels (H, W, 3) of any size as uint8 (side, side, 3), all as the preparation says."""
     height, width, _ = pixels.shape
-    box = _BOXES[preparation.resize](width, height)
-    return resize(np.ascontiguousarray(pixels), SIDE, SIDE, preparation.interpolation, box)
+    side = preparation.side
+    box = _BOXES[preparation.resize](width, height, side)
+    return resize(np.ascontiguousarray(pixels), side, side, preparation.interpolation, box)
 
 
 def central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -44,32 +42,32 @@ def central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return resized(pixels, DEFAULT)
 
 
-def _whole(width: int, height: int) -> Box:
+def _whole(width: int, height: int, _: int) -> Box:
     return 0, 0, width, height
 
 
-def _square(width: int, height: int) -> Box:
+def _square(width: int, height: int, _: int) -> Box:
     """The central square: to within half a pixel what is left of the whole image, resized and cropped afterwards.
 
     Nothing ever makes the whole of a very long one.
     """
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
+    shorter = min(width, height)
+    left, top = (width - shorter) / 2, (height - shorter) / 2
+    return left, top, left + shorter, top + shorter
 
 
-def _whole_pixels(width: int, height: int) -> Box:
-    """What torchvision's Resize(256) and CenterCrop leave: the longer side rounded down, the crop on whole pixels.
+def _whole_pixels(width: int, height: int, side: int) -> Box:
+    """What torchvision's Resize(side) and CenterCrop leave: the longer side rounded down, the crop on whole pixels.
 
     The values are theirs to within one grey level, the rounding between Pillow's two passes.
     """
     edges = []
     for length in (width, height):
-        long = int(SIDE * length / min(width, height))
-        start = round((long - SIDE) / 2)
-        edges.append((start * length / long, (start + SIDE) * length / long))
+        long = int(side * length / min(width, height))
+        start = round((long - side) / 2)
+        edges.append((start * length / long, (start + side) * length / long))
     (left, right), (top, bottom) = edges
     return left, top, right, bottom
 
 
-_BOXES: dict[str, Callable[[int, int], Box]] = {"shorter": _square, "squash": _whole, "torchvision": _whole_pixels}
+_BOXES: dict[str, Callable[[int, int, int], Box]] = {"shorter": _square, "squash": _whole, "torchvision": _whole_pixels}

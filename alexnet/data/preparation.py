@@ -15,10 +15,13 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What each field of a `Preparation` that is a word may be; the first is the default."""
 
+SIDES: Final = (32, 512)
+"""The least and the greatest side of a prepared photograph, in pixels."""
+
 _WORDS = {
-    "shorter": "shorter side to 256 pixels, the central 256 × 256 kept",
-    "squash": "both sides to 256 pixels, whatever the shape",
-    "torchvision": "shorter side to 256 pixels, the longer rounded down, the central 256 × 256 kept",
+    "shorter": "shorter side to {side} pixels, the central {side} × {side} kept",
+    "squash": "both sides to {side} pixels, whatever the shape",
+    "torchvision": "shorter side to {side} pixels, the longer rounded down, the central {side} × {side} kept",
     "centre": "mean image subtracted; its centre crop from every view",
     "crop": "mean image subtracted; from each view the part where it lies",
 }
@@ -30,9 +33,10 @@ class Preparation:
 
     Values stay on the 0–255 scale and the view is a crop of the network's input size. In order:
 
-    - `resize`: "shorter" makes the shorter side 256 pixels and keeps the central 256×256 (paper, section 2);
-      "torchvision" the same on whole pixels, which moves the picture by half of one at most; "squash" makes both sides
-      256 whatever the shape (Caffe). `interpolation` is "bicubic" or "bilinear", both antialiased.
+    - `resize`: "shorter" makes the shorter side `side` pixels and keeps the central square (paper, section 2, where
+      `side` is 256); "torchvision" the same on whole pixels, which moves the picture by half of one at most; "squash"
+      makes both sides that long whatever the shape (Caffe). `interpolation` is "bicubic" or "bilinear", both
+      antialiased. `side` is from 32 to 512.
     - the mean image is subtracted: its centre crop from every view with `mean_at` "centre" (2012 code); with "crop"
       from each view the part of it where the view lies, mirrored with the view (Caffe). A mean pixel is a constant
       image, for which the two are the same.
@@ -48,28 +52,40 @@ class Preparation:
     channels: str = "RGB"
     std: tuple[float, float, float] | None = None
     mean_at: str = "centre"
+    side: int = 256
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
             value = getattr(self, name)
             if value not in known:
                 raise unknown(f"{name} of a preparation", str(value), known)
+        least, greatest = SIDES
+        if type(self.side) is not int or not least <= self.side <= greatest:
+            raise ConfigError(
+                f"The side of prepared photographs must be a whole number of pixels from {least} to {greatest}, not "
+                f"{self.side!r}."
+            )
         if self.std is None:
             return
         if len(self.std) != 3 or not all(isfinite(value) and value > 0 for value in self.std):
             raise ConfigError(f"The std of a preparation must be three positive numbers (R, G, B), not {self.std}.")
 
     @property
-    def resizing(self) -> dict[str, str]:
-        """The fields that decide the 256×256 pixels of a photograph; the others are about views of them."""
-        return {"resize": self.resize, "interpolation": self.interpolation}
+    def resizing(self) -> dict[str, str | int]:
+        """The fields that decide the pixels of a prepared photograph; the others are about views of them."""
+        return {"resize": self.resize, "interpolation": self.interpolation, "side": self.side}
+
+    @property
+    def stored_bytes(self) -> int:
+        """The bytes of a prepared photograph, uint8 RGB (side, side, 3)."""
+        return 3 * self.side**2
 
     @property
     def in_words(self) -> dict[str, str]:
         """The facts for a reader, by what they are about."""
         divided = "" if self.std is None else f"; divided by {', '.join(f'{value:g}' for value in self.std)} (R, G, B)"
         return {
-            "resize": f"{_WORDS[self.resize]}; {self.interpolation}, antialiased",
+            "resize": f"{_WORDS[self.resize].format(side=self.side)}; {self.interpolation}, antialiased",
             "channels": self.channels,
             "scale": f"0-255{divided}",
             "mean": _WORDS[self.mean_at],

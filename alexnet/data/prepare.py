@@ -1,12 +1,11 @@
 """From a source to a store: in several processes, resumable, with the same bytes however it ran."""
 
 import errno
-import hashlib
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +16,13 @@ from alexnet.data.jpeg import encode_jpeg
 from alexnet.data.pool import in_order
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
-from alexnet.data.split import assign_splits, check_shares
+from alexnet.data.split import assign_splits
 from alexnet.data.statistics import InputStatistics, Sums
-from alexnet.data.store import ENCODINGS, IMAGE_BYTES, IMAGES, INDEX, Images, Store, as_json, partial, seal
+from alexnet.data.store import IMAGES, INDEX, Images, Store, partial, seal
+from alexnet.data.store_plan import RAW_LIMIT, StorePlan, store_plan
 from alexnet.data.unfinished import Chunk, Unfinished, discard
-from alexnet.errors import ConfigError, DataError, ImageError, unknown
+from alexnet.errors import DataError, ImageError
 
-RAW_LIMIT = 8 * 2**30  # bytes
 CHUNK = 32  # photographs in a worker's task
 
 
@@ -41,32 +40,6 @@ class PrepareProgress:
     refused: int
 
 
-@dataclass(frozen=True)
-class StorePlan:
-    """All that decides a store's content; `quality` is None for raw pixels, `seed` with no split to draw.
-
-    `resizing` is empty for the paper's rule, so that stores made before there was another are still the planned ones.
-    """
-
-    source: str
-    identity: str
-    encoding: str
-    quality: int | None
-    shares: dict[str, float]
-    seed: int | None
-    resizing: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def content(self) -> bytes:
-        """The plan as bytes that differ when anything in it does."""
-        return as_json({name: value for name, value in asdict(self).items() if name != "resizing" or value})
-
-    @property
-    def digest(self) -> str:
-        """64 hexadecimal digits that differ when anything in the plan does."""
-        return hashlib.sha256(self.content).hexdigest()
-
-
 def prepare(
     source: Source,
     path: str | Path,
@@ -82,16 +55,16 @@ def prepare(
 ) -> Store:
     """The store at `path`, made from the source unless it is there already; an interrupted one is continued.
 
-    `encoding` is "raw", "jpeg" (of `quality`) or "auto": raw up to 8 GiB (43,690 photographs), where pixels
-    are exact and reading them costs nothing; JPEG above, where ImageNet takes about 30 GB instead of 252.
+    `encoding` is "raw", "jpeg" (of `quality`) or "auto": raw up to 8 GiB (43,690 photographs of 256×256), where
+    pixels are exact and reading them costs nothing; JPEG above, where ImageNet takes about 30 GB instead of 252.
     `workers` is the number of processes, 0 for one a core; a script that defines the source itself must then
     prepare it under `if __name__ == "__main__":`.
 
     Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
     `seed` from the photographs used otherwise for training; None stands for the source's default, used when
     it gives no split at all. Statistics are those of the training photographs as they will be read back.
-    Of the `preparation`, its rule of resizing and its interpolation say which pixels are stored; what it says
-    of views is for those who draw them.
+    Of the `preparation`, its side, its rule of resizing and its interpolation say which pixels are stored; what
+    it says of views is for those who draw them.
 
     A photograph that cannot be used is left out and listed in the store's report; with `strict` it is an
     error instead, and the work is deleted. Raises DataError also when `path` holds something else, when a
@@ -142,42 +115,6 @@ def prepared(
     )
 
 
-def store_plan(
-    source: Source,
-    *,
-    encoding: str,
-    quality: int,
-    split: Mapping[str, float] | None,
-    seed: int,
-    preparation: Preparation = DEFAULT,
-) -> StorePlan:
-    """What preparing the source with these options makes. Raises ConfigError where they do not fit it."""
-    if encoding == "auto":
-        encoding = "raw" if len(source.examples) * IMAGE_BYTES <= RAW_LIMIT else "jpeg"
-    if encoding not in ENCODINGS:
-        raise unknown("encoding", encoding, ["auto", *ENCODINGS])
-    if not 1 <= quality <= 100:
-        raise ConfigError(f"The JPEG quality must be from 1 to 100, not {quality}.")
-    given = {example.split for example in source.examples if example.split is not None}
-    asked = split if split is not None else {} if given else source.default_split
-    check_shares(asked)
-    shares = {name: float(share) for name, share in asked.items() if share > 0}
-    if clash := sorted(given & set(shares)):
-        raise ConfigError(
-            f"The source {source.name} says itself which photographs are {' and '.join(map(repr, clash))}; "
-            "a share can only be asked for a split that it does not give."
-        )
-    return StorePlan(
-        source.name,
-        source.identity,
-        encoding,
-        quality if encoding == "jpeg" else None,
-        shares,
-        seed if shares else None,
-        {} if preparation.resizing == DEFAULT.resizing else preparation.resizing,
-    )
-
-
 def _read(
     source: Source,
     work: Unfinished,
@@ -197,7 +134,7 @@ def _read(
         for row, reason in chunk.refused.items()
     }
     if plan.encoding == "raw":
-        _check_space(work.path, (len(examples) - done) * IMAGE_BYTES)
+        _check_space(work.path, (len(examples) - done) * plan.preparation.stored_bytes)
     tell(PrepareProgress("read", done, len(examples), len(refused)))
     with closing(in_order(_pack, (source, plan), parts[resumed:], workers)) as results:
         for part, (chunk, content) in zip(parts[resumed:], results, strict=True):
@@ -214,7 +151,7 @@ def _read(
 
 def _pack(shared: tuple[Source, StorePlan], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
     source, plan = shared
-    preparation, quality = Preparation.from_json(plan.resizing), plan.quality
+    preparation, quality = plan.preparation, plan.quality
     refused, treated, contents, records = {}, {}, [], []
     for row, example in enumerate(examples):
         try:
@@ -225,7 +162,7 @@ def _pack(shared: tuple[Source, StorePlan], examples: Sequence[Example]) -> tupl
         except OSError as error:
             refused[row] = f"it cannot be read: {error.strerror or error}"
             continue
-        assert photograph.pixels.nbytes == IMAGE_BYTES
+        assert photograph.pixels.shape == (preparation.side, preparation.side, 3)
         content = photograph.pixels.tobytes() if quality is None else encode_jpeg(photograph.pixels, quality)
         contents.append(content)
         records.append((len(content), zlib.crc32(content), *photograph.size))
@@ -267,7 +204,7 @@ def _complete(
     except DataError:
         work.discard()
         raise
-    raw = len(examples) * IMAGE_BYTES
+    raw = len(examples) * plan.preparation.stored_bytes
     seal(
         work.store,
         images_sha256=work.sha256.hexdigest(),
@@ -329,19 +266,20 @@ def _measure(
     refused: int,
 ) -> InputStatistics:
     parts = [train[start : start + 4 * CHUNK] for start in range(0, len(train), 4 * CHUNK)]
-    total = Sums.of([])
+    side = plan.preparation.side
+    total = Sums.of([], side)
     tell(PrepareProgress("measure", 0, len(train), refused))
-    with closing(in_order(_sum, (file, plan.encoding), parts, workers)) as results:
+    with closing(in_order(_sum, (file, plan.encoding, side), parts, workers)) as results:
         for sums in results:
             total += sums
             tell(PrepareProgress("measure", total.images, len(train), refused))
     return total.statistics()
 
 
-def _sum(shared: tuple[Path, str], index: NDArray[np.void]) -> Sums:
-    file, encoding = shared
-    images = Images(file, index, encoding)
-    return Sums.of(images.read(position) for position in range(len(index)))
+def _sum(shared: tuple[Path, str, int], index: NDArray[np.void]) -> Sums:
+    file, encoding, side = shared
+    images = Images(file, index, encoding, side)
+    return Sums.of((images.read(position) for position in range(len(index))), side)
 
 
 def _vacant(path: Path) -> bool:
@@ -356,8 +294,8 @@ def _finished(path: Path, plan: StorePlan, strict: bool) -> Store:
     if store.manifest["plan"] != plan.digest:
         raise DataError(
             f"{path} is a store already, of other photographs or with other options than asked for now "
-            f"(source {store.manifest['source']['name']}, {len(store)} photographs, {store.encoding}); delete it "
-            "or choose another path."
+            f"(source {store.manifest['source']['name']}, {len(store)} photographs, {store.encoding}, side "
+            f"{store.preparation.side}); delete it or choose another path."
         )
     if strict and store.report["refused"]:
         raise _refusal({entry["path"]: entry["reason"] for entry in store.report["refused"]})

@@ -36,7 +36,7 @@ class Example:
 class Prepared:
     """A photograph ready to be stored.
 
-    `pixels` is uint8 RGB of shape (256, 256, 3); `treatments` says in words what was done beyond resizing and
+    `pixels` is uint8 RGB of shape (side, side, 3); `treatments` says in words what was done beyond resizing and
     cropping ("converted from CMYK", "turned upright (EXIF orientation 6)"), empty for an ordinary photograph.
     `size` is the original's width and height in pixels, upright; (0, 0) where there was no original.
     """

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alexnet.data.images import SIDE
+from alexnet.data.preparation import DEFAULT
 from alexnet.errors import ConfigError
 
 
@@ -22,7 +22,7 @@ class InputStatistics:
     `of_mean`.
     """
 
-    mean_image: NDArray[np.float32]  # (256, 256, 3)
+    mean_image: NDArray[np.float32]  # (side, side, 3), as the photographs
     covariance: NDArray[np.float64]  # (3, 3)
     eigenvalues: NDArray[np.float64]  # (3,)
     eigenvectors: NDArray[np.float64]  # (3, 3)
@@ -33,20 +33,28 @@ class InputStatistics:
         """The standard deviation along each principal component, (3,), descending."""
         return np.sqrt(self.eigenvalues)
 
+    def check_side(self, side: int) -> None:
+        """Raises ConfigError unless the mean image is one of photographs of `side` × `side` pixels."""
+        if self.mean_image.shape != (side, side, 3):
+            raise ConfigError(
+                f"The mean image has shape {self.mean_image.shape}, but photographs of {side} × {side} pixels need one "
+                f"of shape {(side, side, 3)}."
+            )
+
     @classmethod
-    def of_mean(cls, mean: ArrayLike) -> Self:
+    def of_mean(cls, mean: ArrayLike, side: int = DEFAULT.side) -> Self:
         """Statistics that hold only a mean, of 0 images: with zeros for the components, which nobody has published.
 
-        `mean` is an image (256, 256, 3), or one RGB pixel (3,) that stands for a constant image. Raises ConfigError
+        `mean` is an image (side, side, 3), or one RGB pixel (3,) that stands for a constant image. Raises ConfigError
         for another shape, or for values that are not finite.
         """
         found = np.asarray(mean, dtype=np.float32)
-        if found.shape not in ((SIDE, SIDE, 3), (3,)) or not np.isfinite(found).all():
+        if found.shape not in ((side, side, 3), (3,)) or not np.isfinite(found).all():
             raise ConfigError(
-                f"A mean must be finite numbers of shape {(SIDE, SIDE, 3)}, or (3,) for a pixel, not {found.shape}"
+                f"A mean must be finite numbers of shape {(side, side, 3)}, or (3,) for a pixel, not {found.shape}"
                 f"{'' if np.isfinite(found).all() else ' with NaN or infinity in it'}."
             )
-        image = np.ascontiguousarray(np.broadcast_to(found, (SIDE, SIDE, 3)))
+        image = np.ascontiguousarray(np.broadcast_to(found, (side, side, 3)))
         return cls(image, np.zeros((3, 3)), np.zeros(3), np.eye(3), 0)
 
 
@@ -62,7 +70,7 @@ class Sums:
     products: NDArray[np.int64]  # (3, 3): of channel pairs, over images and pixels
 
     @classmethod
-    def of(cls, photographs: Iterable[NDArray[np.uint8]], side: int = 256) -> "Sums":
+    def of(cls, photographs: Iterable[NDArray[np.uint8]], side: int) -> "Sums":
         """The sums over uint8 photographs of shape (side, side, 3)."""
         images = 0
         pixels = np.zeros((side, side, 3), dtype=np.int64)

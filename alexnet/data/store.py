@@ -3,7 +3,7 @@
 A store is a folder:
 
     manifest.json   what it is, how it was made, statistics, size and SHA-256 of every other file
-    images.bin      the photographs one after the other: uint8 (256, 256, 3) each, or JPEG
+    images.bin      the photographs one after the other: uint8 (side, side, 3) each, or JPEG
     index.npy       one INDEX record a photograph
     paths.json      each photograph's path in its source
     mean.npy        the mean image
@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.images import SIDE
 from alexnet.data.jpeg import decode_jpeg
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
@@ -36,7 +35,6 @@ from alexnet.errors import DataError
 FORMAT = "alexnet store"
 VERSION = 1
 ENCODINGS = ("raw", "jpeg")
-IMAGE_BYTES = SIDE * SIDE * 3
 IMAGES = "images.bin"
 INDEX = np.dtype(
     [
@@ -54,16 +52,17 @@ INDEX = np.dtype(
 class Images:
     """The photographs of an images.bin, memory-mapped, as `index` (INDEX records) finds them in it."""
 
-    def __init__(self, file: Path, index: NDArray[np.void], encoding: str):
+    def __init__(self, file: Path, index: NDArray[np.void], encoding: str, side: int):
         self.file = file
         # asarray: a slice of np.memmap takes several times longer to make
         self.content: NDArray[np.uint8] = np.asarray(np.memmap(file, dtype=np.uint8, mode="r"))
         self._index = index
         self._raw = encoding == "raw"
+        self._side = side
         self._compared = np.zeros(len(index), dtype=np.bool_)
 
     def read(self, position: int, *, check: bool | None = None) -> NDArray[np.uint8]:
-        """The photograph, uint8 RGB (256, 256, 3); see `Store.read`."""
+        """The photograph, uint8 RGB (side, side, 3); see `Store.read`."""
         record = self._index[position]
         stored = self.content[record["offset"] : record["offset"] + record["length"]]
         # once: it would be a third of the work on a training batch
@@ -74,7 +73,7 @@ class Images:
                     "preparation; delete the store and prepare it again."
                 )
             self._compared[position] = True
-        return stored.reshape(SIDE, SIDE, 3) if self._raw else decode_jpeg(stored.tobytes())
+        return stored.reshape(self._side, self._side, 3) if self._raw else decode_jpeg(stored.tobytes())
 
 
 class Store:
@@ -89,7 +88,7 @@ class Store:
     classes: tuple[Category, ...]
     labels: NDArray[np.int64]  # (N,)
     statistics: InputStatistics  # of the "train" photographs
-    raw: NDArray[np.uint8] | None  # (N, 256, 256, 3), memory-mapped; None when the encoding is "jpeg"
+    raw: NDArray[np.uint8] | None  # (N, side, side, 3), memory-mapped; None when the encoding is "jpeg"
 
     def __init__(self, path: Path, manifest: dict[str, Any], index: NDArray[np.void], mean: NDArray[np.float32]):
         self.path = path
@@ -106,8 +105,9 @@ class Store:
             saved["images"],
         )
         self._index = index
-        self._images = Images(path / IMAGES, index, manifest["encoding"])
-        self.raw = self._images.content.reshape(-1, SIDE, SIDE, 3) if manifest["encoding"] == "raw" else None
+        side = self.preparation.side
+        self._images = Images(path / IMAGES, index, self.encoding, side)
+        self.raw = self._images.content.reshape(-1, side, side, 3) if self.encoding == "raw" else None
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = False) -> "Store":
@@ -186,7 +186,7 @@ class Store:
         return int(record["width"]), int(record["height"])
 
     def read(self, position: int, *, check: bool | None = None) -> NDArray[np.uint8]:
-        """The photograph, uint8 RGB (256, 256, 3); not writable when the encoding is "raw".
+        """The photograph, uint8 RGB (side, side, 3); not writable when the encoding is "raw".
 
         Its checksum is compared when it is first read; with `check` always or never. Raises DataError when it is not
         the one of preparation.
@@ -228,7 +228,7 @@ def seal(
         **origin,
         "format": FORMAT,
         "version": VERSION,
-        "side": SIDE,
+        "side": statistics.mean_image.shape[0],
         "classes": [{"key": category.key, "name": category.name} for category in classes],
         "counts": {
             "images": len(index),

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.images import SIDE as STORED
+from alexnet.data.areas import area_sums
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
 
@@ -49,9 +49,8 @@ def _error(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
 
 def _pixels(store: Store, positions: NDArray[np.int64]) -> NDArray[np.float64]:
     """Photographs averaged down to 32×32, from 0 to 1: (N, D)."""
-    block = STORED // SIDE
     sums = np.empty((len(positions), SIDE, SIDE, 3))
     for row, position in enumerate(positions.tolist()):
-        bands = store.read(position).reshape(SIDE, block, -1).sum(axis=1, dtype=np.uint16)  # whole rows at once: fast
-        sums[row] = bands.reshape(SIDE, SIDE, block, 3).sum(axis=2)
-    return sums.reshape(len(positions), -1) / (255 * block**2)
+        sums[row] = area_sums(store.read(position), SIDE)
+    sums /= 255 * store.preparation.side**2
+    return sums.reshape(len(positions), -1)

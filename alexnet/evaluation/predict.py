@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from alexnet.data.augment import fixed_views, view_means
-from alexnet.data.images import SIDE, load_photograph
+from alexnet.data.images import load_photograph
 from alexnet.data.loader import view_batch
 from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
@@ -68,7 +68,7 @@ def predict(
     """
     net = working_copy(model.net.to(placement.device), placement).eval()
     crop, layout = model.net.spec.input_size, input_layout(net, placement)
-    views = fixed_views(crop, SIDE, crops)
+    views = fixed_views(crop, model.preparation.side, crops)
     mean = view_means(model.statistics, crop, views, model.preparation)
 
     def answer(photographs: Sequence[NDArray[np.uint8]]) -> torch.Tensor:

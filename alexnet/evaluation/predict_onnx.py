@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from alexnet.data.augment import fixed_views, view_means
-from alexnet.data.images import SIDE
 from alexnet.data.loader import view_batch
 from alexnet.errors import ConfigError
 from alexnet.evaluation.evaluate import averaged
@@ -34,7 +33,7 @@ def predict_onnx(
             return torch.from_numpy(np.stack(photographs))
 
     else:
-        views = fixed_views(known.spec.input_size, SIDE, crops)
+        views = fixed_views(known.spec.input_size, known.preparation.side, crops)
         mean = view_means(known.statistics, known.spec.input_size, views, known.preparation)
 
         def batch(photographs: Sequence[NDArray[np.uint8]]) -> torch.Tensor:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alexnet.data.augment import centre_mean, fixed_views
-from alexnet.data.images import SIDE
 from alexnet.data.loader import view_batch
 from alexnet.errors import WeightsError
 from alexnet.weights.model_dir import Model
@@ -28,22 +27,23 @@ class Agreement:
     largest: float
 
 
-def sample_photographs() -> NDArray[np.uint8]:
-    """Five pictures (5, 256, 256, 3), uint8 RGB: black, white, a ramp of colours, coarse noise, fine noise."""
+def sample_photographs(side: int) -> NDArray[np.uint8]:
+    """Five pictures (5, side, side, 3), uint8 RGB: black, white, a ramp of colours, coarse noise, fine noise."""
     rng = np.random.default_rng(0)
-    ramp = np.arange(SIDE, dtype=np.uint8)
+    ramp = (np.arange(side) * 256 // side).astype(np.uint8)
     colours = np.stack(np.broadcast_arrays(ramp, ramp[:, None], ramp[::-1]), axis=2)
-    coarse = rng.integers(0, 256, (SIDE // 16, SIDE // 16, 3), dtype=np.uint8).repeat(16, axis=0).repeat(16, axis=1)
-    fine = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    return np.stack([np.zeros_like(fine), np.full_like(fine, 255), colours, coarse, fine])
+    tiles = -(-side // 16)
+    coarse = rng.integers(0, 256, (tiles, tiles, 3), dtype=np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+    fine = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+    return np.stack([np.zeros_like(fine), np.full_like(fine, 255), colours, coarse[:side, :side], fine])
 
 
 def views_of(model: Model, photographs: NDArray[np.uint8]) -> Tensor:
-    """The centre views of photographs (N, 256, 256, 3) as the model's network takes them: (N, C, H, W)."""
+    """The centre views of photographs (N, side, side, 3) as the model's network takes them: (N, C, H, W)."""
     channels, crop = model.net.spec.channels, model.net.spec.input_size
     if channels != 3:  # nothing says how a photograph would become one: numbers of that size
         return torch.randn(len(photographs), channels, crop, crop, generator=torch.Generator().manual_seed(0)) * 70
-    views, mean = fixed_views(crop, SIDE, 1), centre_mean(model.statistics, crop)
+    views, mean = fixed_views(crop, model.preparation.side, 1), centre_mean(model.statistics, crop)
     return view_batch(list(photographs), views, mean, preparation=model.preparation)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from alexnet.data.images import SIDE
 from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
@@ -67,17 +66,17 @@ def from_texts(texts: Mapping[str, str], where: object) -> Description:
         if plain["format"] != FORMAT:
             raise WeightsError(f"{where} is of format {plain['format']}, this version reads format {FORMAT}.")
         statistics = from_tensors(load(b64decode(texts[STATISTICS], validate=True)))
-        if statistics.mean_image.shape != (SIDE, SIDE, 3):
-            raise ValueError(f"its mean image is of shape {statistics.mean_image.shape}")
+        preparation = Preparation.from_json(plain["preparation"])
+        statistics.check_side(preparation.side)
         found = Description(
             Spec.from_json(plain["spec"]),
             tuple(Category(**category) for category in plain["classes"]),
             statistics,
             dict(plain["provenance"]),
-            Preparation.from_json(plain["preparation"]),
+            preparation,
         )
     except (KeyError, TypeError, ValueError, RecursionError, SafetensorError, ConfigError) as error:
-        raise WeightsError(f"What {where} says of its model is damaged: {error}.") from error
+        raise WeightsError(f"What {where} says of its model is damaged: {str(error).rstrip('.')}.") from error
     if len(found.categories) != found.spec.classes:
         raise WeightsError(f"{where} has {found.spec.classes} outputs but names {len(found.categories)} classes.")
     return found

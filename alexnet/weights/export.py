@@ -52,7 +52,7 @@ def _program(model: Model, path: Path) -> Agreement:
 
     The description (`alexnet.weights.description`) is in the file's extra files.
     """
-    views = views_of(model, sample_photographs())
+    views = views_of(model, sample_photographs(model.preparation.side))
     with torch.no_grad(), kernels.use_twin():
         batch = torch.export.Dim("batch", min=1)
         program = torch.export.export(model.net, (views[:2].clone(),), dynamic_shapes=({0: batch},), strict=False)

@@ -37,6 +37,7 @@ class Model:
     """A trained network with what its outputs mean and what its inputs must look like.
 
     `provenance` says where the weights came from: recipe, data, seed, versions, errors measured; plain JSON types.
+    Raises ConfigError when the mean image is of another side than photographs are prepared to.
     """
 
     net: AlexNet
@@ -44,6 +45,9 @@ class Model:
     statistics: InputStatistics
     provenance: dict[str, Any] = field(default_factory=dict)
     preparation: Preparation = DEFAULT
+
+    def __post_init__(self) -> None:
+        self.statistics.check_side(self.preparation.side)
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -95,15 +99,18 @@ def load_model(path: Path) -> Model:
         with torch.device("meta"):
             net = AlexNet(spec)
         _load_state(net, load_file(path / WEIGHTS), path)
-        statistics = from_tensors(load_file(path / INPUT))
-        categories = tuple(Category(**category) for category in description["classes"])
-        provenance = description["provenance"]
-        preparation = Preparation.from_json(description["preparation"])
+        model = Model(
+            net.eval(),
+            tuple(Category(**category) for category in description["classes"]),
+            from_tensors(load_file(path / INPUT)),
+            description["provenance"],
+            Preparation.from_json(description["preparation"]),
+        )
     except (KeyError, TypeError, SafetensorError, ConfigError) as error:
-        raise WeightsError(f"The model {path} is not one that this version reads: {error}.") from error
-    if len(categories) != spec.classes:
-        raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(categories)} classes.")
-    return Model(net.eval(), categories, statistics, provenance, preparation)
+        raise WeightsError(f"The model {path} is not one that this version reads: {str(error).rstrip('.')}.") from error
+    if len(model.categories) != spec.classes:
+        raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(model.categories)} classes.")
+    return model
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def prove(folder: Path) -> tuple[list[Proof], Testimony]:
         export(model, folder / f"{name}-decomposed.onnx", "onnx", GraphOptions("images", decompose_lrn=True))
     for name in WHOLE:
         watch(folder / f"{name}.onnx", folder / f"{name}-watched.onnx", stages_of(models[name]))
-    photographs = sample_photographs()
+    photographs = sample_photographs(256)
     told = ask("runtimes.py", folder, {"photographs": photographs})
     proofs = [
         Proof(

@@ -15,7 +15,7 @@ from proofs.verdict import Proof, Row, alike, apart, holds
 from torch import Tensor
 
 from alexnet.data.augment import centre_mean, fixed_views
-from alexnet.data.images import SIDE, load_photograph
+from alexnet.data.images import load_photograph
 from alexnet.data.jpeg import encode_jpeg
 from alexnet.data.loader import view_batch
 from alexnet.data.preparation import Preparation
@@ -165,7 +165,7 @@ def compared_photographs(
 
     def levels(name: str, preparation: Preparation) -> NDArray[np.float64]:
         pixels = load_photograph(files[name], name, preparation).pixels
-        view = view_batch([pixels], fixed_views(crop, SIDE, 1), mean, preparation=preparation)[0].numpy()
+        view = view_batch([pixels], fixed_views(crop, preparation.side, 1), mean, preparation=preparation)[0].numpy()
         return np.asarray(view * std)
 
     for name in files:

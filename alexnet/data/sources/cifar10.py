@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): 50,000 training and 10,000 test pictures of 32×32 pixels, enlarged to 256×256."""
+"""CIFAR-10 (Krizhevsky 2009): 50,000 training and 10,000 test pictures of 32×32 pixels, enlarged."""
 
 from pathlib import Path
 from typing import Final

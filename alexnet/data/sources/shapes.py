@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from alexnet.data.images import resized
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category, Example, Prepared
 from alexnet.data.sources.painting import SIDE, Field, Part, Scene, Window, material, photograph, surface
@@ -75,10 +76,10 @@ class Shapes:
         return {}
 
     def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
-        """The example's picture, a function of the seed and its path alone: drawn at 256×256, so never resized."""
+        """The example's picture, a function of the seed and its path alone; drawn at 256×256."""
         digest = hashlib.sha256(f"{self.seed}/{example.path}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
-        return Prepared(picture(rng, list(THINGS)[example.label]))
+        return Prepared(resized(picture(rng, list(THINGS)[example.label]), preparation))
 
 
 def picture(rng: Generator, thing: str) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from alexnet.data.images import SIDE
+from alexnet.data.preparation import DEFAULT
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError
@@ -53,7 +53,7 @@ def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rou
 
 def untrained_model(spec: Spec) -> Model:
     """A model as large as a trained one, that knows nothing."""
-    grey = np.full((SIDE, SIDE, 3), 127, np.float32)
+    grey = np.full((DEFAULT.side, DEFAULT.side, 3), 127, np.float32)
     statistics = InputStatistics(grey, np.eye(3), np.ones(3), np.eye(3), 1)
     categories = tuple(Category(f"class{index:04}", f"class {index}") for index in range(spec.classes))
     return Model(AlexNet(spec).eval(), categories, statistics)

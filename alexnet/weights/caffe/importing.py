@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alexnet.data.images import SIDE
-from alexnet.data.preparation import Preparation
+from alexnet.data.preparation import DEFAULT, SIDES, Preparation
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import WeightsError, unknown
 from alexnet.model.spec import Conv, Layer, Linear, Spec
@@ -83,23 +82,31 @@ def caffe_model(spec: Spec, found: Foreign, *, classes: Path | None, mean: Path 
     elif first in tensors and tensors[first].ndim == 4:
         tensors[first] = tensors[first].flip(1)
         said.append("conv1 turned from BGR to RGB")
+    side = DEFAULT.side
     if mean is None:
-        statistics = InputStatistics.of_mean(MEAN_PIXEL)
+        statistics = InputStatistics.of_mean(MEAN_PIXEL, side)
         said.append("mean pixel 123, 117, 104 (RGB) for want of a mean image")
     else:
-        statistics = InputStatistics.of_mean(read_mean(mean))
+        image = read_mean(mean)
+        side = len(image)
+        statistics = InputStatistics.of_mean(image, side)
         said.append(f"mean image {mean.name} turned from BGR to RGB")
     preparation = Preparation(
-        resize="squash", interpolation="bilinear", channels="BGR" if keep_bgr else "RGB", mean_at="crop"
+        resize="squash",
+        interpolation="bilinear",
+        channels="BGR" if keep_bgr else "RGB",
+        mean_at="crop",
+        side=side,
     )
     found = replace(found, tensors=tensors, conversions=tuple(said))
     return make_model(spec, found, statistics=statistics, preparation=preparation, classes=classes)
 
 
 def read_mean(path: Path) -> NDArray[np.float32]:
-    """A mean image (256, 256, 3) in RGB from Caffe's BGR in C, H, W order: a .binaryproto or a .npy file.
+    """A mean image (side, side, 3) in RGB from Caffe's BGR in C, H, W order: a .binaryproto or a .npy file.
 
-    Raises WeightsError when the file is neither, or of another shape.
+    Its side, usually 256, is that of the photographs that the network was trained on. Raises WeightsError when the file
+    is neither, or of a shape that photographs here cannot have.
     """
     check_file(path)
     content = path.read_bytes()
@@ -111,9 +118,16 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     else:
         found = read_blob(Message(memoryview(content), str(path)))
     shape = found.shape[found.ndim - 3 :]
-    if found.size != 3 * SIDE * SIDE or shape != (3, SIDE, SIDE) or found.dtype.kind != "f":
+    square = len(shape) == 3 and shape[0] == 3 and shape[1] == shape[2]
+    if not square or found.size != prod(shape) or found.dtype.kind != "f":
         raise WeightsError(
-            f"The mean image {path} has shape {found.shape} of {found.dtype}; expected were (3, {SIDE}, {SIDE}) floats."
+            f"The mean image {path} has shape {found.shape} of {found.dtype}; expected were (3, side, side) floats."
+        )
+    side, (least, greatest) = shape[1], SIDES
+    if not least <= side <= greatest:
+        raise WeightsError(
+            f"The mean image {path} is of {side} × {side} pixels; photographs are prepared to {least} × {least} up to "
+            f"{greatest} × {greatest}."
         )
     image = found.reshape(shape)[::-1].transpose(1, 2, 0).astype(np.float32)
     if not np.isfinite(image).all():

@@ -29,7 +29,7 @@ def export_onnx(model: Model, path: Path, options: GraphOptions) -> Agreement:
     if (size := 4 * sum(tensor.numel() for tensor in model.net.state_dict().values())) > LARGEST:
         raise ConfigError(f"An ONNX file holds 2 GB at most, and this network has {size / 1e9:.1f} GB of parameters.")
     content = build_model(model, options).SerializeToString()
-    photographs = sample_photographs()
+    photographs = sample_photographs(model.preparation.side)
     views = views_of(model, photographs)
     with replacing(path) as temporary:
         temporary.write_bytes(content)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.augment import centre_mean, fixed_views
-from alexnet.data.images import SIDE
 from alexnet.data.preparation import Preparation
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, unknown
@@ -38,9 +37,11 @@ from alexnet.weights.onnx.extra import onnx_package
 OPSET, IR_VERSION = 11, 6
 
 FORMS = {
-    "images": "uint8 RGB photographs (N, 256, 256, 3): the crop, the mean and all else is done inside",
+    "images": "uint8 RGB photographs (N, {side}, {side}, 3): the crop, the mean and all else is done inside",
     "views": "float32 views (N, C, H, W), cropped, and with the mean subtracted, by whoever runs the file",
 }
+"""What a file takes in, for a reader; the side is that of the model's preparation."""
+
 PROBABILITIES = "probabilities"
 
 
@@ -80,7 +81,7 @@ def build_graph(spec: Spec, options: GraphOptions, preparation: Preparation, sta
         nodes.nodes,
         spec.name,
         inputs=[
-            described("images", (SIDE, SIDE, 3), types.UINT8)
+            described("images", (preparation.side, preparation.side, 3), types.UINT8)
             if options.input == "images"
             else described("views", (spec.channels, spec.input_size, spec.input_size))
         ],
@@ -130,7 +131,7 @@ def _prepare(nodes: _Nodes, spec: Spec, preparation: Preparation, mean: NDArray[
             f"{spec.name!r} takes {spec.channels} channels, so its file cannot take photographs, which have three; "
             "let it take views."
         )
-    start = int(fixed_views(spec.input_size, SIDE, 1).top[0])
+    start = int(fixed_views(spec.input_size, preparation.side, 1).top[0])
     end = start + spec.input_size
     crop = [
         nodes.integers("crop/starts", start, start),
