@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from onnx_making import lively, model_of, narrow, run, zoo_model
@@ -140,6 +140,106 @@ def test_later_opsets_are_read_alike(opset: int, tmp_path: Path) -> None:
     assert found.net.spec == expected.net.spec
     for name, tensor in expected.net.state_dict().items():
         assert torch.equal(found.net.state_dict()[name], tensor), name
+
+
+def nodes(content: Any, kind: str) -> list[Any]:
+    return [node for node in content.graph.node if node.op_type == kind]
+
+
+def attribute(node: Any, name: str) -> Any:
+    return next(each for each in node.attribute if each.name == name)
+
+
+def an_alias(content: Any) -> None:
+    content.opset_import[0].domain = "ai.onnx"
+
+
+def a_domain_beside(content: Any) -> None:
+    content.opset_import.add(domain="ai.onnx.ml", version=2)
+
+
+def kernels_left_to_the_weights(content: Any) -> None:
+    for node in nodes(content, "Conv"):
+        node.attribute.remove(attribute(node, "kernel_shape"))
+
+
+def a_batch_of_ten(content: Any) -> None:
+    content.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 10
+    shape = next(each for each in content.graph.initializer if each.name == "OC2_DUMMY_1")
+    shape.CopyFrom(numpy_helper.from_array(np.array([10, numpy_helper.to_array(shape)[1]]), "OC2_DUMMY_1"))
+
+
+def a_shape_in_a_node(content: Any) -> None:
+    shape = next(each for each in content.graph.initializer if each.name == "OC2_DUMMY_1")
+    content.graph.initializer.remove(shape)
+    sizes = numpy_helper.to_array(shape).tolist()
+    content.graph.node.insert(0, helper.make_node("Constant", [], ["OC2_DUMMY_1"], value_ints=sizes))
+
+
+def of_opset_six(content: Any) -> None:
+    content.opset_import[0].version = 6
+    for node in nodes(content, "Gemm"):
+        node.attribute.append(helper.make_attribute("broadcast", 1))
+    for node in nodes(content, "Dropout"):
+        node.attribute.append(helper.make_attribute("is_test", 1))
+
+
+def of_opset_three(content: Any) -> None:
+    of_opset_six(content)
+    content.opset_import[0].version = 3
+    (reshape,) = nodes(content, "Reshape")
+    shape = next(each for each in content.graph.initializer if each.name == reshape.input[1])
+    content.graph.initializer.remove(shape)
+    reshape.attribute.append(helper.make_attribute("shape", numpy_helper.to_array(shape).tolist()))
+    content.graph.input.remove(next(each for each in content.graph.input if each.name == shape.name))
+    del reshape.input[1]
+    for node in nodes(content, "Relu"):
+        node.attribute.append(helper.make_attribute("consumed_inputs", [0]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        an_alias,
+        a_domain_beside,
+        kernels_left_to_the_weights,
+        a_batch_of_ten,
+        a_shape_in_a_node,
+        of_opset_six,
+        of_opset_three,
+    ],
+)
+def test_what_exporters_write_otherwise_is_the_same_model(change: Callable[[Any], None], tmp_path: Path) -> None:
+    content = zoo_model()
+    expected = import_onnx(saved(content, tmp_path))
+    change(content)
+    found = import_onnx(saved(content, tmp_path))
+    assert found.net.spec == expected.net.spec
+    for name, tensor in expected.net.state_dict().items():
+        assert torch.equal(found.net.state_dict()[name], tensor), name
+
+
+def test_poolings_that_round_up_are_computed_as_the_file_does(tmp_path: Path) -> None:
+    """At 224 pixels rounding up and down differ: pool1 has 27 or 26 positions."""
+    content = zoo_model()
+    for node in nodes(content, "MaxPool"):
+        node.attribute.append(helper.make_attribute("ceil_mode", 1))
+        attribute(node, "pads").ints[:] = [0, 0, 0, 0]
+    content.opset_import[0].version = 10  # where ceil_mode came
+    model = import_onnx(saved(content, tmp_path), keep_bgr=True)
+    assert [row.output[-1] for row in account(model.net.spec).rows if row.kind == "pool"] == [27, 13, 6]
+    view = a_view()
+    found = run(content, {"data_0": view.numpy()}, ["prob_1"])["prob_1"]
+    with torch.no_grad():
+        np.testing.assert_allclose(model.net(view).softmax(1), found, rtol=0, atol=1e-4)
+
+
+def test_a_dropout_that_works_in_use_is_refused(tmp_path: Path) -> None:
+    content = zoo_model()
+    of_opset_six(content)
+    attribute(nodes(content, "Dropout")[0], "is_test").i = 0
+    with pytest.raises(WeightsError, match=r"the node 'n18' has is_test 0, expected 1"):
+        import_onnx(saved(content, tmp_path))
 
 
 @pytest.mark.parametrize("taken", ["images", "views"])

@@ -16,7 +16,8 @@ from alexnet.model.spec import Activation, Conv, Layer, Linear, MaxPool, Padding
 from alexnet.weights.foreign.importing import check_file
 from alexnet.weights.onnx.extra import onnx_package
 
-OPSETS = range(7, 27)  # in all of which the operators below mean the same
+OPSETS = range(1, 27)  # in all of which the operators below mean the same, but for `FORMER`
+DOMAINS = ("", "ai.onnx")  # two names of ONNX's own operators
 REQUIRED = None
 # The operators that an AlexNet is made of, with their attributes as they are where a file does not say.
 OPERATORS: dict[str, dict[str, Any]] = {
@@ -24,7 +25,7 @@ OPERATORS: dict[str, dict[str, Any]] = {
         "auto_pad": "NOTSET",
         "dilations": [1, 1],
         "group": 1,
-        "kernel_shape": REQUIRED,
+        "kernel_shape": [],  # then the weights say it
         "pads": [0, 0, 0, 0],
         "strides": [1, 1],
     },
@@ -45,22 +46,35 @@ OPERATORS: dict[str, dict[str, Any]] = {
     "Reshape": {"allowzero": 0},
     "Softmax": {"axis": 1},
 }
+# Attributes that operators had before an opset, by (operator, opset).
+FORMER: dict[tuple[str, int], dict[str, Any]] = {
+    ("Dropout", 6): {"consumed_inputs": []},
+    ("Dropout", 7): {"is_test": 0},
+    ("Gemm", 7): {"broadcast": 0},
+    ("Relu", 6): {"consumed_inputs": []},
+    ("Reshape", 5): {"consumed_inputs": [], "shape": REQUIRED},
+}
 # Attributes that may have these values only.
 ONLY: dict[tuple[str, str], tuple[Any, ...]] = {
     ("Conv", "auto_pad"): ("NOTSET",),
     ("Conv", "dilations"): ([1, 1],),
+    ("Dropout", "is_test"): (1,),
     ("Flatten", "axis"): (1,),
     ("Gemm", "alpha"): (1.0,),
     ("Gemm", "beta"): (1.0,),
+    ("Gemm", "broadcast"): (1,),
     ("Gemm", "transA"): (0,),
     ("Gemm", "transB"): (1,),
     ("MaxPool", "auto_pad"): ("NOTSET",),
-    ("MaxPool", "ceil_mode"): (0,),
+    ("MaxPool", "ceil_mode"): (0, 1),
     ("MaxPool", "dilations"): ([1, 1],),
     ("MaxPool", "storage_order"): (0,),
     ("Reshape", "allowzero"): (0,),
     ("Softmax", "axis"): (1, -1),
 }
+
+
+CONSTANTS = ("value", "value_int", "value_ints", "value_float", "value_floats")  # what a Constant may hold here
 
 
 @dataclass(frozen=True)
@@ -96,8 +110,13 @@ def read_tensors(graph: Any, path: Path) -> dict[str, NDArray[Any]]:
     """The graph's constants by name, copied. Raises WeightsError for numbers that are kept in another file."""
     onnx = onnx_package()
     held = [(tensor.name, tensor) for tensor in graph.initializer]
-    held += [(node.output[0], node.attribute[0].t) for node in graph.node if _is_constant(node)]
-    found: dict[str, NDArray[Any]] = {}
+    constants = [node for node in graph.node if _is_constant(node)]
+    held += [(node.output[0], node.attribute[0].t) for node in constants if node.attribute[0].name == "value"]
+    found: dict[str, NDArray[Any]] = {
+        node.output[0]: np.array(onnx.helper.get_attribute_value(node.attribute[0]))
+        for node in constants
+        if node.attribute[0].name != "value"
+    }
     for name, tensor in held:
         if name in found:
             raise WeightsError(f"{path} holds {name!r} twice.")
@@ -111,7 +130,8 @@ def read_tensors(graph: Any, path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _is_constant(node: Any) -> bool:
-    return bool(node.op_type == "Constant" and [each.name for each in node.attribute] == ["value"] and node.output)
+    names = [each.name for each in node.attribute]
+    return bool(node.op_type == "Constant" and len(names) == 1 and names[0] in CONSTANTS and node.output)
 
 
 def read_chain(content: Any, tensors: Mapping[str, NDArray[Any]], path: Path) -> Chain:
@@ -119,29 +139,39 @@ def read_chain(content: Any, tensors: Mapping[str, NDArray[Any]], path: Path) ->
 
     Raises WeightsError for a graph that is no such chain, or for a node that does what is not known here.
     """
-    for opset in content.opset_import:
-        if opset.domain or opset.version not in OPSETS:
-            raise WeightsError(
-                f"{path} is written in operators of {opset.domain or 'ONNX'}, version {opset.version}; known are "
-                f"ONNX's versions {OPSETS[0]} to {OPSETS[-1]}."
-            )
+    opset = _opset(content, path)
     graph = content.graph
     inputs = [value for value in graph.input if value.name not in tensors]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise WeightsError(f"{path} has {len(inputs)} inputs and {len(graph.output)} outputs, expected one of each.")
+    batch, size = _input(inputs[0], path)
     layers, value = [], inputs[0].name
     for node in graph.node:
         if _is_constant(node):
             continue
         _check_place(node, value, tensors, path)
-        if layer := _layer(node, tensors, path):
+        if layer := _layer(node, tensors, opset, batch, path):
             layers.append(OnnxLayer(_name(node), layer, tuple(node.input[1:])))
         value = node.output[0]
         if node.op_type == "Softmax":
             break
     if value != graph.output[0].name:
         raise WeightsError(f"{path} answers {graph.output[0].name!r}, expected {value!r}, the end of its layers.")
-    return Chain(_input_size(inputs[0], path), tuple(layers))
+    return Chain(size, tuple(layers))
+
+
+def _opset(content: Any, path: Path) -> int:
+    """The version of ONNX's operators; other domains may be declared, and `_check_place` sees that no node is theirs.
+
+    A file without versions is of the first one, from before they were written down.
+    """
+    versions = {each.version for each in content.opset_import if each.domain in DOMAINS} or {1}
+    if len(versions) > 1 or not versions <= set(OPSETS):
+        raise WeightsError(
+            f"{path} is written in operators of ONNX, version {' and '.join(map(str, sorted(versions)))}; known are "
+            f"the versions {OPSETS[0]} to {OPSETS[-1]}, one in a file."
+        )
+    return int(versions.pop())
 
 
 def _name(node: Any) -> str:
@@ -150,7 +180,7 @@ def _name(node: Any) -> str:
 
 def _check_place(node: Any, value: str, tensors: Mapping[str, NDArray[Any]], path: Path) -> None:
     """Raises WeightsError unless the node is a known one, follows the one before it, and has its constants."""
-    if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
+    if node.domain not in DOMAINS or node.op_type not in OPERATORS:
         raise WeightsError(f"{path}: the node {_name(node)!r} is a {node.op_type}, which is in no AlexNet known here.")
     taken = node.input[0] if node.input else "nothing"
     if taken != value or not node.output:
@@ -162,18 +192,24 @@ def _check_place(node: Any, value: str, tensors: Mapping[str, NDArray[Any]], pat
             raise WeightsError(f"{path} lacks the numbers of {name!r}, which the node {_name(node)!r} takes.")
 
 
-def _layer(node: Any, tensors: Mapping[str, NDArray[Any]], path: Path) -> Layer | None:
-    """The node as a layer, None when it leaves numbers as they are."""
-    found, constants = _attributes(node, path), [tensors[name] for name in node.input[1:]]
+def _layer(node: Any, tensors: Mapping[str, NDArray[Any]], opset: int, batch: int, path: Path) -> Layer | None:
+    """The node as a layer, None when it leaves numbers as they are. `batch` is the file's, 0 where it is open."""
+    found, constants = _attributes(node, opset, path), [tensors[name] for name in node.input[1:]]
     if node.op_type in ("Conv", "Gemm") and len(constants) != 2:
         raise WeightsError(f"{path}: the node {_name(node)!r} has no biases; AlexNets have.")
     match node.op_type:
         case "Conv":
-            kernel, stride = _one(node, found["kernel_shape"], path), _one(node, found["strides"], path)
+            sides = found["kernel_shape"] or list(constants[0].shape[2:])
+            kernel, stride = _one(node, sides, path), _one(node, found["strides"], path)
             return Conv("", 0, kernel, stride, padding=_padding(node, found["pads"], path), groups=found["group"])
         case "MaxPool":
             kernel, stride = _one(node, found["kernel_shape"], path), _one(node, found["strides"], path)
-            return MaxPool("", kernel, stride, padding=_padding(node, found["pads"], path))
+            padding = _padding(node, found["pads"], path)
+            if found["ceil_mode"] and padding != 0:
+                raise WeightsError(
+                    f"{path}: the node {_name(node)!r} has pads {found['pads']} and ceil_mode 1 at once."
+                )
+            return MaxPool("", kernel, stride, padding="ceil" if found["ceil_mode"] else padding)
         case "LRN":
             n, convention = found["size"], "original" if found["size"] % 2 else "onnx"  # of odd windows the same
             return ResponseNorm("", n, found["bias"], found["alpha"], found["beta"], convention)
@@ -181,15 +217,20 @@ def _layer(node: Any, tensors: Mapping[str, NDArray[Any]], path: Path) -> Layer 
             return Activation("")
         case "Gemm":
             return Linear("", 0)
-        case "Reshape" if len(constants) != 1 or constants[0].size != 2 or constants[0].flat[0] not in (-1, 0, 1):
-            raise WeightsError(f"{path}: the node {_name(node)!r} shapes its input into something else than rows.")
+        case "Reshape":
+            given = [np.array(found["shape"])] if "shape" in found else constants
+            if len(given) != 1 or given[0].size != 2 or given[0].flat[0] not in (-1, 0, batch or 1):
+                raise WeightsError(f"{path}: the node {_name(node)!r} shapes its input into something else than rows.")
         case "Dropout" if any(constant.dtype == bool and constant.any() for constant in constants):
             raise WeightsError(f"{path}: the node {_name(node)!r} drops units in use, not only in training.")
     return None
 
 
-def _attributes(node: Any, path: Path) -> dict[str, Any]:
-    known = OPERATORS[node.op_type]
+def _attributes(node: Any, opset: int, path: Path) -> dict[str, Any]:
+    known = dict(OPERATORS[node.op_type])
+    for (operator, before), attributes in FORMER.items():
+        if operator == node.op_type and opset < before:
+            known |= attributes
     found = dict(known)
     for attribute in node.attribute:
         if attribute.name not in known:
@@ -229,8 +270,9 @@ def _padding(node: Any, pads: list[int], path: Path) -> Padding:
     return pads[0] if pads[0] == pads[2] else (pads[0], pads[2])
 
 
-def _input_size(value: Any, path: Path) -> int:
+def _input(value: Any, path: Path) -> tuple[int, int]:
+    """The number of images in a batch, 0 where it is open, and the side of an image in pixels."""
     sizes = [size.dim_value for size in value.type.tensor_type.shape.dim]  # 0: open
     if len(sizes) != 4 or sizes[1] != 3 or sizes[2] != sizes[3] or sizes[2] < 1:
         raise WeightsError(f"{path} takes {value.name!r} of shape {sizes}, expected (N, 3, size, size).")
-    return int(sizes[2])
+    return int(sizes[0]), int(sizes[2])
