@@ -41,6 +41,33 @@ def test_both_generations_are_read_in_every_form_of_blobs(
             assert np.array_equal(found.reshape(expected.shape), expected), layer.name
 
 
+def raw(array: np.ndarray, kind: int, numbers: str) -> bytes:
+    """A BlobProto of NVIDIA/caffe src/caffe/proto/caffe.proto: raw_data_type = 10, raw_data = 12."""
+    shape = field(7, field(1, b"".join(map(varint, array.shape))))
+    return shape + field(10, kind) + field(12, array.astype(numbers).tobytes())
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [(0, "<f8"), (1, "<f4"), (2, "<f2")])
+def test_blobs_of_nvcaffe_are_read(kind: int, numbers: str) -> None:
+    array = np.random.default_rng(0).normal(size=(3, 2, 5, 5)).astype(numbers)
+    found = blob_of(raw(array, kind, numbers))
+    assert found.dtype == np.float32
+    assert np.array_equal(found, array.astype(np.float32))
+
+
+def test_blobs_of_nvcaffe_that_cannot_be_read_are_told_apart() -> None:
+    array = np.ones((2, 3))
+    for content, sentence in (
+        (raw(array, 3, "<i4"), r"a blob holds integers \(type 3\); quantised networks are not read"),
+        (raw(array, 1, "<f4")[:-1], "is cut off"),
+        (raw(array, 1, "<f2"), r"has 3 numbers for a shape of \[2, 3\]"),
+        (field(10, 1) + field(12, b"abcde"), "5 bytes, which hold no whole numbers"),
+        (field(10, 1) + field(12, b""), r"has 0 numbers for a shape of \[0, 0, 0, 0\]; .* in a form that is not known"),
+    ):
+        with pytest.raises(WeightsError, match=sentence):
+            blob_of(content)
+
+
 @pytest.mark.parametrize("generation", ["V1", "V2"])
 @pytest.mark.parametrize("name", ["bvlc_alexnet", "caffenet"])
 def test_layers_say_what_they_compute(tmp_path: Path, name: str, generation: str) -> None:

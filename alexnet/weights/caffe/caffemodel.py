@@ -1,6 +1,7 @@
 """Caffe's binary files: networks (.caffemodel) of both generations of layers, and blobs (.binaryproto).
 
-Field numbers are those of BVLC/caffe src/caffe/proto/caffe.proto. A network's file holds its layers whole, with their
+Field numbers are those of BVLC/caffe src/caffe/proto/caffe.proto, and of NVIDIA/caffe's for blobs in raw bytes, which
+DIGITS writes since 2017. A network's file holds its layers whole, with their
 parameters, so that what the weights are for can be checked and not only assumed. The first generation of 2013 (V0) is
 refused: Caffe's own `upgrade_net_proto_binary` makes it the third.
 """
@@ -45,6 +46,8 @@ V1_KINDS = {  # V2 has the words themselves; other numbers are layers that no Al
     15: "LRN", 17: "Pooling", 18: "ReLU", 20: "Softmax", 21: "SoftmaxWithLoss", 22: "Split", 24: "WindowData",
     29: "MemoryData", 32: "DummyData", 36: "Silence",
 }  # fmt: skip
+
+RAW = {0: "<f8", 1: "<f4", 2: "<f2"}  # numbers in raw bytes, by NVCaffe's enum Type; 3 and 4 are integers
 
 # (field, the only value known here, what it is), by kind of layer.
 ONLY = {
@@ -119,12 +122,24 @@ def read_blob(message: Message) -> NDArray[np.float32]:
     numbers = message.floats(5)
     if not numbers.size:
         numbers = message.doubles(8).astype(np.float32)
+    if not numbers.size and 12 in message:
+        numbers = _raw(message)
     if len(sizes) > 4 or min(sizes, default=0) < 1 or prod(sizes) != numbers.size:
         raise WeightsError(
-            f"{message.where} has {numbers.size:,} numbers for a shape of {sizes[:8]}; the file is cut off or of "
-            "another network."
+            f"{message.where} has {numbers.size:,} numbers for a shape of {sizes[:8]}; the file is cut off, of "
+            "another network, or keeps numbers in a form that is not known here."
         )
     return numbers.reshape(sizes)
+
+
+def _raw(message: Message) -> NDArray[np.float32]:
+    """The numbers of a blob of NVCaffe."""
+    kind, content = message.integer(10), message.content(12)
+    if kind not in RAW:
+        raise WeightsError(f"{message.where} holds integers (type {kind}); quantised networks are not read.")
+    if len(content) % np.dtype(RAW[kind]).itemsize:
+        raise message.damaged(f"field 12 is {len(content):,} bytes, which hold no whole numbers")
+    return np.frombuffer(content, RAW[kind]).astype(np.float32)
 
 
 def _layer(message: Message, generation: Generation) -> CaffeLayer:

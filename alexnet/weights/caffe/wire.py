@@ -83,6 +83,11 @@ class Message:
         """The text in a field, empty where there is none."""
         return (self.texts(field) or [""])[-1]
 
+    def content(self, field: int) -> memoryview:
+        """The bytes in a field, none where there is none; a view of the file."""
+        found = self._values(field, _COUNTED)
+        return found[-1][1] if found else memoryview(b"")
+
     def integers(self, field: int) -> list[int]:
         """The signed integers in a repeated field, packed or not."""
         found: list[int] = []
