@@ -7,8 +7,6 @@ README.md           the model card
 """
 
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.weights.card import model_card
-from alexnet.weights.files import sha256, write_text
+from alexnet.weights.files import recover, replacing_folder, sha256, write_text
 from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 FORMAT = 2
@@ -55,34 +53,30 @@ def save_model(model: Model, path: Path) -> None:
 
     Raises AlexNetError when `path` is something else or cannot be written.
     """
+    recover(path)
     if path.exists() and not (path / DESCRIPTION).is_file():
         raise AlexNetError(f"{path} exists and is not a model directory; give another place for the model.")
-    temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
-    try:
-        for leftover in (temporary, old):  # of a killed process
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    with replacing_folder(path) as folder:
         weights = {name: tensor.detach().float().contiguous().cpu() for name, tensor in model.net.state_dict().items()}
-        save_file(weights, temporary / WEIGHTS)
-        save_file(to_tensors(model.statistics), temporary / INPUT)
+        _save_tensors(weights, folder / WEIGHTS)
+        _save_tensors(to_tensors(model.statistics), folder / INPUT)
         description = {
             "format": FORMAT,
             "spec": model.net.spec.to_json(),
             "classes": [asdict(category) for category in model.categories],
             "preparation": model.preparation.to_json(),
             "provenance": model.provenance,
-            "sha256": {name: sha256(temporary / name) for name in (WEIGHTS, INPUT)},
+            "sha256": {name: sha256(folder / name) for name in (WEIGHTS, INPUT)},
         }
-        write_text(temporary / DESCRIPTION, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
-        write_text(temporary / CARD, model_card(description))
-        if path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
-        shutil.rmtree(old, ignore_errors=True)
-    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
-        raise AlexNetError(f"Cannot write the model {path}: {getattr(error, 'strerror', None) or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_text(folder / DESCRIPTION, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / CARD, model_card(description))
+
+
+def _save_tensors(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    try:
+        save_file(tensors, file)
+    except SafetensorError as error:  # it wraps what the disk says
+        raise OSError(str(error)) from error
 
 
 def load_model(path: Path) -> Model:
@@ -118,6 +112,7 @@ def read_description(path: Path) -> dict[str, Any]:
 
     Raises WeightsError when there is none, or one of an unknown format.
     """
+    recover(path)
     if not path.exists():
         raise WeightsError(f"There is no model at {path}; give the directory that `alexnet train` wrote (RUN/model).")
     if not (path / DESCRIPTION).is_file():
