@@ -24,7 +24,7 @@ X86 = {
 
 
 class BuildKernels(build_ext):
-    """Compiles kernels.cpp once for each instruction set and links one library that chooses at run time."""
+    """Compiles the kernels once for each instruction set and links one library that chooses at run time."""
 
     def build_extension(self, ext: Extension) -> None:
         """Leaves the library where setuptools expects the extension; one thread only if there is no OpenMP."""
@@ -44,7 +44,8 @@ class BuildKernels(build_ext):
         x86 = platform.machine().lower() in {"x86_64", "amd64"}
         objects = self.compile(f"{FOLDER}/dispatch.cpp", "dispatch", [("WITH_X86", "1")] if x86 else [], threads)
         for name, flags in {"generic": [], **(X86 if x86 else {})}.items():
-            objects += self.compile(f"{FOLDER}/kernels.cpp", name, [("INSTRUCTIONS", name)], threads + flags)
+            for source in ("kernels.cpp", "ceiling.cpp"):
+                objects += self.compile(f"{FOLDER}/{source}", name, [("INSTRUCTIONS", name)], threads + flags)
         self.compiler.link_shared_object(objects, library, target_lang="c++", extra_postargs=threads)
 
     def compile(self, source: str, name: str, macros: list[tuple[str, str]], flags: list[str]) -> list[str]:

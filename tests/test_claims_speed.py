@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from entrants import RATIOS
 from printed import missing
-from report import BLOCK, EPOCHS, IMAGENET, TABLES, days, filled, ratio, share_of_ceiling
+from report import BLOCK, EPOCHS, IMAGENET, TABLES, days, filled, markdown, ratio, share_of_ceiling
 
 from alexnet.experiments.bench.step import training_flops
 from alexnet.model.account import account
@@ -23,6 +23,19 @@ RECORDS = {path.stem: path.read_text(encoding="utf-8") for path in SPEED.glob("*
 
 def test_every_table_is_as_the_record_has_it() -> None:
     assert filled(PAGE, SPEED) == PAGE, "python bench/report.py docs/performance.md"
+
+
+@pytest.mark.parametrize("path", sorted(SPEED.glob("*.md")), ids=lambda path: path.stem)
+def test_the_tables_beside_a_record_are_its_own(path: Path) -> None:
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert path.read_text(encoding="utf-8") == markdown(record)
+
+
+def test_no_share_is_above_the_whole() -> None:
+    texts = [PAGE, *(path.read_text(encoding="utf-8") for path in SPEED.glob("*.md"))]
+    shares = [row for text in texts for row in text.splitlines() if "eiling" in row and row.startswith("|")]
+    assert shares
+    assert all(float(number) <= 100 for row in shares for number in re.findall(r"([\d.,]+) % \|", row))
 
 
 def test_every_record_is_shown() -> None:
@@ -63,8 +76,9 @@ def test_readme_quotes_the_record_of_the_comparison() -> None:
     record = json.loads(RECORDS["amd-epyc-zen5-2-cores"])
     found = {asked.title: ratio(record, asked)[0] for asked in RATIOS}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    share = share_of_ceiling(record, "bf16")
-    assert share
+    found_share = share_of_ceiling(record, "bf16")
+    assert found_share
+    share, _ = found_share
     for figures in (
         (str(record["settings"]["batch_size"]), "bf16"),
         ("stock PyTorch", f"{found['training step, bf16, against stock PyTorch']:.1f} times"),

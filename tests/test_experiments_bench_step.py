@@ -8,8 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet import kernels
 from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench import step
-from alexnet.experiments.bench.step import BareStep, bench_step, products, random_images, training_flops
+from alexnet.experiments.bench.step import BareStep, bench_step, loop, products, random_images, training_flops
 from alexnet.experiments.bench.timing import Rounds
+from alexnet.kernels import ceiling
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv
@@ -23,6 +24,7 @@ BF16 = place("cpu", "bf16")
 def small_matrices(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     monkeypatch.setattr(step, "SIDES", (8, 16))
     monkeypatch.setattr(step, "SLOW_SIDES", (4,))
+    monkeypatch.setattr(step, "LOOP_ROUNDS", 10)
 
 
 def test_flops_of_a_step_are_those_that_pytorch_counts() -> None:
@@ -76,12 +78,21 @@ def test_bf16_without_instructions_multiplies_small_matrices(
     assert list(products(torch.bfloat16, BF16.device)) == sides
 
 
+def test_a_loop_counts_its_flops_on_a_processor_alone() -> None:
+    for name in ceiling.LOOPS:
+        work, flops = loop(name, FP32.device), ceiling.run(name, 10)[0]
+        assert work() == flops if work else not flops
+    assert loop("fp32", torch.device("meta")) is None
+
+
 def test_the_share_of_the_ceiling_is_that_of_the_medians() -> None:
     spec = tiny_spec()
     bare, *ceilings = bench_step(spec=spec, batch_size=2, placement=FP32, rounds=Rounds(3, 0.0), data=None)
     assert (bare.what, bare.batch_size, bare.dtype, len(bare.samples)) == ("training step", 2, "fp32", 3)
     assert bare.peak_memory
-    assert [row.dtype for row in ceilings] == ["fp32", "bf16"]
+    assert [row.dtype for row in ceilings[:2]] == ["fp32", "bf16"]
+    assert [row.dtype for row in ceilings[2:]] == [name for name in ceiling.LOOPS if ceiling.run(name, 1)[0]]
     assert bare.facts["flops_per_second"] == bare.median * training_flops(spec)
-    assert bare.facts["share_of_ceiling"] == bare.facts["flops_per_second"] / ceilings[0].median
+    highest = max(row.median for row in ceilings if row.dtype == "fp32")
+    assert bare.facts["share_of_ceiling"] == bare.facts["flops_per_second"] / highest
     assert bare.facts["page_faults"] >= 0

@@ -19,7 +19,7 @@ from alexnet.process import ALLOCATORS, describe_memory
 # What can be measured, and on how many images at once.
 BATCH_SIZES = {"step": 128, "train": 128, "loader": 128, "prepare": None, "predict": 128, "lrn": 32}
 TITLES = {
-    "step": "the training step on noise: forward, loss, backward, update; matrix products beside it",
+    "step": "the training step on noise: forward, loss, backward, update; its ceilings beside it",
     "train": "the loop of `alexnet train` from a store, in turns with the bare step",
     "loader": "training batches from a store: crop, mirror, colour noise, mean and space to depth",
     "prepare": "photographs of 500 × 375 pixels into a store",
@@ -189,9 +189,14 @@ def quantity(value: float, unit: str) -> str:
     return f"{value:,.1f} {unit}" if value < 100 else f"{value:,.0f} {unit}"
 
 
+def share_of_ceiling(value: float) -> str:
+    """What a step reaches of the highest rate measured beside it, in words; nothing exceeds a true ceiling."""
+    return f"{percent(value)} of the ceiling" if value <= 1 else "faster than what was measured as its ceiling"
+
+
 FACTS: dict[str, Callable[[float], str]] = {
     "flops_per_second": lambda value: f"{value / 1e9:,.0f} GFLOP/s",
-    "share_of_ceiling": lambda value: f"{percent(value)} of the ceiling",
+    "share_of_ceiling": share_of_ceiling,
     "page_faults": lambda value: f"{value:,.0f} page faults a step",
     "of_bare_step": lambda value: f"{value:.3f} × the bare step",
     "waiting": lambda value: f"{percent(value)} waiting for data",

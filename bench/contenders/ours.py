@@ -1,13 +1,14 @@
 """This project, in its own environment, set up as its command line sets itself up.
 
-Settings: task ("step", "forward", "load" or "product": the fastest of some products of square matrices), dtype ("fp32"
-or "bf16"), batch_size, threads; stores for "load": their paths by encoding, of which `encoding` is the one to use.
+Settings: task ("step", "forward", "load", "product": the fastest of some products of square matrices, or "loop":
+multiply-adds in registers), dtype ("fp32" or "bf16"), batch_size, threads; stores for "load": their paths by encoding,
+of which `encoding` is the one to use.
 """
 
 import os
 from typing import Any
 
-from protocol import Made, Work, contend, one_round
+from protocol import Made, Unable, Work, contend, one_round
 
 from alexnet.process import describe_memory, describe_waiting, set_up
 
@@ -25,7 +26,7 @@ def make(settings: dict[str, Any]) -> Made:
     from alexnet.evaluation.evaluate import input_layout
     from alexnet.experiments.bench.loading import load_all, loader_of
     from alexnet.experiments.bench.predicting import forward_pass
-    from alexnet.experiments.bench.step import BareStep, products, training_flops
+    from alexnet.experiments.bench.step import BareStep, loop, products, training_flops
     from alexnet.model.account import account
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant
@@ -49,6 +50,11 @@ def make(settings: dict[str, Any]) -> Made:
         case "product":
             side, work = fastest(products(placement.dtype, placement.device))
             return Made(work, {**facts, "side": int(side)})
+        case "loop":
+            looped = loop(placement.dtype_name, placement.device)
+            if looped is None:
+                raise Unable("no compiled kernels, or no instruction for it in their loop")
+            return Made(looped, facts)
     total = account(spec)
     facts |= {name: total.total(name) for name in ("parameters", "macs")}
     return Made(work, facts | {"training_flops": training_flops(spec)})

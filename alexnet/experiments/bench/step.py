@@ -1,4 +1,4 @@
-"""The bare training step, and the ceiling above it. N images, K classes."""
+"""The bare training step, and the ceilings above it. N images, K classes."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from torch import Tensor
 from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns, rate_of
 from alexnet.hardware import page_faults, peak_memory
-from alexnet.kernels import space_to_depth
+from alexnet.kernels import ceiling, space_to_depth
 from alexnet.model.account import account
 from alexnet.model.device import DTYPES, Placement, bf16_is_fast, working_copy
 from alexnet.model.net import AlexNet
@@ -22,6 +22,7 @@ from alexnet.training.schedule import Rate
 
 SIDES = (1024, 2048, 3072)  # of the square matrices
 SLOW_SIDES = (512,)  # for bf16 without instructions for it: a thousandth of the speed
+LOOP_ROUNDS = 1_000_000  # some milliseconds
 RATE = Rate(1e-4, 1e-4)  # small enough that random labels never make the numbers infinite
 
 
@@ -101,36 +102,55 @@ def products(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
     return works
 
 
-def ceiling(rates: dict[str, list[float]], dtype: str) -> Measurement:
-    """The row of the fastest of the `products` of a dtype, whose names begin with that of the dtype."""
+def loop(dtype: str, device: torch.device) -> Work | None:
+    """Multiply-adds in registers (`alexnet.kernels.ceiling`) as a work that returns its FLOPs; None where none run."""
+    if device.type != "cpu" or not ceiling.run(dtype, 1)[0]:
+        return None
+    return lambda: ceiling.run(dtype, LOOP_ROUNDS)[0]
+
+
+def fastest_product(rates: dict[str, list[float]], dtype: str) -> Measurement:
+    """The row of the fastest of the `products` of a dtype, whose names are the dtype and a side."""
     rows = [
         Measurement(f"matrix product, {name.split()[1]}²", "FLOP/s", samples, dtype=dtype)
         for name, samples in rates.items()
-        if name.startswith(f"{dtype} ")
+        if name.startswith(f"{dtype} ") and name.split()[1].isdigit()
     ]
     return max(rows, key=lambda row: row.median)
 
 
 def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Measurement]:
-    """The bare step, and square matrix products of both types as the ceiling of what the machine can do."""
+    """The bare step, and for both types the ceilings of what the machine can do.
+
+    They are the fastest of some matrix products, and a loop of multiply-adds in registers where there is one. The
+    step's share is of the higher of those of its type.
+    """
     bare_step = BareStep(spec, batch_size, placement)
     rate_of(bare_step, 0)
     peak = peak_memory()  # before the matrices come
     works: dict[str, Work] = {"step": bare_step}
     for name, dtype in DTYPES.items():
         works |= {f"{name} {side}": work for side, work in products(dtype, placement.device).items()}
+        if (looped := loop(name, placement.device)) is not None:
+            works[f"{name} loop"] = looped
     rates = in_turns(works, rounds)
     before = page_faults()
     bare_step()
     faults = page_faults() - before
-    ceilings = {name: ceiling(rates, name) for name in DTYPES}
+    ceilings = [fastest_product(rates, name) for name in DTYPES]
+    ceilings += [
+        Measurement("multiply-adds in registers", "FLOP/s", rates[f"{name} loop"], dtype=name)
+        for name in DTYPES
+        if f"{name} loop" in rates
+    ]
+    highest = max(row.median for row in ceilings if row.dtype == placement.dtype_name)
     bare = Measurement("training step", "images/s", rates["step"])
     achieved = bare.median * training_flops(spec)
     facts = {
         "flops_per_image": training_flops(spec),
         "flops_per_second": achieved,
-        "share_of_ceiling": achieved / ceilings[placement.dtype_name].median,
+        "share_of_ceiling": achieved / highest,
         "page_faults": faults,  # of a step; hundreds of thousands where freed memory is not kept
     }
     step = Measurement(bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts)
-    return [step, *ceilings.values()]
+    return [step, *ceilings]
