@@ -15,8 +15,9 @@ ROOMS = {
     "weights": {"kernels", "model", "data"},
     "evaluation": {"kernels", "model", "data", "weights"},
     "training": {"kernels", "model", "data", "weights", "evaluation"},
+    "show": {"kernels", "model", "data", "weights", "evaluation", "training"},
     "experiments": {"kernels", "model", "data", "weights", "evaluation", "training"},
-    "cli": {"kernels", "model", "data", "weights", "evaluation", "training", "experiments"},
+    "cli": {"kernels", "model", "data", "weights", "evaluation", "training", "show", "experiments"},
 }
 ROOTS = {"errors", "hardware", "locking", "process", "version"}
 # Third parties that live in certain files only; a trailing slash names a room.
@@ -29,6 +30,7 @@ KEPT_IN = {
     "safetensors": ("weights/",),
     "onnx": ("weights/",),
     "onnxruntime": ("weights/",),
+    "matplotlib": ("show/figures/", "cli/pictures.py"),
 }
 TORCH_FREE = (
     "data/",

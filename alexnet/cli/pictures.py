@@ -1,0 +1,87 @@
+"""What all verbs that draw have in common: their options, the file they write, and the extra that they need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from alexnet.cli.options import PATH, json_option
+from alexnet.cli.session import Session, common_options
+from alexnet.cli.terminal import print_json
+from alexnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What -o, --dpi and --json ask for."""
+
+    out: Path | None
+    dpi: float
+    as_json: bool
+
+    def check(self) -> None:
+        """Raises ConfigError for what cannot be written, before the work on it begins."""
+        if self.as_json:
+            return
+        if not can_draw():
+            raise ConfigError(
+                "Pictures are drawn with matplotlib, which is not installed: pip install 'alexnet[see]'. The numbers "
+                "alone need none: --json."
+            )
+        if self.out is not None:
+            from alexnet.show.figures.sheet import check_name
+
+            check_name(self.out)
+
+    def deliver(self, session: Session, name: str, numbers: Any) -> None:
+        """Prints the numbers as JSON; or draws them by `alexnet.show.figures.NAME`, and says where the picture is."""
+        if self.as_json:
+            print_json(numbers.to_json())
+            return
+        self.write(session, draw(name, numbers), self.out or Path(f"{name}.png"))
+
+    def write(self, session: Session, figure: "Figure", out: Path) -> None:
+        """Writes a figure, says where it is, and what no font could draw."""
+        from alexnet.show.figures.sheet import save
+
+        save(figure, out, self.dpi)
+        if remark := figure.get_label():
+            session.note(str(remark))
+        click.echo(f"Picture  {out}")
+
+
+def draw(name: str, numbers: Any) -> "Figure":
+    """The figure that `alexnet.show.figures.NAME` makes of the numbers."""
+    figure: Figure = import_module(f"alexnet.show.figures.{name}").figure(numbers)
+    return figure
+
+
+def can_draw() -> bool:
+    """Whether matplotlib, the extra `see`, is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def picture_options(verb: F) -> F:
+    """Adds -o, --dpi and --json, handed over as `picture`, and what every verb has."""
+
+    @wraps(verb)
+    def with_picture(*words: Any, out: Path | None, dpi: float, as_json: bool, **options: Any) -> Any:
+        return verb(*words, picture=Picture(out, dpi, as_json), **options)
+
+    added: Any = json_option(common_options(with_picture))
+    kind = click.FloatRange(min=20, max=1200)
+    text = "Pixels an inch of a PNG."
+    added = click.option("--dpi", type=kind, default=150, show_default=True, metavar="N", help=text)(added)
+    text = "The picture: .png, .svg or .pdf.  [default: its name, .png, here]"
+    decorated: F = click.option("-o", "--out", type=PATH, metavar="FILE", help=text)(added)
+    return decorated

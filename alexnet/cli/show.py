@@ -1,0 +1,20 @@
+"""`alexnet show`: pictures of a network, of what it computes and of how it learned."""
+
+import click
+
+from alexnet.cli.session import common_options
+from alexnet.cli.show_network import architecture, filters
+
+
+@click.group()
+@common_options
+def show() -> None:
+    """Draw pictures of a network, its answers and its training.
+
+    Each picture says its scales and what its colours mean. With --json the numbers drawn are printed instead. All but
+    the SVG of `architecture` need the extra `see`: pip install 'alexnet[see]'.
+    """
+
+
+for verb in (architecture, filters):
+    show.add_command(verb)

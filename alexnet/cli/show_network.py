@@ -1,0 +1,73 @@
+"""`alexnet show architecture` and `alexnet show filters`: what a network is, and the kernels it has learned."""
+
+from pathlib import Path
+
+import click
+
+from alexnet.cli.network import EPILOG, find_network, network_options
+from alexnet.cli.options import PATH
+from alexnet.cli.pictures import Picture, picture_options
+from alexnet.cli.session import Session
+from alexnet.cli.terminal import print_json
+
+
+@click.command(epilog=EPILOG)
+@click.argument("model", default="paper")
+@network_options
+@picture_options
+@click.pass_obj
+def architecture(
+    session: Session,
+    model: str,
+    settings: tuple[str, ...],
+    input_size: str | None,
+    classes: str | None,
+    picture: Picture,
+) -> None:
+    """Draw a network to scale, its towers and where they cross.
+
+    MODEL is a name (see: alexnet models) or a model directory. The file is architecture.svg unless -o says otherwise;
+    an SVG needs no extra.
+    """
+    from alexnet.show.architecture import architecture, to_json
+    from alexnet.show.drawing import to_svg
+    from alexnet.weights.files import write_text
+
+    spec = find_network(session, model, settings, input_size=input_size, classes=classes)
+    out = picture.out or Path("architecture.svg")
+    if picture.as_json:
+        print_json(to_json(spec))
+    elif out.suffix.lower() == ".svg":
+        write_text(out, to_svg(architecture(spec)))
+        click.echo(f"Picture  {out}")
+    else:
+        picture.check()
+        from alexnet.show.figures.sheet import figure_of
+
+        picture.write(session, figure_of(architecture(spec)), out)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--layer", default="conv1", show_default=True, metavar="NAME", help="A convolution.")
+@click.option(
+    "--scale",
+    default="together",
+    show_default=True,
+    metavar="together|each|zero",
+    help="Black and white: the extremes of all kernels, of each, or the same on both sides of 0.",
+)
+@picture_options
+@click.pass_obj
+def filters(session: Session, model: Path, layer: str, scale: str, picture: Picture) -> None:
+    """Draw the kernels of a convolution, as figure 3 of the paper does.
+
+    MODEL is a model directory, a run directory or an imported model. The picture says how many kernels have moved away
+    from the noise that they began as.
+    """
+    from alexnet.cli.places import find_model
+    from alexnet.show.filters import filters
+    from alexnet.weights.model_dir import load_model
+
+    picture.check()
+    picture.deliver(session, "filters", filters(load_model(find_model(session, model)), layer, scale))

@@ -1,0 +1,99 @@
+"""Which fonts a text is drawn in, how wide it is, and what no font here has a glyph for."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager, get_font
+from matplotlib.textpath import TextToPath
+
+BASE = "DejaVu Sans"  # comes with matplotlib
+MISSING = "□"
+# What is tried for a character that the base lacks, the first that is installed and has it.
+FALLBACKS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei", "Droid Sans Fallback", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB",
+    "Heiti SC", "Malgun Gothic", "Arial Unicode MS", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew",
+    "Noto Sans Devanagari", "Noto Sans Thai", "FreeSans", "Unifont",
+)  # fmt: skip
+
+
+def drawable(text: str) -> str:
+    """The text on one line, with `MISSING` in place of every character that no font here has."""
+    plain = "".join(each if each.isprintable() else " " for each in text)
+    return "".join(each if _family_with(each) else MISSING for each in plain)
+
+
+def undrawable(texts: Iterable[str]) -> str:
+    """The characters of the texts that no font here has, each once."""
+    return "".join(dict.fromkeys(each for text in texts for each in text if each.isprintable() and not _has(each)))
+
+
+def families(text: str) -> tuple[str, ...]:
+    """The families that together have all of the text's glyphs, `BASE` first."""
+    return tuple(dict.fromkeys([BASE, *filter(None, (_family_with(each) for each in text))]))
+
+
+@cache
+def width(text: str, size: float, bold: bool = False) -> float:
+    """Inches that a line of text takes at `size` points."""
+    return float(TextToPath().get_text_width_height_descent(text, properties(text, size, bold), ismath=False)[0]) / 72
+
+
+def properties(text: str, size: float, bold: bool) -> FontProperties:
+    """The font for a text at `size` points."""
+    return FontProperties(family=list(families(text)), size=size, weight="bold" if bold else "normal")
+
+
+def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:
+    """The text if it takes no more than `room` inches, else as much of it as does, with … at its end."""
+    text = drawable(text)
+    if width(text, size, bold) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(text[:middle] + "…", size, bold) <= room else (low, middle - 1)
+    return text[:low].rstrip() + "…"
+
+
+def wrapped(text: str, room: float, size: float) -> list[str]:
+    """The text in lines of at most `room` inches, broken at spaces; a longer word is cut."""
+    lines: list[str] = []
+    for word in drawable(text).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width(longer, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(fitted(word, room, size))
+    return lines
+
+
+def _has(character: str) -> bool:
+    return _family_with(character) is not None
+
+
+@cache
+def _family_with(character: str) -> str | None:
+    if ord(character) in _glyphs(BASE):
+        return BASE
+    return next((name for name in _installed() if ord(character) in _glyphs(name)), None)
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    """Those of `FALLBACKS` that are installed, also where matplotlib's list of fonts is older than they are."""
+    listed = {font.fname for font in fontManager.ttflist}
+    for path in findSystemFonts():
+        if path not in listed:
+            try:
+                fontManager.addfont(path)
+            except (OSError, RuntimeError, ValueError):  # a file that only looks like a font
+                continue
+    names = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in FALLBACKS if name in names)
+
+
+@cache
+def _glyphs(family: str) -> frozenset[int]:
+    path = fontManager.findfont(FontProperties(family=[family]), fallback_to_default=False)
+    return frozenset(get_font(path).get_charmap())

@@ -1,0 +1,30 @@
+"""Where the texts of a figure are, for tests of its layout."""
+
+from itertools import combinations
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in _shown(figure)]
+
+
+def check_layout(figure: Figure) -> None:
+    """No text covers another, none leaves the page."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    page = figure.bbox
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in _shown(figure)]
+    for words, box in boxes:
+        assert box.x0 >= page.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 and box.y1 <= page.y1, words
+    for (one, first), (other, second) in combinations(boxes, 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        down = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert across <= 0.5 or down <= 0.5, f"{one!r} and {other!r} overlap"
+
+
+def _shown(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
