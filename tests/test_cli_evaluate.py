@@ -84,8 +84,48 @@ def test_photographs_are_measured_too(tmp_path: Path, monkeypatch: pytest.Monkey
     found = [
         json.loads(alexnet("evaluate", tmp_path / "model", data, "--json").stdout) for data in (folder, store.path)
     ]
-    assert found[0]["confusion"] == found[1]["confusion"]
-    assert found[0]["images"] == 3
+    assert [each["images"] for each in found] == [18, 3]
+    assert [each["split"] for each in found] == ["all", "val"]
+    tally = evaluate([load_model(tmp_path / "model")], store, split="all", placement=place("auto", "auto"))
+    assert found[0]["confusion"] == tally.confusion.tolist()
+    said = alexnet("evaluate", tmp_path / "model", folder).stderr
+    assert f"{folder} has no splits of its own, so all of it is measured: 18 photographs." in said.splitlines()
+    part = alexnet("evaluate", tmp_path / "model", folder, "--split", "val", "--json")
+    assert json.loads(part.stdout)["confusion"] == found[1]["confusion"]
+
+
+def test_photographs_that_the_model_was_trained_on_are_told(colours: Store, tmp_path: Path) -> None:
+    seen = {"data": f"colours, fingerprint {colours.fingerprint[:16]}"}
+    save_model(replace(tiny_model(colours), provenance=seen), tmp_path / "model")
+    said = {
+        name: alexnet("evaluate", tmp_path / "model", colours.path, "-q", "--split", name) for name in ("all", "val")
+    }
+    warning = "the model was trained on 42 of these photographs, so the errors flatter it; --split val, --split test"
+    assert said["all"].stderr == f"warning: {warning} has others.\n"
+    assert said["val"].stderr == ""
+
+
+def test_the_only_split_is_taken_and_said(models: list[Path], tmp_path: Path) -> None:
+    store = tiny_store(tmp_path / "store", Colours(counts={"test": 12}))
+    found = alexnet("evaluate", models[0], store.path, "--json")
+    assert json.loads(found.stdout)["split"] == "test"
+    assert f"{store.path} has the split 'test' alone; taking that." in found.stderr
+
+
+def test_a_model_of_more_classes_is_measured_among_all_and_among_those_present(
+    models: list[Path], tmp_path: Path
+) -> None:
+    store = tiny_store(tmp_path / "store", Colours(counts={"train": 6, "val": 12}, classes=CLASSES[3:0:-2]))
+    found = json.loads(alexnet("evaluate", models[0], store.path, "--json", "--dtype", "fp32").stdout)
+    assert found["classes"] == [name.title() for name in CLASSES]
+    among = found["among_present"]
+    assert among["classes"] == [CLASSES[1].title(), CLASSES[3].title()]
+    assert among["top1_error"] <= found["top1_error"]
+    assert among["loss"] < found["loss"]
+    lines = alexnet("evaluate", models[0], store.path, "--dtype", "fp32").stdout.splitlines()
+    assert lines[3].startswith("all 6 classes")
+    assert lines[4].startswith("the 2 classes present")
+    assert lines[4].split()[6:8] == [f"{among['top1_error']:.2%}"[:-1], "%"]
 
 
 def test_photographs_are_resized_as_the_model_takes_them_and_a_store_of_others_is_told(
@@ -98,7 +138,8 @@ def test_photographs_are_resized_as_the_model_takes_them_and_a_store_of_others_i
         alexnet("prepare", folder, tmp_path / name, *options)
     usual, squashed = (Store.open(tmp_path / name) for name in ("usual", "squashed"))
     save_model(replace(tiny_model(squashed), preparation=squashed.preparation), tmp_path / "model")
-    results = [alexnet("evaluate", tmp_path / "model", data, "--json") for data in (folder, squashed.path, usual.path)]
+    words = (tmp_path / "model", "--split", "val", "--json")
+    results = [alexnet("evaluate", words[0], data, *words[1:]) for data in (folder, squashed.path, usual.path)]
     losses = [json.loads(result.stdout)["loss"] for result in results]
     assert losses[0] == losses[1] != losses[2]
     assert ["--resize squash --interpolation bilinear" in result.stderr for result in results] == [False, False, True]
@@ -117,11 +158,13 @@ def test_a_missing_split_is_never_replaced_in_silence(models: list[Path], tmp_pa
 
 
 def test_other_classes_than_the_models_are_refused(models: list[Path], tmp_path: Path) -> None:
-    store = tiny_store(tmp_path / "store", Colours(counts={"train": 6, "val": 6}, classes=CLASSES[:3]))
-    code, sentence = refusal("evaluate", models[0], store.path)
+    source = Colours(counts={"train": 6, "val": 6}, classes=CLASSES[:3])
+    save_model(tiny_model(tiny_store(tmp_path / "three", source)), tmp_path / "model")
+    store = tiny_store(tmp_path / "six")
+    code, sentence = refusal("evaluate", tmp_path / "model", store.path)
     assert code == 3
-    assert "The model knows 6 classes and" in sentence
-    assert "not in both: drab, emerald, fuchsia" in sentence
+    assert "The model knows 3 classes and" in sentence
+    assert "has 6, of which it does not know drab, emerald, fuchsia. Give data of the model's classes." in sentence
 
 
 def test_damaged_weights_are_noticed(models: list[Path], colours: Store, tmp_path: Path) -> None:

@@ -290,7 +290,6 @@ def test_two_processes_do_not_work_on_one_store(tmp_path):
             r"'n0001' .* no usable photograph \(all 3 were refused, the first because it",
         ),
         (FakeSource(2, classes=3), r"'n0002' of the source fake has no usable photograph \(it has none\)"),
-        (FakeSource(9, splits=("val", "test")), "no photograph to train on: all 9 are in other splits"),
     ],
 )
 def test_a_source_that_cannot_be_trained_on_is_an_error_and_leaves_nothing(tmp_path, source, sentence):

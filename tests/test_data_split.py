@@ -32,6 +32,13 @@ def test_each_class_gives_its_rounded_share_and_keeps_one(labels, val, test, see
         assert found[VAL] == min(wanted_val, count - 1 - found[TEST])
 
 
+@given(labels_of, st.integers(0, 10), st.integers(0, 9))
+def test_shares_that_are_1_in_sum_leave_nothing_to_train_on(labels, tenths, seed):
+    splits = assign_splits(labels, {"val": tenths / 10, "test": 1 - tenths / 10}, seed)
+    assert TRAIN not in splits
+    assert tenths in range(1, 10) or len(set(splits.tolist())) == 1
+
+
 @given(labels_of, st.integers(0, 9))
 def test_the_order_of_the_shares_does_not_matter(labels, seed):
     one = assign_splits(labels, {"val": 0.2, "test": 0.3}, seed)
@@ -98,10 +105,10 @@ def test_holding_out_nothing_keeps_everything():
     [
         ({"validation": 0.1}, "Unknown split 'validation'"),
         ({"train": 0.8}, 'The share of "train" is what the others leave'),
-        ({"test": 1.0}, "The share of 'test' must be from 0 to under 1, not 1.0."),
+        ({"test": 1.1}, "The share of 'test' must be from 0 to 1, not 1.1."),
         ({"test": -0.1}, "not -0.1"),
         ({"test": float("nan")}, "not nan"),
-        ({"test": 0.5, "val": 0.5}, "(test 0.5, val 0.5) leave nothing to train on"),
+        ({"test": 0.5, "val": 0.6}, "(test 0.5, val 0.6) are more than 1 in sum"),
     ],
 )
 def test_shares_that_cannot_be_held_out_are_errors(shares, sentence):

@@ -160,7 +160,7 @@ def test_readable_names_do_not_matter(colours: Store, model: Model) -> None:
 
 def test_other_classes_than_the_models_are_a_sentence(colours: Store, model: Model) -> None:
     other = replace(model, categories=(Category("cat", "cat"), *model.categories[1:]))
-    with pytest.raises(DataError, match=r"knows 6 classes and .* has 6; not in both: amber, cat\. Give the data"):
+    with pytest.raises(DataError, match=r"knows 6 classes and .* has 6, of which it does not know amber\. Give"):
         evaluate([other], colours, placement=FP32)
 
 

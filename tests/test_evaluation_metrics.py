@@ -110,3 +110,16 @@ def test_json_holds_counts_and_errors_from_0_to_1() -> None:
     assert plain["confusion"] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert plain["class_errors"] == [pytest.approx(1 / 3), 0.0, None]
     assert set(plain) == {"images", "top1_error", "top5_error", "loss", "class_errors", "confusion"}
+
+
+def test_answers_among_the_classes_present_leave_the_others_out() -> None:
+    probabilities = torch.tensor([[0.5, 0.2, 0.1, 0.2], [0.1, 0.3, 0.2, 0.4]])
+    tally = Tally(4, present=[1, 3])
+    tally.add(probabilities, torch.tensor([1, 3]))
+    assert tally.top1_wrong == 1  # the first answer to the first is class 0
+    assert tally.among is not None
+    assert tally.among.confusion.tolist() == [[1, 0], [0, 1]]  # of classes 1 and 3; a tie goes to the lower
+    # -ln(0.2 / 0.4) and -ln(0.4 / 0.7), averaged
+    assert tally.among.loss == pytest.approx((0.693147 + 0.559616) / 2, rel=1e-5)
+    assert tally.to_json()["among_present"] == tally.among.to_json()
+    assert Tally(4, present=range(4)).among is None

@@ -10,7 +10,7 @@ import click
 
 from alexnet.cli.options import PATH, crops_option, from_option, json_option, place_options, placed
 from alexnet.cli.session import Session, progress_options
-from alexnet.cli.terminal import percent, print_json, print_table
+from alexnet.cli.terminal import counted, percent, print_json, print_table
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ ROWS = 5  # classes and confusions shown
 @click.command()
 @click.argument("models_and_data", nargs=-1, required=True, metavar="MODEL... DATA")
 @from_option
-@click.option("--split", metavar="NAME", help="Which photographs: train, val or test.  [default: val]")
+@click.option(
+    "--split", metavar="NAME", help="train, val, test or all.  [default: val; all of a folder without splits]"
+)
 @crops_option
 @json_option
 @click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; rows are true classes.")
@@ -47,7 +49,8 @@ def evaluate(
     """Measure errors on a split of DATA, every photograph once.
 
     MODEL is a model directory, as `alexnet train` leaves in its run directory; the answers of several are averaged.
-    DATA is a store, a folder of class folders, or the name of a source.
+    DATA is a store, a folder of class folders, or the name of a source. Its classes are the model's or some of them,
+    matched by key; with some, errors are given for answers among all classes and among those present.
     """
     from alexnet.cli.places import find_model, find_store
     from alexnet.weights.files import write_text
@@ -64,7 +67,9 @@ def evaluate(
     paths = [find_model(session, Path(name)) for name in names]
     models = [load_model(path) for path in paths]
     store = find_store(session, data, location, models[0].preparation)
-    chosen = split or _usual_split(store)
+    chosen = split or _usual_split(session, data, store)
+    if sentence := _seen(models, store, chosen):
+        session.warn(sentence)
     tally = measure(session, models, store, split=chosen, crops=int(crops), placement=placement)
     classes = [category.name for category in models[0].categories]
     if confusion is not None:
@@ -91,33 +96,56 @@ def measure(
         return evaluate(models, store, split=split, crops=crops, placement=placement, progress=meter.evaluating)
 
 
-def _usual_split(store: "Store") -> str:
-    """The validation split. Raises ConfigError, naming those there are, for a store that has none."""
+def _usual_split(session: Session, data: str, store: "Store") -> str:
+    """The validation split; all of a folder that has no splits of its own, which is said.
+
+    Raises ConfigError, naming those there are, for a store that has none to validate on.
+    """
+    from alexnet.cli.places import is_store
+
+    if not is_store(data) and store.manifest["source"]["name"] == "folder" and store.manifest["split"]["shares"]:
+        session.note(f"{data} has no splits of its own, so all of it is measured: {counted(len(store), 'photograph')}.")
+        return "all"
     if "val" in store.splits:
         return "val"
+    if len(store.splits) == 1:
+        (only,) = store.splits
+        session.note(f"{store.path} has the split {only!r} alone; taking that.")
+        return only
     found = ", ".join(f"--split {name} ({count:,} photographs)" for name, count in store.splits.items())
     raise ConfigError(f"{store.path} has no photographs in the split 'val'; choose one that it has: {found}.")
+
+
+def _seen(models: "Sequence[Model]", store: "Store", split: str) -> str | None:
+    """A sentence for the reader when a model was trained on photographs of the split."""
+    fingerprint = store.fingerprint[:16]
+    seen = "train" in store.splits and any(fingerprint in str(model.provenance.get("data")) for model in models)
+    if not seen or split not in ("all", "train"):
+        return None
+    held = ", ".join(f"--split {name}" for name in store.splits if name != "train")
+    return (
+        f"the model was trained on {store.splits['train']:,} of these photographs, so the errors flatter it"
+        f"{f'; {held} has others' if held else ''}."
+    )
 
 
 def as_plain(tally: "Tally", classes: Sequence[str]) -> dict[str, Any]:
     """The tally as JSON types, errors of classes by name."""
     plain = tally.to_json()
-    return {**plain, "class_errors": dict(zip(classes, plain["class_errors"], strict=True)), "classes": list(classes)}
+    plain |= {"class_errors": dict(zip(classes, plain["class_errors"], strict=True)), "classes": list(classes)}
+    if tally.among is not None:
+        plain["among_present"] = as_plain(tally.among, [classes[index] for index in tally.present.tolist()])
+    return plain
 
 
 def _print(tally: "Tally", classes: Sequence[str], crops: int) -> None:
-    print_table(
-        [">images", ">crops", ">top-1 error", ">top-5 error", ">loss"],
-        [
-            [
-                f"{tally.images:,}",
-                str(crops),
-                percent(tally.top1_error, 2),
-                percent(tally.top5_error, 2),
-                f"{tally.loss:.4f}",
-            ]
-        ],
-    )
+    columns = [">images", ">crops", ">top-1 error", ">top-5 error", ">loss"]
+    rows = [_row(tally, crops)]
+    if tally.among is not None:
+        columns.insert(0, "answers among")
+        among = f"the {len(tally.present):,} classes present"
+        rows = [[f"all {len(classes):,} classes", *rows[0]], [among, *_row(tally.among, crops)]]
+    print_table(columns, rows)
     errors = [(error, name) for error, name in zip(tally.class_errors(), classes, strict=True) if error]
     if not errors:
         return
@@ -137,6 +165,11 @@ def _print(tally: "Tally", classes: Sequence[str], crops: int) -> None:
         ["mistaken", "for", ">times"],
         [[classes[true], classes[answer], f"{count:,} of {totals[true]:,}"] for count, true, answer in often],
     )
+
+
+def _row(tally: "Tally", crops: int) -> list[str]:
+    errors = [percent(error, 2) for error in (tally.top1_error, tally.top5_error)]
+    return [f"{tally.images:,}", str(crops), *errors, f"{tally.loss:.4f}"]
 
 
 def _confusion_csv(tally: "Tally", classes: Sequence[str]) -> str:

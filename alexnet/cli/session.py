@@ -24,6 +24,10 @@ class Session:
         if not self.quiet:
             click.echo(text, err=True)
 
+    def warn(self, text: str) -> None:
+        """Says what makes a result doubtful, on standard error, quiet or not."""
+        click.echo(f"warning: {text}", err=True)
+
 
 def _switch(field: str, value: bool, *names: str, text: str) -> Callable[[F], F]:
     """An option without a value that sets a field of the session."""

@@ -62,13 +62,13 @@ def prepare(
 
     Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
     `seed` from the photographs used otherwise for training; None stands for the source's default, used when
-    it gives no split at all. Statistics are those of the training photographs as they will be read back.
-    Of the `preparation`, its side, its rule of resizing and its interpolation say which pixels are stored; what
-    it says of views is for those who draw them.
+    it gives no split at all. Statistics are those of the training photographs as they will be read back; of all
+    photographs where there is none to train on. Of the `preparation`, its side, its rule of resizing and its
+    interpolation say which pixels are stored; what it says of views is for those who draw them.
 
     A photograph that cannot be used is left out and listed in the store's report; with `strict` it is an
     error instead, and the work is deleted. Raises DataError also when `path` holds something else, when a
-    class or the training split has no photograph left, when the disk is full or a worker dies; ConfigError
+    class has no photograph left, when the disk is full or a worker dies; ConfigError
     for options that do not fit.
     """
     path = Path(path).absolute()
@@ -195,15 +195,11 @@ def _complete(
     try:
         _check_classes(source, index["label"], refused)
         index["split"] = _splits(source, accepted, plan)
-        train = index[index["split"] == SPLITS.index("train")]
-        if not len(train):
-            raise DataError(
-                f"The source {source.name} has no photograph to train on: all {len(accepted)} are in other "
-                "splits; give it training photographs."
-            )
     except DataError:
         work.discard()
         raise
+    train = index[index["split"] == SPLITS.index("train")]
+    measured = train if len(train) else index  # photographs to measure a model on alone
     raw = len(examples) * plan.preparation.stored_bytes
     seal(
         work.store,
@@ -211,7 +207,7 @@ def _complete(
         index=index,
         paths=[example.path for example in accepted],
         classes=source.categories,
-        statistics=_measure(work.store / IMAGES, train, plan, workers, tell, len(refused)),
+        statistics=_measure(work.store / IMAGES, measured, plan, workers, tell, len(refused)),
         report={
             "refused": [
                 {

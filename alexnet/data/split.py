@@ -16,18 +16,22 @@ def assign_splits(
     """The split of each photograph as an index into SPLITS: "train" for all that `shares` do not hold out.
 
     A class gives round(share · count) photographs to each held-out split; at least one, as long as one is
-    left to train on. What a class gives depends on the seed, the class's key and its own photographs' order
-    alone: not on other classes, nor on the order of `shares`. `keys` names the classes in label order;
-    without it their index does. Raises ConfigError when the shares are not of "val" and "test", or not from 0
-    to under 1 in sum.
+    left to train on. Shares that are 1 in sum leave none. What a class gives depends on the seed, the class's key
+    and its own photographs' order alone: not on other classes, nor on the order of `shares`. `keys` names the
+    classes in label order; without it their index does. Raises ConfigError when the shares are
+    not of "val" and "test", or not from 0 to 1 in sum.
     """
     labels = np.asarray(labels, dtype=np.int64)
     check_shares(shares)
     splits = np.full(len(labels), SPLITS.index("train"), dtype=np.uint8)
+    names = [
+        name for name in ("test", "val") if shares.get(name)
+    ]  # its photographs stay when the share of "val" changes
+    rest = _sum(shares) == 1
     for label, members in _classes(labels):
         free = members[_order(len(members), seed, keys[label] if keys is not None else str(label))]
-        for name in ("test", "val"):  # test first: its photographs stay when the share of "val" changes
-            held = _held(shares.get(name, 0.0), len(members), len(free))
+        for name in names:
+            held = len(free) if rest and name == names[-1] else _held(shares[name], len(members), len(free))
             splits[free[:held]] = SPLITS.index(name)
             free = free[held:]
     return splits
@@ -50,14 +54,19 @@ def check_shares(shares: Mapping[str, float]) -> None:
             raise ConfigError('The share of "train" is what the others leave; give shares of "val" and "test" only.')
         if name not in SPLITS:
             raise unknown("split", name, SPLITS)
-        if not 0 <= share < 1:
-            raise ConfigError(f"The share of {name!r} must be from 0 to under 1, not {share}.")
-    if sum(shares.values()) >= 1:
-        raise ConfigError(f"The shares held out ({_listed(shares)}) leave nothing to train on; lower them.")
+        if not 0 <= share <= 1:
+            raise ConfigError(f"The share of {name!r} must be from 0 to 1, not {share}.")
+    if _sum(shares) > 1:
+        raise ConfigError(f"The shares held out ({_listed(shares)}) are more than 1 in sum; lower them.")
+
+
+def _sum(shares: Mapping[str, float]) -> float:
+    """The sum, without what floating-point addition leaves."""
+    return round(sum(shares.values()), 9)
 
 
 def _held(share: float, count: int, free: int) -> int:
-    wanted = max(1, round(share * count)) if share > 0 else 0
+    wanted = max(1, round(share * count))
     return max(0, min(wanted, free - 1))
 
 

@@ -87,7 +87,7 @@ class Store:
     fingerprint: str  # a digest of the manifest, thereby of all content
     classes: tuple[Category, ...]
     labels: NDArray[np.int64]  # (N,)
-    statistics: InputStatistics  # of the "train" photographs
+    statistics: InputStatistics  # of the "train" photographs, of all where there are none
     raw: NDArray[np.uint8] | None  # (N, side, side, 3), memory-mapped; None when the encoding is "jpeg"
 
     def __init__(self, path: Path, manifest: dict[str, Any], index: NDArray[np.void], mean: NDArray[np.float32]):
@@ -170,7 +170,9 @@ class Store:
         return report
 
     def split(self, name: str) -> NDArray[np.int64]:
-        """The ascending positions of the split's photographs. Raises DataError when it has none."""
+        """The ascending positions of the split's photographs; of all for "all". Raises DataError when it has none."""
+        if name == "all":
+            return np.arange(len(self))
         if name not in self.splits:
             found = ", ".join(f"{split!r} ({count})" for split, count in self.splits.items())
             raise DataError(f"The store {self.path} has no photographs in split {name!r}; it has {found}.")

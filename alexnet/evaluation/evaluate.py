@@ -69,11 +69,12 @@ def evaluate(
     placement: Placement,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tally:
-    """The errors of `models`, their probabilities averaged, on every photograph of a split once.
+    """The errors of `models`, their probabilities averaged, on every photograph of a split once ("all": of the store).
 
-    Labels are matched by the classes' keys, not by their order. Photographs are taken as the store has resized them, by
-    whatever rule: see `other_pixels`. `progress` is told (photographs done, in all). Raises DataError when the models
-    and the store do not know the same classes, or for a split that the store lacks.
+    Labels are matched by the classes' keys, not by their order. A store may have some of the models' classes alone;
+    then the tally has an `among`. Photographs are taken as the store has resized them, by whatever rule: see
+    `other_pixels`. `progress` is told (photographs done, in all). Raises DataError when the models do not know the same
+    classes or lack one of the store's, or for a split that the store lacks.
     """
     reference = models[0]
     for model in models:
@@ -82,7 +83,7 @@ def evaluate(
     place_of = {category.key: index for index, category in enumerate(reference.categories)}
     labels_of = torch.tensor([place_of[category.key] for category in store.classes])
     nets = [working_copy(model.net.to(placement.device), placement).eval() for model in models]
-    tally = Tally(len(reference.categories))
+    tally = Tally(len(reference.categories), sorted(labels_of.tolist()))
     # models with other inputs than the first one's each get their own views
     streams = [
         evaluation_batches(
@@ -111,10 +112,8 @@ def _check_classes(reference: Model, model: Model, store: Store) -> None:
     known = [category.key for category in model.categories]
     if known != [category.key for category in reference.categories]:
         raise DataError("The models do not have the same classes in the same order, so they cannot be averaged.")
-    found = {category.key for category in store.classes}
-    if found != set(known):
-        odd = sorted(found.symmetric_difference(known))
+    if strange := sorted({category.key for category in store.classes}.difference(known)):
         raise DataError(
-            f"The model knows {len(known)} classes and {store.path} has {len(found)}; not in both: "
-            f"{', '.join(odd[:5])}{', …' if len(odd) > 5 else ''}. Give the data that the model was made for."
+            f"The model knows {len(known)} classes and {store.path} has {len(store.classes)}, of which it does not "
+            f"know {', '.join(strange[:5])}{', …' if len(strange) > 5 else ''}. Give data of the model's classes."
         )

@@ -1,5 +1,6 @@
 """Errors as integer counts over photographs, each counted exactly once. N photographs, K classes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,9 +12,16 @@ TOP = 5
 
 
 class Tally:
-    """Counts of right and wrong answers; sums of tallies do not depend on how photographs were batched."""
+    """Counts of right and wrong answers; sums of tallies do not depend on how photographs were batched.
 
-    def __init__(self, classes: int) -> None:
+    Where photographs are of some `present` classes alone (ascending indices), `among` counts the answers a second time,
+    as if those were all: probabilities of the others are left out and the rest made to sum to 1. None otherwise.
+    """
+
+    def __init__(self, classes: int, present: Sequence[int] | None = None) -> None:
+        some = present is not None and len(present) < classes
+        self.present = torch.tensor(present if some else [], dtype=torch.int64)
+        self.among: Tally | None = Tally(len(self.present)) if some else None
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)  # row: true class, column: first answer
         self.top1_wrong = 0
         self.top5_wrong = 0
@@ -31,6 +39,9 @@ class Tally:
         self.loss_sum += float(-true.clamp_min(1e-300).log().sum())
         first = probabilities.argmax(1)
         self.confusion.index_put_((labels, first), torch.ones_like(labels), accumulate=True)
+        if self.among is not None:
+            part = probabilities[:, self.present].clamp_min(1e-300)
+            self.among.add(part / part.sum(1, keepdim=True), torch.searchsorted(self.present, labels))
 
     @property
     def images(self) -> int:
@@ -59,8 +70,8 @@ class Tally:
         return [1 - hits / total if total else None for hits, total in zip(right, totals, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
-        """The counts and errors as plain JSON types."""
-        return {
+        """The counts and errors as plain JSON types; "among_present" has those of `among`, where there is one."""
+        plain = {
             "images": self.images,
             "top1_error": self.top1_error,
             "top5_error": self.top5_error,
@@ -68,6 +79,7 @@ class Tally:
             "class_errors": self.class_errors(),
             "confusion": self.confusion.tolist(),
         }
+        return plain if self.among is None else {**plain, "among_present": self.among.to_json()}
 
     def _counted(self) -> int:
         if not self.images:
