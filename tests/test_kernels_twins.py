@@ -6,7 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet.kernels import twins
-from alexnet.kernels.ops import ORDERS
+from alexnet.kernels.pool import ORDERS
+from alexnet.kernels.twins import Spatial
+
+SPATIAL = Spatial(3, 1.0, 0.2, 0.75)
 
 
 def norm_by_loops(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: float, towers: int) -> Tensor:
@@ -41,6 +44,23 @@ def test_response_norm_has_the_gradient_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda v: twins.response_norm(v, 2, 1, 1.0, 0.5, 0.75, 2), x)
 
 
+def spatial_norm_by_loops(x: Tensor, spatial: Spatial) -> Tensor:
+    size, k, alpha, beta = spatial
+    y = torch.empty_like(x)
+    for i in range(x.shape[2]):
+        for j in range(x.shape[3]):
+            rows, columns = (slice(max(0, at - size // 2), at + size // 2 + 1) for at in (i, j))
+            sums = x[:, :, rows, columns].square().sum((2, 3))
+            y[:, :, i, j] = x[:, :, i, j] * (k + alpha * sums) ** -beta
+    return y
+
+
+def test_padding_is_never_the_maximum() -> None:
+    x = -1 - torch.rand(1, 2, 3, 3, dtype=torch.float64)
+    y = twins.pooled_stage(x, ORDERS["pool"], 3, 2, 0, 0, 1.0, 0.0, 0.75, 1, padding=twins.Padding(1, 1, 1, 1))
+    torch.testing.assert_close(y[0, :, 0, 0], x[0, :, :2, :2].amax((1, 2)))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_pooled_stage_does_the_steps_in_the_order_of_its_name(order: str) -> None:
     x = expected = torch.randn(2, 6, 7, 5, dtype=torch.float64)
@@ -50,9 +70,11 @@ def test_pooled_stage_does_the_steps_in_the_order_of_its_name(order: str) -> Non
             expected = expected.clamp(min=0)
         elif step == "norm":
             expected = norm_by_loops(expected, *norm)
+        elif step == "spatial norm":
+            expected = spatial_norm_by_loops(expected, SPATIAL)
         else:
             expected = expected.unfold(2, 3, 2).unfold(3, 3, 2).amax(dim=(-1, -2))
-    torch.testing.assert_close(twins.pooled_stage(x, ORDERS[order], 3, 2, *norm), expected)
+    torch.testing.assert_close(twins.pooled_stage(x, ORDERS[order], 3, 2, *norm, SPATIAL), expected)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -60,7 +82,8 @@ def test_pooled_stage_has_the_gradient_of_finite_differences(order: str) -> None
     # Distinct values far from 0 and from each other: finite differences need a maximum that stays where it is.
     x = (torch.randperm(2 * 4 * 5 * 4).double().reshape(2, 4, 5, 4) - 80.5).div(10).requires_grad_()
     norm = 2, 2, 1.0, 0.001, 0.75, 2
-    assert torch.autograd.gradcheck(lambda v: twins.pooled_stage(v, ORDERS[order], 3, 2, *norm), x)
+    few = SPATIAL._replace(alpha=0.001)
+    assert torch.autograd.gradcheck(lambda v: twins.pooled_stage(v, ORDERS[order], 3, 2, *norm, few), x)
 
 
 def test_bfloat16_is_normalised_in_float32_and_rounded_once() -> None:

@@ -1,13 +1,21 @@
 """Fused CPU kernels of the network's memory-bound steps, each with a twin in plain PyTorch."""
 
 from alexnet.kernels.augment import augment_batch
+from alexnet.kernels.dropout import relu_dropout
+from alexnet.kernels.fused import use_twin
 from alexnet.kernels.native import available, describe, where
-from alexnet.kernels.ops import ORDERS, momentum_update, pooled_stage, relu_dropout, response_norm, use_twin
+from alexnet.kernels.norm import response_norm
+from alexnet.kernels.pool import ORDERS, pooled_stage
 from alexnet.kernels.space_to_depth import space_to_depth, space_to_depth_weight
 from alexnet.kernels.torch_compile import compile_twins
+from alexnet.kernels.twins import NOT_SPATIAL, Padding, Spatial, spatial_norm
+from alexnet.kernels.update import momentum_update
 
 __all__ = [
+    "NOT_SPATIAL",
     "ORDERS",
+    "Padding",
+    "Spatial",
     "augment_batch",
     "available",
     "compile_twins",
@@ -18,6 +26,7 @@ __all__ = [
     "response_norm",
     "space_to_depth",
     "space_to_depth_weight",
+    "spatial_norm",
     "use_twin",
     "where",
 ]

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 // Raised with every change of this file, so that a library built from older sources is refused.
-constexpr int64_t ABI = 1;
+constexpr int64_t ABI = 2;
 
 // y = x * (k + alpha * (sum of x^2 over channels c-lo .. c+hi))^-beta, inside each of `towers` equal blocks.
 struct Norm {
@@ -11,12 +11,20 @@ struct Norm {
     double k, alpha, beta;
 };
 
-// [ReLU ->] [norm ->] max-pool [-> ReLU] of (images, height, width, channels). ReLU before a pool without
-// norm is the same function as ReLU after it, and is expressed so.
+// y = x * (k + alpha * (sum of x^2 over size * size positions of the map around it))^-beta; `size` is odd.
+struct Spatial {
+    int64_t size;
+    double k, alpha, beta;
+};
+
+// [ReLU ->] [norm -> [spatial norm ->]] max-pool [-> ReLU] of (images, height, width, channels), the pool with
+// `top` .. `right` around its map, which are never the maximum. ReLU before a pool without norm is the same function
+// as ReLU after it, and is expressed so.
 struct Stage {
     Norm norm;
-    int64_t images, height, width, kernel, stride;
-    int64_t normalises, relu_before, relu_after;
+    Spatial spatial;
+    int64_t images, height, width, kernel, stride, top, bottom, left, right;
+    int64_t normalises, relu_before, relu_after, spatially;
 };
 
 // The largest kernel whose window places fit a byte beside the mark DEAD.

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from alexnet.errors import ConfigError
-from alexnet.kernels import native, ops, twins
+from alexnet.kernels import native, twins
+from alexnet.kernels.fused import fused
 from alexnet.kernels.space_to_depth import space_to_depth
 
 Array = Any  # a tensor or a NumPy array
@@ -64,7 +65,7 @@ def augment_batch(
             )
 
     batch = torch.empty((count, side, side, 3 * block**2), dtype=dtype)
-    if not ops.fused(batch.device, dtype):
+    if not fused(batch.device, dtype):
         photographs = [p if isinstance(p, Tensor) else torch.tensor(p) for p in pixels]
         views = twins.augment(photographs, top, left, mirrored, shift, mean, scale)
         return space_to_depth(views, block, padding).to(dtype)

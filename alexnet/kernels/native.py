@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch  # noqa: F401  (before the library, which then shares its thread runtime)
 
-ABI = 1
+ABI = 2
 MAX_KERNEL = 15
 
 
@@ -26,13 +26,21 @@ class Norm(ctypes.Structure):
     )
 
 
+class Spatial(ctypes.Structure):
+    """A response normalisation over the positions around each one of a map."""
+
+    _fields_ = (("size", c_int64), *((name, c_double) for name in ("k", "alpha", "beta")))
+
+
 class Stage(ctypes.Structure):
     """A max-pool of a channels-last map, with what comes before and after it."""
 
     _fields_ = (
         ("norm", Norm),
+        ("spatial", Spatial),
         *((name, c_int64) for name in ("images", "height", "width", "kernel", "stride")),
-        *((name, c_int64) for name in ("normalises", "relu_before", "relu_after")),
+        *((name, c_int64) for name in ("top", "bottom", "left", "right")),
+        *((name, c_int64) for name in ("normalises", "relu_before", "relu_after", "spatially")),
     )
 
 

@@ -1,7 +1,7 @@
-// [ReLU ->] [norm ->] max-pool [-> ReLU] in one pass forward and one back. The map before the pool is never
+// [ReLU ->] [norm -> [spatial norm ->]] max-pool [-> ReLU] in one pass forward and one back. The map before the pool is never
 // written: the backward pass knows from `argmax` where each gradient goes, and computes the norm's scale again.
 #pragma once
-#include "norm.h"
+#include "spatial.h"
 
 namespace {
 
@@ -12,7 +12,8 @@ struct Pooled {
     int64_t height, width;
 
     explicit Pooled(const Stage &s)
-        : height((s.height - s.kernel) / s.stride + 1), width((s.width - s.kernel) / s.stride + 1) {}
+        : height((s.top + s.height + s.bottom - s.kernel) / s.stride + 1),
+          width((s.left + s.width + s.right - s.kernel) / s.stride + 1) {}
 };
 
 // Numbers as integers of the same order, so that a maximum needs one comparison: -0 becomes 0, NaN lies above
@@ -30,6 +31,9 @@ template <> inline int16_t key<bf16>(float v) { return turned(as<int16_t>(narrow
 template <> inline int32_t key<float>(float v) { return v != v ? 0x7fc00000 : turned(as<int32_t>(v + 0.0f)); }
 
 template <class T> T number(Key<T> k) { return as<T>(turned(k)); }
+
+// Below every number: what lies around a map.
+template <class T> constexpr Key<T> OUTSIDE = Key<T>(Key<T>(1) << (8 * sizeof(Key<T>) - 1));
 
 // Each channel's largest among `count` (N if not 0) pixels and its place; the first of equals.
 template <int N, class T>
@@ -49,44 +53,64 @@ void largest(const Key<T> *const *window, int64_t count, int64_t channels, bool 
     }
 }
 
-// The last `kernel` rows of one image before the pool, as keys.
+// The last `kernel` rows of one image before the pool, as keys, with what lies around the map; rows and columns are
+// counted from the padding's first.
 template <class T> class Rows {
   public:
     static int64_t floats(const Stage &s, const Layout &at) {
-        return NormScratch::floats(at) + s.kernel * s.width * at.channels();
+        return NormScratch::floats(at) + SpatialRows<T>::floats(s) + s.kernel * padded(s) * at.channels();
     }
 
     Rows(const Stage &s, const Layout &at, float *memory)
-        : s(s), at(at), scratch(at, memory), ring(reinterpret_cast<Key<T> *>(memory + NormScratch::floats(at))) {}
+        : s(s), at(at), scratch(at, memory), spatial(s, at, scratch, memory + NormScratch::floats(at)),
+          ring(reinterpret_cast<Key<T> *>(memory + NormScratch::floats(at) + SpatialRows<T>::floats(s))) {}
 
-    void begin(const T *start) { image = start, ready = 0; }
+    void begin(const T *start) {
+        image = start, ready = 0;
+        spatial.begin(start);
+    }
 
-    // Row h of the image; rows are asked for in rising windows of `kernel`.
+    // Row h; rows are asked for in rising windows of `kernel`.
     const Key<T> *row(int64_t h) {
         ready = larger(ready, h - s.kernel + 1);
-        for (; ready <= h; ready++) make(ready);
+        for (; ready <= h; ready++) make(ready - s.top, place(ready));
         return place(h);
     }
 
   private:
-    Key<T> *place(int64_t h) { return ring + h % s.kernel * s.width * at.channels(); }
+    static int64_t padded(const Stage &s) { return s.left + s.width + s.right; }
 
-    void make(int64_t h) {
-        const T *x = image + h * s.width * at.channels();
-        Key<T> *to = place(h);
-        if (!s.normalises)
-            for (int64_t i = 0; i < s.width * at.channels(); i++) to[i] = key<T>(widen(x[i]));
+    Key<T> *place(int64_t h) { return ring + h % s.kernel * padded(s) * at.channels(); }
+
+    // Row h of the map, which may lie outside.
+    void make(int64_t h, Key<T> *to) {
+        const int64_t channels = at.channels(), row = s.width * channels;
+        const bool outside = h < 0 || h >= s.height;
+        const auto fill = [](Key<T> *begin, int64_t count) {
+            for (int64_t i = 0; i < count; i++) begin[i] = OUTSIDE<T>;
+        };
+        fill(to, outside ? padded(s) * channels : s.left * channels);
+        if (outside) return;
+        to += s.left * channels;
+        fill(to + row, s.right * channels);
+        const T *x = image + h * row;
+        if (s.spatially) {
+            const float *const y = spatial.row(h);
+            for (int64_t i = 0; i < row; i++) to[i] = key<T>(y[i]);
+        } else if (!s.normalises)
+            for (int64_t i = 0; i < row; i++) to[i] = key<T>(widen(x[i]));
         else
             for (int64_t w = 0, some; w < s.width; w += some) {
                 some = smaller(at.tile(), s.width - w);
-                norm_tile(s.norm, at, scratch, x + w * at.channels(), some, s.relu_before);
-                write_tile(scratch.y, to + w * at.channels(), at, some, key<T>);
+                norm_tile(s.norm, at, scratch, x + w * channels, some, s.relu_before);
+                write_tile(scratch.y, to + w * channels, at, some, key<T>);
             }
     }
 
     const Stage &s;
     const Layout &at;
     NormScratch scratch;
+    SpatialRows<T> spatial;
     Key<T> *ring;
     const T *image = nullptr;
     int64_t ready = 0;
@@ -136,7 +160,7 @@ template <int N, class T> void gather(const Window<T> *from, int64_t offset, int
     }
 }
 
-// The windows begin .. end-1 of a pool that, along one axis, cover a pixel.
+// The windows begin .. end-1 of a pool that, along one axis, cover a pixel counted from the padding's first.
 struct Cover {
     int64_t begin, end;
 
@@ -149,6 +173,7 @@ struct Cover {
 template <class T>
 void unpool(const Stage &s, const Pooled &out, const Layout &at, int64_t n, int64_t h, int64_t w, int64_t pixels,
             const T *gy, const uint8_t *argmax, float *g) {
+    h += s.top, w += s.left;
     const Cover rows(s, out.height, h);
     Window<T> windows[MAX_KERNEL * MAX_KERNEL];
     for (int64_t last = w + pixels; w < last; w++) {
@@ -170,8 +195,35 @@ void unpool(const Stage &s, const Pooled &out, const Layout &at, int64_t n, int6
     }
 }
 
+// As `stage_backward`, with a spatial norm between the norm and the pool.
+template <class T>
+int spatial_backward(const Stage &s, int threads, const T *x, const uint8_t *argmax, const T *gy, T *gx) {
+    const Pooled out(s);
+    const Layout at(s.norm), flat(s.norm.channels, 1, 0);
+    const int64_t row = s.width * s.norm.channels, floats = NormScratch::floats(at);
+    return parallel(s.images * s.height, threads, floats + SpatialPulls<T>::floats(s),
+                    [=, &s, &at, &flat](int64_t begin, int64_t end, float *memory) {
+        const NormScratch scratch(at, memory);
+        SpatialPulls<T> pulls(s, at, scratch, memory + floats);
+        for (int64_t r = begin; r < end; r++) {
+            const int64_t n = r / s.height, h = r % s.height;
+            if (r == begin || h == 0) pulls.begin(x + n * s.height * row);
+            const float *const g = pulls.gradient(h, [=, &s, &out, &flat](int64_t at_row, float *to) {
+                unpool(s, out, flat, n, at_row, 0, s.width, gy, argmax, to);
+            });
+            for (int64_t w = 0, some; w < s.width; w += some) {
+                some = smaller(at.tile(), s.width - w);
+                const int64_t here = r * row + w * s.norm.channels;
+                read_tile(g + w * s.norm.channels, scratch.gy, at, some, false);
+                norm_tile_backward(s.norm, at, scratch, x + here, some, s.relu_before, gx + here);
+            }
+        }
+    });
+}
+
 template <class T>
 int stage_backward(const Stage &s, int threads, const T *x, const uint8_t *argmax, const T *gy, T *gx) {
+    if (s.spatially) return spatial_backward(s, threads, x, argmax, gy, gx);
     const Pooled out(s);
     const Layout at = s.normalises ? Layout(s.norm) : Layout(s.norm.channels, 1, 0);
     return parallel(s.images * s.height, threads, NormScratch::floats(at),

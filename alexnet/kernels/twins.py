@@ -4,13 +4,45 @@ N images, C channels, H and W height and width. Half-precision numbers are norma
 before a pool chooses among them.
 """
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Order = tuple[bool, bool, bool, bool]  # ReLU, norm before the pool; ReLU, norm after it
+
+class Order(NamedTuple):
+    """What comes before a pool, in this order, and what comes after it."""
+
+    relu: bool = False
+    norm: bool = False
+    spatial: bool = False
+    relu_after: bool = False
+    norm_after: bool = False
+
+
+class Spatial(NamedTuple):
+    """The numbers of a spatial norm; `alpha` multiplies the plain sum over `size` × `size` positions."""
+
+    size: int
+    k: float
+    alpha: float
+    beta: float
+
+
+class Padding(NamedTuple):
+    """What lies around a map."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+NOT_SPATIAL = Spatial(1, 1.0, 0.0, 0.75)
+UNPADDED = Padding(0, 0, 0, 0)
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -28,6 +60,13 @@ def response_norm(
     return (v * (k + alpha * sums).pow(-beta)).reshape(n, c, h, w).to(x.dtype)
 
 
+def spatial_norm(x: Tensor, spatial: Spatial) -> Tensor:
+    """`x * (k + alpha * sum of x² over the positions around it)^-beta`, positions outside the map counting as 0."""
+    v, (size, k, alpha, beta) = _wide(x), spatial
+    means = F.avg_pool2d(v.square(), size, stride=1, padding=size // 2)  # the zeros counted
+    return (v * (k + alpha * size**2 * means).pow(-beta)).to(x.dtype)
+
+
 def pooled_stage(
     x: Tensor,
     order: Order,
@@ -39,17 +78,22 @@ def pooled_stage(
     alpha: float,
     beta: float,
     towers: int,
+    spatial: Spatial = NOT_SPATIAL,
+    padding: Padding = UNPADDED,
 ) -> Tensor:
     """The max-pooled map of `x`, with ReLU and response normalisation before or after as `order` says."""
-    relu_before, norm_before, relu_after, norm_after = order
-    if relu_before:
+    if order.relu:
         x = F.relu(x)
-    if norm_before:
+    if order.norm:
         x = response_norm(x, lo, hi, k, alpha, beta, towers)
+    if order.spatial:
+        x = spatial_norm(x, spatial)
+    if any(padding):
+        x = F.pad(x, (padding.left, padding.right, padding.top, padding.bottom), value=-math.inf)
     x = F.max_pool2d(x, kernel, stride)
-    if relu_after:
+    if order.relu_after:
         x = F.relu(x)
-    if norm_after:
+    if order.norm_after:
         x = response_norm(x, lo, hi, k, alpha, beta, towers)
     return x
 

@@ -92,12 +92,15 @@ class Pooling(Weightless):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, H', W')."""
-        return F.max_pool2d(self.padded(x, -math.inf), self.layer.kernel, self.layer.stride)
+        top, bottom, left, right = self.padding(x)
+        if top or bottom or left or right:
+            x = F.pad(x, (left, right, top, bottom), value=-math.inf)
+        return F.max_pool2d(x, self.layer.kernel, self.layer.stride)
 
-    def padded(self, x: Tensor, value: float) -> Tensor:
-        """`x` with `value` around it where the layer pads, `x` itself where it does not."""
+    def padding(self, x: Tensor) -> kernels.Padding:
+        """What the layer puts around a map `x` (N, C, H, W)."""
         (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
-        return F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
+        return kernels.Padding(top, bottom, left, right)
 
 
 class LocalResponseNorm(Weightless):
@@ -111,6 +114,11 @@ class LocalResponseNorm(Weightless):
         return kernels.response_norm(x, below, above, k, alpha, beta, self.layer.towers)
 
 
+def spatial_numbers(layer: SpatialNorm) -> kernels.Spatial:
+    """What the kernels take for `layer`, whose alpha is divided by the positions of a window."""
+    return kernels.Spatial(layer.size, layer.k, layer.alpha / layer.size**2, layer.beta)
+
+
 class SpatialResponseNorm(Weightless):
     """Response normalisation over neighbouring positions of each map, in fp32 whatever the type of its input."""
 
@@ -118,10 +126,7 @@ class SpatialResponseNorm(Weightless):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, H, W)."""
-        wide, layer = x.float() if x.dtype == torch.bfloat16 else x, self.layer
-        # with the zeros around the map counted, the mean square is the sum that alpha / size² multiplies
-        squares = F.avg_pool2d(wide.square(), layer.size, stride=1, padding=layer.size // 2)
-        return (wide * (layer.k + layer.alpha * squares).pow(-layer.beta)).to(x.dtype)
+        return kernels.spatial_norm(x, spatial_numbers(self.layer))
 
 
 class BatchNormalisation(nn.Module):

@@ -17,8 +17,19 @@ from alexnet.errors import ConfigError, unknown
 from alexnet.model.account import account
 from alexnet.model.geometry import around
 from alexnet.model.lrn import norm_window
-from alexnet.model.modules import Pooling, build, initialise_layer
-from alexnet.model.spec import Activation, Conv, Dropout, Layer, Learned, Linear, MaxPool, ResponseNorm, Spec
+from alexnet.model.modules import Pooling, build, initialise_layer, spatial_numbers
+from alexnet.model.spec import (
+    Activation,
+    Conv,
+    Dropout,
+    Layer,
+    Learned,
+    Linear,
+    MaxPool,
+    ResponseNorm,
+    SpatialNorm,
+    Spec,
+)
 
 # Runs of layers that are one pass over memory, as `_order` writes them.
 FUSED = (*kernels.ORDERS, "relu-dropout")
@@ -108,10 +119,19 @@ class AlexNet(nn.Module):
             return dropped
         pool = next(layer for layer in group if isinstance(layer, MaxPool))
         norm = next((layer for layer in group if isinstance(layer, ResponseNorm)), None)
+        spatial = next((layer for layer in group if isinstance(layer, SpatialNorm)), None)
         numbers = (*norm_window(norm), norm.towers) if norm else ()
         pooling = self.get_submodule(pool.name)
         assert isinstance(pooling, Pooling)
-        return kernels.pooled_stage(pooling.padded(x, 0.0), _order(group), pool.kernel, pool.stride, *numbers)
+        return kernels.pooled_stage(
+            x,
+            _order(group),
+            pool.kernel,
+            pool.stride,
+            *numbers,
+            spatial=spatial_numbers(spatial) if spatial else kernels.NOT_SPATIAL,
+            padding=pooling.padding(x),
+        )
 
     def _watched(self, group: tuple[Layer, ...], wanted: frozenset[str]) -> bool:
         """Whether somebody wants to see, or change, what passes between the layers of `group`."""
@@ -136,24 +156,13 @@ class AlexNet(nn.Module):
 @cache
 def _groups(spec: Spec) -> tuple[tuple[Layer, ...], ...]:
     """The layers in order, runs of them that are known as one operation taken together; the longest run first."""
-    padded = {row.name for row in account(spec).rows if row.kind == MaxPool.kind and row.padding != (0, 0)}
     groups, start, end = [], 0, len(spec.layers)
     while start < end:
         runs = (spec.layers[start:stop] for stop in range(end, start + 1, -1))
-        group = next((run for run in runs if _is_known(run, padded)), spec.layers[start : start + 1])
+        group = next((run for run in runs if _order(run) in FUSED), spec.layers[start : start + 1])
         groups.append(group)
         start += len(group)
     return tuple(groups)
-
-
-def _is_known(run: tuple[Layer, ...], padded: set[str]) -> bool:
-    """Whether the layers of `run` are one operation.
-
-    The kernels do not pad, but where ReLU runs before or after a pool, zeros around the map before all of it change
-    nothing.
-    """
-    order = _order(run)
-    return order in FUSED and ("relu" in order or not any(layer.name in padded for layer in run))
 
 
 def _order(run: tuple[Layer, ...]) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from alexnet import kernels
 from alexnet.experiments.bench.step import settle
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns
-from alexnet.kernels.ops import fused
+from alexnet.kernels.fused import fused
 from alexnet.model.device import Placement
 from alexnet.model.lrn import norm_window
 from alexnet.model.spec import ResponseNorm

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from alexnet.errors import ConfigError
-from alexnet.kernels import native, twins
-from alexnet.kernels.ops import ORDERS, momentum_update, pooled_stage, relu_dropout, response_norm, use_twin
+from alexnet.kernels import native, pooled_stage, relu_dropout, response_norm, twins, use_twin
+from alexnet.kernels.pool import ORDERS
+from alexnet.kernels.twins import NOT_SPATIAL, UNPADDED, Padding, Spatial
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.describe())
 
+SPATIAL = Spatial(5, 1.0, 0.04, 0.75)
 PAPER = 2, 2, 2.0, 0.3, 0.75, 1  # lo, hi, k, alpha (large enough to matter to random numbers), beta, towers
 # float32: some roundings of 2^-24 in sums of a handful of terms. bfloat16: half a unit of 8 bits, plus those.
 EXACT = {torch.float32: 2e-6, torch.bfloat16: 2**-7.99}
@@ -27,30 +29,46 @@ def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-def normed_before_pool(x: Tensor, order: str, norm: tuple[Any, ...]) -> Tensor:
-    relu_before, norm_before, _, _ = ORDERS[order]
-    x = F.relu(x) if relu_before else x
-    return twins.response_norm(x, *norm) if norm_before else x
+def normed_before_pool(x: Tensor, order: str, norm: tuple[Any, ...], spatial: Spatial, dtype: torch.dtype) -> Tensor:
+    """`x` before the pool in float64, but for the rounding to `dtype` between two norms."""
+    steps = ORDERS[order]
+    x = F.relu(x) if steps.relu else x
+    x = twins.response_norm(x, *norm) if steps.norm else x
+    if steps.spatial:
+        x = x + (x.detach().to(dtype).double() - x.detach())
+        x = twins.spatial_norm(x, spatial)
+    return x
 
 
-def check_stage(x: Tensor, order: str, kernel: int, stride: int, norm: tuple[Any, ...]) -> None:
+def check_stage(
+    x: Tensor,
+    order: str,
+    kernel: int,
+    stride: int,
+    norm: tuple[Any, ...],
+    spatial: Spatial = SPATIAL,
+    padding: Padding = UNPADDED,
+) -> None:
     """Compares forward and gradient of the kernel with float64.
 
     Two numbers of a window that differ by less than rounding may be chosen either way. So the kernel's choice must
     be a largest number to within rounding, and its gradient that of its choice.
     """
     tolerance = EXACT[x.dtype]
-    y, argmax = torch.ops.alexnet.pooled_stage(x, order, kernel, stride, *norm, True)
+    numbers = order, kernel, stride, padding, *norm, *spatial
+    y, argmax = torch.ops.alexnet.pooled_stage(x, *numbers, True)
     assert y.dtype == x.dtype
     assert y.is_contiguous(memory_format=torch.channels_last)
 
     wide = x.double().detach().requires_grad_()
-    patches = normed_before_pool(wide, order, norm).unfold(2, kernel, stride).unfold(3, kernel, stride)
+    before = normed_before_pool(wide, order, norm, spatial, x.dtype)
+    before = F.pad(before, (padding.left, padding.right, padding.top, padding.bottom), value=-torch.inf)
+    patches = before.unfold(2, kernel, stride).unfold(3, kernel, stride)
     patches = patches.flatten(-2)  # (N, C, P, Q, kernel²)
     largest = patches.amax(-1)
     open_ = argmax != 255
     chosen = patches.gather(-1, argmax.where(open_, 0).long()[..., None])[..., 0]
-    if ORDERS[order][2]:
+    if ORDERS[order].relu_after:
         assert torch.equal(open_, largest > 0)
         largest = largest.clamp(min=0)
     else:
@@ -59,8 +77,8 @@ def check_stage(x: Tensor, order: str, kernel: int, stride: int, norm: tuple[Any
     torch.testing.assert_close(chosen[open_], largest[open_], rtol=2 * tolerance, atol=1e-30)
 
     gy = torch.randn_like(y)
-    saved = x if ORDERS[order][1] else None
-    gx = torch.ops.alexnet.pooled_stage_backward(gy, saved, argmax, *x.shape[2:], order, kernel, stride, *norm)
+    saved = x if ORDERS[order].norm else None
+    gx = torch.ops.alexnet.pooled_stage_backward(gy, saved, argmax, *x.shape[2:], *numbers)
     chosen.where(open_, 0).mul(gy.double()).sum().backward()
     # The two terms of a norm's gradient may cancel: measure against the larger.
     scale = float(gy.abs().max()) * 4 if gy.numel() else 0
@@ -86,6 +104,8 @@ norms = st.tuples(
     st.integers(1, 5),
     st.integers(1, 5),
     norms,
+    st.builds(Spatial, st.sampled_from([1, 3, 5, 7]), st.floats(0.5, 4), st.floats(0, 1), st.sampled_from([0.75, 0.6])),
+    st.data(),
     st.integers(0, 2**31),
 )
 def test_any_stage_is_that_of_float64(
@@ -96,11 +116,16 @@ def test_any_stage_is_that_of_float64(
     kernel: int,
     stride: int,
     norm: tuple[Any, ...],
+    spatial: Spatial,
+    data: st.DataObject,
     seed: int,
 ) -> None:
     n, c, h, w = shape
-    x = torch.randn(n, c * towers, h + kernel - 1, w + kernel - 1, generator=torch.manual_seed(seed)).to(dtype)
-    check_stage(x, order, kernel, stride, (*norm, towers))
+    height, width = h + kernel - 1, w + kernel - 1
+    sides = st.integers(0, min(kernel, stride) - 1)
+    padding = Padding(*(data.draw(sides) for _ in range(4)))
+    x = torch.randn(n, c * towers, height, width, generator=torch.manual_seed(seed)).to(dtype)
+    check_stage(x, order, kernel, stride, (*norm, towers), spatial, padding)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -166,7 +191,9 @@ def test_equal_numbers_give_their_gradient_to_the_first(
 
 
 @pytest.mark.parametrize("dtype", EXACT)
-@pytest.mark.parametrize("order", ["relu-norm-pool", "norm-pool-relu", "relu-pool-norm", "pool"])
+@pytest.mark.parametrize(
+    "order", ["relu-norm-pool", "norm-pool-relu", "relu-pool-norm", "pool", "relu-norm-spatial norm-pool"]
+)
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e30])
 def test_odd_numbers_reach_exactly_what_they_reach_in_pytorch(
     instructions: str, order: str, dtype: torch.dtype, value: float
@@ -176,9 +203,9 @@ def test_odd_numbers_reach_exactly_what_they_reach_in_pytorch(
     x[0, 21, 1, 8] = x[1, 39, 6, 8] = -value
     norm = *PAPER[:5], 2
     found, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
-    y = pooled_stage(found, order, 3, 2, *norm)
+    y = pooled_stage(found, order, 3, 2, *norm, spatial=SPATIAL)
     with use_twin():
-        z = pooled_stage(expected, order, 3, 2, *norm)
+        z = pooled_stage(expected, order, 3, 2, *norm, spatial=SPATIAL)
     torch.testing.assert_close(y, z, rtol=EXACT[dtype], atol=0, equal_nan=True)
     gy = torch.randn_like(y)
     y.backward(gy)
@@ -222,9 +249,10 @@ def test_every_thread_count_gives_the_same_bits(instructions: str, dtype: torch.
     for count in (1, 2, 7):
         torch.set_num_threads(count)
         y = pooled_stage(x, "relu-norm-pool", 3, 2, *PAPER)
+        s = pooled_stage(x, "relu-norm-spatial norm-pool", 3, 2, *PAPER, spatial=SPATIAL)
         z = response_norm(x, *PAPER)
         d = relu_dropout(x, 0.5, 3)
-        results.append((y, z, d, *torch.autograd.grad((y.sum(), z.sum(), d.sum()), x)))
+        results.append((y, s, z, d, *torch.autograd.grad((y.sum(), s.sum(), z.sum(), d.sum()), x)))
     torch.set_num_threads(before)
     for others in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], others, strict=True))
@@ -232,7 +260,7 @@ def test_every_thread_count_gives_the_same_bits(instructions: str, dtype: torch.
 
 def test_nothing_is_recorded_without_a_gradient() -> None:
     x = torch.randn(1, 4, 5, 5)
-    assert torch.ops.alexnet.pooled_stage(x, "pool", 3, 2, *PAPER, False)[1].numel() == 0
+    assert torch.ops.alexnet.pooled_stage(x, "pool", 3, 2, UNPADDED, *PAPER, *NOT_SPATIAL, False)[1].numel() == 0
     assert torch.equal(
         pooled_stage(x, "norm-pool", 3, 2, *PAPER), pooled_stage(x.requires_grad_(), "norm-pool", 3, 2, *PAPER)
     )
@@ -245,71 +273,6 @@ def test_a_stage_without_norm_keeps_no_map_for_the_backward_pass() -> None:
     assert [t.dtype for t in kept] == [torch.uint8]
 
 
-# --- dropout
-
-
-@pytest.mark.parametrize("dtype", EXACT)
-@pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize("count", [0, 1, 255, 257, 5000])
-def test_dropout_has_the_twins_mask(instructions: str, count: int, relu: bool, dtype: torch.dtype) -> None:
-    x = torch.randn(count).to(dtype)
-    found, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
-    y = relu_dropout(found, 0.3, 2**40 + 5, relu)
-    with use_twin():
-        z = relu_dropout(expected, 0.3, 2**40 + 5, relu)
-    assert torch.equal(y == 0, z == 0)
-    torch.testing.assert_close(y, z, rtol=EXACT[dtype], atol=0)
-    gy = torch.randn_like(y)
-    y.backward(gy)
-    z.backward(gy)
-    torch.testing.assert_close(found.grad, expected.grad, rtol=EXACT[dtype], atol=0)
-
-
-def test_dropout_of_nothing_is_relu() -> None:
-    x = torch.tensor([-1.0, 2.0, torch.nan, torch.inf])
-    torch.testing.assert_close(relu_dropout(x, 0.0, 1), F.relu(x), equal_nan=True)
-
-
-def test_dropout_counts_elements_row_by_row_whatever_the_layout() -> None:
-    x = torch.randn(30, 20)
-    assert torch.equal(relu_dropout(x.T.contiguous().T, 0.5, 9), relu_dropout(x, 0.5, 9))
-
-
-# --- the update
-
-
-@pytest.mark.parametrize("grad_type", EXACT)
-@pytest.mark.parametrize("with_copy", [True, False])
-@pytest.mark.parametrize("count", [0, 1, 4097, 20_000])
-def test_the_update_is_the_papers_rule(instructions: str, count: int, with_copy: bool, grad_type: torch.dtype) -> None:
-    master, velocity, grad = torch.randn(count), torch.randn(count), torch.randn(count).to(grad_type)
-    working = torch.zeros(count, dtype=torch.bfloat16) if with_copy else None
-    w, v = master.double(), velocity.double()
-    twins.momentum_update(w, v, grad, None, 0.01, 0.9, 0.0005)
-    momentum_update(master, velocity, grad, working, 0.01, 0.9, 0.0005)
-    # Terms of up to 4 that may cancel, each rounded to 24 bits.
-    torch.testing.assert_close(velocity.double(), v, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(master.double(), w, rtol=1e-6, atol=1e-6)
-    if working is not None:
-        assert torch.equal(working, master.bfloat16())
-
-
-def test_the_update_works_in_place_on_any_one_layout() -> None:
-    grad = torch.randn(8, 6, 3, 3)
-    plain = torch.randn(8, 6, 3, 3)
-    last = plain.clone(memory_format=torch.channels_last)
-    for master in (plain, last):
-        momentum_update(master, torch.zeros_like(master), grad, master.bfloat16(), 0.1, 0.9, 0.01)
-    assert torch.equal(plain, last)
-
-
-def test_an_update_of_mixed_layouts_is_refused() -> None:
-    master = torch.zeros(4, 3, 2, 2)
-    velocity = torch.zeros(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)
-    with pytest.raises(ValueError, match="differ in shape or memory layout"):
-        momentum_update(master, velocity, master, None, 0.1, 0.9, 0.0)
-
-
 # --- as PyTorch operators
 
 
@@ -318,8 +281,9 @@ def test_pytorchs_checks_of_operators_pass(dtype: torch.dtype) -> None:
     x = torch.randn(2, 10, 6, 5).to(dtype).requires_grad_()
     torch.library.opcheck(torch.ops.alexnet.response_norm.default, (x, *PAPER))
     torch.library.opcheck(torch.ops.alexnet.relu_dropout.default, (x, 0.5, 3, False))
-    for order in ("relu-norm-pool", "relu-pool"):
-        torch.library.opcheck(torch.ops.alexnet.pooled_stage.default, (x, order, 3, 2, *PAPER, True))
+    for order in ("relu-norm-pool", "relu-pool", "relu-norm-spatial norm-pool"):
+        numbers = order, 3, 2, (0, 1, 1, 0), *PAPER, *SPATIAL
+        torch.library.opcheck(torch.ops.alexnet.pooled_stage.default, (x, *numbers, True))
     master = torch.randn(5, 4)
     copy = master.bfloat16()
     torch.library.opcheck(
@@ -373,5 +337,9 @@ def test_what_does_not_fit_is_refused_with_its_value() -> None:
         response_norm(x, 2, 2, 0.0, 1.0)
     with pytest.raises(ConfigError, match="6×6"):
         pooled_stage(x, "pool", 6, 1)
+    with pytest.raises(ConfigError, match=r"padding \(0, 3, 0, 0\) does not fit"):
+        pooled_stage(x, "pool", 2, 5, padding=Padding(0, 3, 0, 0))
+    with pytest.raises(ConfigError, match="odd size"):
+        pooled_stage(x, "relu-norm-spatial norm-pool", spatial=Spatial(4, 1.0, 0.1, 0.75))
     with pytest.raises(ConfigError, match=r"not 1\.0"):
         relu_dropout(x, 1.0, 1)

@@ -1,0 +1,44 @@
+"""Whether a kernel or its twin does the work, and the tensors that kernels take and give."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from alexnet.kernels import native
+
+_twins_only = False
+
+
+@contextmanager
+def use_twin() -> Iterator[None]:
+    """Runs the PyTorch twins inside: for tests, and for exporters that know only PyTorch's own operators."""
+    global _twins_only
+    before, _twins_only = _twins_only, True
+    try:
+        yield
+    finally:
+        _twins_only = before
+
+
+def fused(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the compiled kernels are in use for tensors of this kind."""
+    kind = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
+    return kind and not _twins_only and native.available()
+
+
+def is_bf16(x: Tensor) -> int:
+    """What the kernels take for the type of `x`: 1 for bfloat16, 0 for float32."""
+    return int(x.dtype == torch.bfloat16)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """`x` (N, C, H, W), channels innermost in memory."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def new_map(x: Tensor, height: int, width: int, dtype: torch.dtype | None = None) -> Tensor:
+    """A channels-last map for a kernel to write, as `x` (N, C, H, W) but for height and width."""
+    shape = (x.shape[0], x.shape[1], height, width)
+    return torch.empty(shape, dtype=dtype or x.dtype, device=x.device, memory_format=torch.channels_last)
