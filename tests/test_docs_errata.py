@@ -1,4 +1,4 @@
-"""docs/errata.md: its equations are evaluated, its numbers counted anew, its quotations looked up."""
+"""docs/errata.md: its equations are evaluated, its numbers counted anew."""
 
 import ast
 import math
@@ -159,31 +159,22 @@ def test_the_numbers_that_a_row_calls_true_are_in_its_equations(row: Erratum) ->
     assert set(long_numbers(row.true)) <= used
 
 
-@pytest.fixture(scope="module")
-def five_texts() -> dict[str, list[str]]:
-    folder = Path(__file__).parents[2] / "shared" / "seeds"
-    if not folder.is_dir():
-        pytest.skip(f"needs the five texts of {folder}, which are not part of the repository")
-    return {file.name[:3]: file.read_text(encoding="utf-8").splitlines() for file in sorted(folder.glob("00*.txt"))}
+TUTORIALS = [row[0] for row in table(TEXT, "name | title, and what it is")]
 
 
-def places(row: Erratum) -> list[tuple[str, int, int]]:
-    """The (text, first line, last line) of the five texts that a row names."""
-    found = re.findall(r"(00[0-4]):(\d+)(?:–(\d+))?", row.where)
-    return [(text, int(first), int(last or first)) for text, first, last in found]
+def test_rows_about_the_tutorials_alone_are_in_the_appendix() -> None:
+    page, appendix = TEXT.split("\n## Appendix", 1)
+    assert len(TUTORIALS) == 5
+    for row in ERRATA:
+        said_there = f"\n| {row.id} |" in appendix
+        assert said_there == row.where.startswith(tuple(TUTORIALS)), row.id
+        assert said_there != (f"\n| {row.id} |" in page), row.id
 
 
-@pytest.mark.parametrize("row", [row for row in ERRATA if places(row)], ids=lambda row: row.id)
-def test_what_a_row_quotes_of_the_five_texts_stands_in_the_line_named(
-    row: Erratum, five_texts: dict[str, list[str]]
-) -> None:
-    lines = []
-    for text, first, last in places(row):
-        assert 1 <= first <= last <= len(five_texts[text]), row.where
-        lines += five_texts[text][first - 1 : last]
-    assert any(line.strip() for line in lines), row.where
-    for quoted in codes(row.says):
-        assert any(quoted in line for line in lines), f"{quoted} in {row.where}"
+def test_a_row_about_a_tutorial_names_a_line_of_it() -> None:
+    for row in ERRATA:
+        for name in TUTORIALS:
+            assert row.where.count(name) == len(re.findall(rf"{name} \d+(?:–\d+)?", row.where)), row.id
 
 
 def test_the_layer_table_is_the_account_of_paper() -> None:
