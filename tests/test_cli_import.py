@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pictures import picture
 from PIL import Image
 
-from alexnet.cli.import_ import FORMATS
-from alexnet.weights.foreign.class_names import WHERE
+from alexnet.data.imagenet_classes import imagenet_classes
+from alexnet.weights.formats import FORMATS
 from alexnet.weights.model_dir import load_model, read_description
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -131,11 +131,36 @@ def test_classes_without_names_are_not_made_up(files: Path, tmp_path: Path) -> N
     assert "exclude each other" in refusal("import", "caffe", files / "caffenet.caffemodel", *words)[1]
 
 
-def test_public_lists_of_the_thousand_classes_are_named(tmp_path: Path) -> None:
+def test_a_thousand_outputs_are_imagenets_classes_unless_it_is_said_otherwise(tmp_path: Path) -> None:
     spec = small("caffenet", classes=1000)
-    (tmp_path / "net.caffemodel").write_bytes(caffemodel(spec, random_weights(spec)))
-    sentence = refusal("import", "caffe", tmp_path / "net.caffemodel", "--out", tmp_path / "m")[1]
-    assert sentence.endswith(f"{WHERE}.")
+    file = tmp_path / "net.caffemodel"
+    file.write_bytes(caffemodel(spec, random_weights(spec)))
+    result = alexnet("import", "caffe", file, "--out", tmp_path / "a")
+    assert "Classes  1,000: tench; goldfish; great white shark; …" in result.stdout
+    assert "1,000 outputs taken for the classes of ImageNet 2012, in the order of their wnids" in result.stdout
+    assert load_model(tmp_path / "a").categories == imagenet_classes()
+    others = [f"thing {number}" for number in range(1000)]
+    (tmp_path / "names.txt").write_text("\n".join(others))
+    result = alexnet("import", "caffe", file, "--out", tmp_path / "b", "--classes", tmp_path / "names.txt")
+    assert "ImageNet" not in result.stdout
+    assert [category.name for category in load_model(tmp_path / "b").categories] == others
+    assert alexnet("import", "caffe", file, "--out", tmp_path / "c", "--unnamed-classes").exit_code == 0
+    assert load_model(tmp_path / "c").categories[3].name == "class 3"
+
+
+def test_a_kept_file_is_imported_by_its_name_and_found_by_it(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert alexnet("weights", "add", files / "caffenet.caffemodel").exit_code == 0
+    result = alexnet("import", "caffe", "caffenet.caffemodel", "--unnamed-classes")
+    kept = tmp_path / "home" / "weights" / "caffenet.caffemodel"
+    assert result.exit_code == 0, result.stderr
+    assert f"Taking the kept file {kept}." in result.stderr
+    assert f"Model    {tmp_path / 'home' / 'models' / 'caffenet'}" in result.stdout
+    assert result.stderr.endswith("Next     alexnet predict caffenet PHOTOGRAPH\n")
+    assert alexnet("predict", "caffenet", files / "wide.png").exit_code == 0
 
 
 def test_options_that_mean_nothing_for_a_format_are_refused(files: Path) -> None:

@@ -100,7 +100,7 @@ def test_maps_that_groups_do_not_divide_are_a_sentence(tmp_path: Path) -> None:
     def grouped(layer):  # type: ignore[no-untyped-def]
         return replace(layer, groups=3) if isinstance(layer, Conv) else layer
 
-    with pytest.raises(WeightsError, match=r"fit no network: .* 8 maps do not divide into 3 groups"):
+    with pytest.raises(WeightsError, match=r"fit no network: .* 8 channels do not divide into 3 groups"):
         make_model(
             tiny_spec().mapped(grouped),
             foreign(tmp_path / "file"),

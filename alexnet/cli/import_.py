@@ -1,9 +1,8 @@
 """`alexnet import`: weights of other programs as model directories."""
 
-from importlib import import_module
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +10,7 @@ from alexnet.cli.options import PATH
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import counted
 from alexnet.errors import ConfigError, unknown
+from alexnet.weights.formats import FORMATS
 
 if TYPE_CHECKING:
     from alexnet.weights.model_dir import Model
@@ -18,34 +18,17 @@ if TYPE_CHECKING:
 SHOWN = 3  # classes
 
 
-class Format(NamedTuple):
-    """A format in the table: the file in `alexnet.weights` with `import_<format>`, and what its function takes."""
-
-    file: str
-    takes: tuple[str, ...]
-    text: str
-
-
-FORMATS = {
-    "torchvision": Format(
-        "pytorch.torchvision", ("weights",), "a .pth or .safetensors file of torchvision's alexnet, checkpoints too"
-    ),
-    "caffe": Format("caffe.importing", ("mean", "keep_bgr", "model"), "a .caffemodel of bvlc_alexnet or caffenet"),
-    "npy": Format("caffe.npy", ("mean", "keep_bgr", "fc_rows"), "bvlc_alexnet.npy, as caffe-tensorflow converts"),
-    "onnx": Format(
-        "onnx.importing", ("mean", "keep_bgr"), "bvlc_alexnet or caffenet of the ONNX zoo; what alexnet export wrote"
-    ),
-}
-
-
 _EPILOG = "\b\nFormats:\n" + "\n".join(f"  {name:12} {row.text}" for name, row in FORMATS.items())
 
 
 @click.command("import", epilog=_EPILOG)
 @click.argument("form", metavar="FORMAT")
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, metavar="FILE|NAME")
 @click.option(
-    "--out", type=PATH, metavar="DIR", help="Where the model goes.  [default: the file's name without suffix]"
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    help="Where the model goes.  [default: the file's name without suffix; for a kept file, where verbs find NAME]",
 )
 @click.option(
     "--classes", type=PATH, metavar="FILE", help="Names of the classes: synset_words.txt, names, JSON, a model."
@@ -70,38 +53,40 @@ def import_(
 ) -> None:
     """Make a model of another program's weights, which predicts what they predict there.
 
-    The files of weights do not name their classes; --classes says where their names are, in the order of the network's
-    outputs. Files may come from strangers: nothing in them is executed.
+    NAME is that of a file that `alexnet weights` keeps. The files of weights do not name their classes: a thousand of
+    them are taken for ImageNet's, and --classes says where other names are, in the order of the network's outputs.
+    Files may come from strangers: nothing in them is executed.
     """
-    from alexnet.weights.foreign.class_names import WHERE
+    from alexnet.cli.places import find_weights, imported
     from alexnet.weights.foreign.class_names import unnamed_classes as numbered
+    from alexnet.weights.formats import import_weights
     from alexnet.weights.model_dir import save_model
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    row = FORMATS[form]
     given = {name: value for name, value in options.items() if value}
-    if odd := sorted(set(given) - set(row.takes)):
+    if odd := sorted(set(given) - set(FORMATS[form].takes)):
         raise ConfigError(f"--{odd[0].replace('_', '-')} has no meaning for {form}; leave it out.")
     if classes is not None and unnamed_classes:
         raise ConfigError("--classes and --unnamed-classes exclude each other; leave one out.")
-    place = out or Path(file.stem)
+    found = find_weights(session, file)
+    place = out or (Path(file.stem) if found == file else imported(file.stem))
     if place.exists():
         raise ConfigError(f"{place} exists already; say with --out where the model is to go.")
-    function = getattr(import_module(f"alexnet.weights.{row.file}"), f"import_{form}")
-    model: Model = function(file, classes=classes, **given)
+    model = import_weights(found, form, classes=numbered if unnamed_classes else classes, **given)
     count = len(model.categories)
     if not unnamed_classes and model.categories == numbered(count):
-        public = f" {WHERE}." if count == 1000 else ""
         raise ConfigError(
-            f"{file} has {count:,} outputs without names: give the file of their names with --classes, or "
-            f"--unnamed-classes.{public}"
+            f"{found} has {count:,} outputs without names: give the file of their names with --classes, or "
+            "--unnamed-classes."
         )
     save_model(model, place)
-    _print(session, model, form, file, place)
+    _print(session, model, form, found, place)
 
 
 def _print(session: Session, model: "Model", form: str, file: Path, place: Path) -> None:
+    from alexnet.cli.places import imported
+
     spec = model.net.spec
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
     names = "; ".join(category.name.partition(",")[0] for category in model.categories[:SHOWN])
@@ -113,4 +98,5 @@ def _print(session: Session, model: "Model", form: str, file: Path, place: Path)
     for text in model.provenance.get("conversions", ()):
         click.echo(f"Done     {text}")
     click.echo(f"Model    {place}")
-    session.note(f"Next     alexnet predict {quote(str(place))} PHOTOGRAPH")
+    called = place.name if place == imported(place.name) else str(place)
+    session.note(f"Next     alexnet predict {quote(called)} PHOTOGRAPH")

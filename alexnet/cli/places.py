@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from alexnet.data.source import Source
     from alexnet.data.sources.folder import Tops
     from alexnet.data.store import Store
+    from alexnet.weights.model_dir import Model
 
 
 def is_store(data: str) -> bool:
@@ -77,6 +78,39 @@ def find_model(session: Session, path: Path) -> Path:
         session.note(f"Taking the imported model {imported(path.name)}.")
         return imported(path.name)
     return path
+
+
+def find_weights(session: Session, path: Path) -> Path:
+    """The file of weights at `path`, or the one that `alexnet weights` keeps under that name."""
+    from alexnet.weights.foreign.cache import kept_weights
+
+    kept = kept_weights(home() / "weights")
+    if path.is_file() or path.parent != Path() or path.name not in kept:
+        return path
+    session.note(f"Taking the kept file {kept[path.name]}.")
+    return kept[path.name]
+
+
+def find_start(session: Session, path: Path) -> "Model":
+    """The model to start training from: one of ours, or another program's weights, at `path` or kept by that name."""
+    from alexnet.weights.formats import SUFFIXES, import_weights
+    from alexnet.weights.model_dir import load_model
+
+    model, file = find_model(session, path), find_weights(session, path)
+    if model.is_dir() or not file.is_file():
+        return load_model(model)
+    run = file.parent.parent
+    if file.parent.name == "checkpoints" and (run / "run.json").is_file():
+        raise ConfigError(f"{path} is a checkpoint of the run {run}; start from the run's model: --init-from {run}.")
+    form = SUFFIXES.get(file.suffix.lower())
+    if form is None:
+        raise ConfigError(
+            f"{path} ends in none of {', '.join(SUFFIXES)}, so its format is unknown; make a model of it first with "
+            "alexnet import, and start from that."
+        )
+    found = import_weights(file, form)
+    session.note(f"Start    {file} ({found.provenance['format']}): {found.net.spec.name}")
+    return found
 
 
 def imported(name: str) -> Path:

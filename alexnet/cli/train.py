@@ -57,7 +57,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @from_option
 @click.option("--input-size", type=int, metavar="N", help="Pixels of the crops.  [default: the network's]")
 @click.option("--classes", type=int, metavar="N", help="Outputs, which must be the data's.  [default: the data's]")
-@click.option("--init-from", type=PATH, metavar="MODEL", help="Start with the weights of a model: fine-tuning.")
+@click.option("--init-from", type=PATH, metavar="MODEL|FILE", help="Start with trained weights: fine-tuning.")
 @click.option("--freeze", default="", metavar="LAYERS", help="Leave layers as they are, e.g. conv1,conv2.")
 @click.option("--overfit", type=click.IntRange(min=1), metavar="N", help="Self-test: learn N photographs by heart.")
 @click.option(
@@ -115,17 +115,16 @@ def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str |
 
 
 def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any]) -> None:
-    from alexnet.cli.places import find_model, find_store
+    from alexnet.cli.places import find_start, find_store
     from alexnet.training.train import placement_for
-    from alexnet.weights.model_dir import load_model
 
     placement_for(_runtime(options))  # what is not to be had should not wait for the data
-    start = load_model(find_model(session, options["init_from"])) if options["init_from"] else None
+    start = find_start(session, options["init_from"]) if options["init_from"] else None
     if start is not None:
         asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
         chosen = replace(chosen, model=_of(start, asked))
     spec = _spec(chosen, start, options["input_size"])
-    store = find_store(session, data, options["location"])
+    store = find_store(session, data, options["location"], start.preparation if start else None)
     classes = options["classes"]
     spec = replace(spec, classes=len(store.classes) if classes is None else classes)
     out = options["out"] or Path("runs") / f"{spec.name}-{chosen.name}"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from alexnet.weights.foreign.cache import Kept, Known
 
 CAFFE_EXTRAS = (
-    "synset_words.txt and the mean image are in http://dl.caffe.berkeleyvision.org/caffe_ilsvrc12.tar.gz; without "
-    "--mean, the mean pixel is subtracted."
+    "The mean image is in http://dl.caffe.berkeleyvision.org/caffe_ilsvrc12.tar.gz; without --mean, the mean pixel is "
+    "subtracted."
 )
 
 
@@ -118,13 +118,10 @@ def _torch_home() -> Path:
 
 def _next(kept: "Kept") -> list[str]:
     """What to do with the file, in lines."""
-    from alexnet.cli.places import imported
-
-    model = imported(kept.name or kept.path.stem)
+    name = kept.name or kept.path.name
     mean = " --mean imagenet_mean.binaryproto" if kept.format == "caffe" else ""
-    words = f"{kept.format or 'FORMAT'} {quote(str(kept.path))} --classes synset_words.txt{mean}"
     lines = [
-        f"Next     alexnet import {words} --out {quote(str(model))}",
-        f"         alexnet predict {quote(model.name)} PHOTOGRAPH",
+        f"Next     alexnet import {kept.format or 'FORMAT'} {quote(name)}{mean}",
+        f"         alexnet predict {quote(Path(name).stem)} PHOTOGRAPH",
     ]
     return [*lines, f"         ({CAFFE_EXTRAS})"] if kept.name and kept.format == "caffe" else lines

@@ -22,6 +22,7 @@ from alexnet.model.spec import Conv, Layer, Linear, Spec
 from alexnet.model.variants import variant
 from alexnet.weights.caffe.caffemodel import CaffeLayer, CaffeNet, read_blob, read_caffemodel
 from alexnet.weights.caffe.wire import Message
+from alexnet.weights.foreign.class_names import Names
 from alexnet.weights.foreign.importing import Foreign, check_file, make_model
 from alexnet.weights.model_dir import Model
 
@@ -42,7 +43,7 @@ _PASSED_OVER = {
 def import_caffe(
     path: Path,
     *,
-    classes: Path | None = None,
+    classes: Names = None,
     mean: Path | None = None,
     keep_bgr: bool = False,
     model: str | None = None,
@@ -73,7 +74,7 @@ def import_caffe(
     )
 
 
-def caffe_model(spec: Spec, found: Foreign, *, classes: Path | None, mean: Path | None, keep_bgr: bool) -> Model:
+def caffe_model(spec: Spec, found: Foreign, *, classes: Names, mean: Path | None, keep_bgr: bool) -> Model:
     """The model of weights that come from Caffe, conv1 in BGR: with Caffe's preparation, turned to RGB or not."""
     tensors, said = dict(found.tensors), list(found.conversions)
     first = found.names[f"{spec.layers[0].name}.weight"]

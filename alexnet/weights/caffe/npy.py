@@ -20,6 +20,7 @@ from alexnet.model.spec import Conv, Linear
 from alexnet.model.variants import variant
 from alexnet.weights.caffe.importing import caffe_model
 from alexnet.weights.caffe.pickled import read_pickled
+from alexnet.weights.foreign.class_names import Names
 from alexnet.weights.foreign.importing import Foreign
 from alexnet.weights.model_dir import Model
 
@@ -29,7 +30,7 @@ FC_ROWS = ("hwc", "chw")
 def import_npy(
     path: Path,
     *,
-    classes: Path | None = None,
+    classes: Names = None,
     mean: Path | None = None,
     keep_bgr: bool = False,
     fc_rows: str = "hwc",

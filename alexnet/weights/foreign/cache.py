@@ -10,6 +10,7 @@ from typing import Final
 from alexnet.data.download import Archive, fetch
 from alexnet.errors import AlexNetError, ConfigError, WeightsError, unknown
 from alexnet.weights.files import replacing, sha256
+from alexnet.weights.formats import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,6 @@ KNOWN: Final = {
     ),
 }
 """What can be added by name."""
-
-FORMATS: Final = {
-    ".pth": "torchvision",
-    ".pt": "torchvision",
-    ".safetensors": "torchvision",
-    ".caffemodel": "caffe",
-    ".onnx": "onnx",
-    ".npy": "npy",
-}
-"""The format to import a file as, by its suffix."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +182,7 @@ def _copied(what: str, folder: Path, digest: str | None) -> Kept:
 
 def _kept(path: Path, digest: str, *, vouched: bool) -> Kept:
     name = _name_of(digest)
-    form = KNOWN[name].format if name else FORMATS.get(path.suffix.lower())
+    form = KNOWN[name].format if name else SUFFIXES.get(path.suffix.lower())
     return Kept(path, digest, name, form, vouched)
 
 

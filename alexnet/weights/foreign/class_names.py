@@ -3,9 +3,11 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from alexnet.data.imagenet_classes import imagenet_classes
 from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, WeightsError
@@ -13,11 +15,8 @@ from alexnet.weights.model_dir import read_description
 
 MAX_BYTES = 10_000_000  # Caffe's list of 1,000 classes has 31,675
 
-WHERE = (
-    "Caffe's data/ilsvrc12/get_ilsvrc_aux.sh fetches synset_words.txt, Keras and torchvision's tutorials use "
-    "imagenet_class_index.json, and pytorch/hub has imagenet_classes.txt"
-)
-"""Public files with the names of the 1,000 classes in the order of Caffe and torchvision: that of the wnids."""
+Names = Path | Callable[[int], tuple[Category, ...]] | None
+"""Where a network's classes come from: a file, a function of their number, or None; see `classes`."""
 
 _SYNSET = re.compile(r"(n\d{8})\s+(\S.*)")
 
@@ -25,6 +24,21 @@ _SYNSET = re.compile(r"(n\d{8})\s+(\S.*)")
 def unnamed_classes(count: int) -> tuple[Category, ...]:
     """Classes called by their numbers."""
     return tuple(Category(str(index), f"class {index}") for index in range(count))
+
+
+def classes(names: Names, count: int) -> tuple[tuple[Category, ...], str | None]:
+    """The `count` classes that `names` stands for, and the sentence that says what was assumed.
+
+    For None, 1,000 outputs are taken for the classes of ImageNet; any other number of them is called by its numbers.
+    """
+    if isinstance(names, Path):
+        return read_classes(names, count), None
+    if names is not None:
+        return names(count), None
+    known = imagenet_classes()
+    if count != len(known):
+        return unnamed_classes(count), None
+    return known, f"{count:,} outputs taken for the classes of ImageNet 2012, in the order of their wnids"
 
 
 def read_classes(path: Path, count: int) -> tuple[Category, ...]:

@@ -14,7 +14,8 @@ from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Layer, Linear, Spec
 from alexnet.weights.files import sha256
-from alexnet.weights.foreign.class_names import read_classes, unnamed_classes
+from alexnet.weights.foreign.class_names import Names
+from alexnet.weights.foreign.class_names import classes as named
 from alexnet.weights.model_dir import Model
 
 MAX_BYTES = 2**31 - 1  # of a file, and of its tensors in fp32; the largest network of the family takes a sixth of it
@@ -57,22 +58,21 @@ def check_file(path: Path) -> None:
 
 
 def make_model(
-    spec: Spec, found: Foreign, *, statistics: InputStatistics, preparation: Preparation, classes: Path | None
+    spec: Spec, found: Foreign, *, statistics: InputStatistics, preparation: Preparation, classes: Names
 ) -> Model:
     """The model of `spec` with the foreign weights, on the CPU in fp32, in evaluation mode.
 
     The numbers of maps, units and classes are those of the weights, all else is the spec's. `classes` is a file with
-    the classes' names (see `read_classes`); without it they are called "class 0" and so on. Raises WeightsError, with
+    the classes' names, or what else `alexnet.weights.foreign.class_names.classes` takes. Raises WeightsError, with
     the file's own names, for tensors that are missing, unused, of another shape or not finite.
     """
     net = _build(spec, found)
-    count = net.spec.classes
-    categories = unnamed_classes(count) if classes is None else read_classes(classes, count)
+    categories, assumed = named(classes, net.spec.classes)
     provenance = {
         "imported_from": found.path.name,
         "format": found.format,
         "source_sha256": sha256(found.path),
-        "conversions": list(found.conversions),
+        "conversions": [*found.conversions, *([assumed] if assumed else [])],
     }
     return Model(net.eval(), categories, statistics, provenance, preparation)
 

@@ -21,6 +21,7 @@ from alexnet.model.spec import Conv, Dropout, Layer, MaxPool, Spec
 from alexnet.model.variants import variant
 from alexnet.weights.caffe.importing import MODELS, caffe_model
 from alexnet.weights.description import MODEL, from_texts
+from alexnet.weights.foreign.class_names import Names
 from alexnet.weights.foreign.importing import Foreign, make_model
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.graph import FORMS, GraphOptions, build_graph
@@ -29,7 +30,7 @@ from alexnet.weights.onnx.read import Chain, OnnxLayer, read_chain, read_onnx, r
 _COMPARED = {"function", "kernel", "stride", "groups", "n", "k", "alpha", "beta", "convention", "towers"}
 
 
-def import_onnx(path: Path, *, classes: Path | None = None, mean: Path | None = None, keep_bgr: bool = False) -> Model:
+def import_onnx(path: Path, *, classes: Names = None, mean: Path | None = None, keep_bgr: bool = False) -> Model:
     """The model in an ONNX file.
 
     A file that `alexnet export` wrote gives back the model that it was made from, and takes no other arguments. Of
@@ -41,7 +42,7 @@ def import_onnx(path: Path, *, classes: Path | None = None, mean: Path | None = 
     tensors = read_tensors(content.graph, path)
     texts = {entry.key: entry.value for entry in content.metadata_props}
     if MODEL in texts:
-        if classes or mean or keep_bgr:
+        if isinstance(classes, Path) or mean or keep_bgr:
             raise ConfigError(f"{path} brings its classes, mean and order of colours along; leave those options out.")
         return _of_ours(content.graph, tensors, texts, path)
     chain = read_chain(content, tensors, path)
@@ -85,10 +86,16 @@ def _of_ours(graph: Any, tensors: Mapping[str, NDArray[Any]], texts: Mapping[str
     earlier = known.provenance.get("conversions")
     done = (*(earlier if isinstance(earlier, list) else ()), "weights bit for bit")
     found = Foreign(path, "ONNX, of alexnet export", names, _as_torch(tensors, constants, path), done)
-    model = make_model(known.spec, found, statistics=known.statistics, preparation=known.preparation, classes=None)
+    model = make_model(
+        known.spec,
+        found,
+        statistics=known.statistics,
+        preparation=known.preparation,
+        classes=lambda _: known.categories,
+    )
     if model.net.spec != known.spec:
         raise WeightsError(f"{path} holds weights of other widths than the {known.spec.name!r} that it names.")
-    return replace(model, categories=known.categories, provenance={**known.provenance, **model.provenance})
+    return replace(model, provenance={**known.provenance, **model.provenance})
 
 
 def _as_torch(tensors: Mapping[str, NDArray[Any]], without: set[str], path: Path) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from typing import Final
 from alexnet.data.preparation import Preparation
 from alexnet.data.statistics import InputStatistics
 from alexnet.model.variants import variant
+from alexnet.weights.foreign.class_names import Names
 from alexnet.weights.foreign.importing import Foreign, check_file, make_model
 from alexnet.weights.model_dir import Model
 from alexnet.weights.pytorch.state_dicts import read_state_dict
@@ -34,7 +35,7 @@ _ROOTS = ("features", "classifier")  # of torchvision's names
 MEAN, STD = (255 * 0.485, 255 * 0.456, 255 * 0.406), (255 * 0.229, 255 * 0.224, 255 * 0.225)
 
 
-def import_torchvision(path: Path, *, classes: Path | None = None, weights: str | None = None) -> Model:
+def import_torchvision(path: Path, *, classes: Names = None, weights: str | None = None) -> Model:
     """The model in a .pth or .safetensors file of torchvision's alexnet, its weights bit for bit.
 
     Training checkpoints, names of wrappers and forks with the classifier renumbered are understood; other widths than

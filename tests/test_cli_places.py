@@ -1,0 +1,77 @@
+"""What the words of a command stand for, where it is about weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from caffe_files import caffemodel, random_weights, small
+from commanding import alexnet, refusal
+from making import tiny_recipe
+
+from alexnet.data.store import Store
+from alexnet.training.recipes import RECIPES
+from alexnet.weights.model_dir import load_model
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setitem(RECIPES, "tiny", (tiny_recipe(), "for tests"))
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def caffe(tmp_path: Path) -> Path:
+    spec = small("caffenet")
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(caffemodel(spec, random_weights(spec)))
+    return path
+
+
+def started(colours: Store, word: object) -> tuple[str, torch.Tensor]:
+    """What `train` says of its start, and conv1, frozen, of the model that it makes."""
+    command = ("train", colours.path, "--init-from", word, "--recipe", "tiny", "--epochs", "1", "--freeze", "conv1")
+    result = alexnet(*command, "--dtype", "fp32", "--out", "run")
+    assert result.exit_code == 0, result.stderr
+    weight: torch.Tensor = load_model(Path("run/model")).net.conv1.weight
+    return result.stderr, weight
+
+
+def test_training_starts_from_another_programs_file(colours: Store, caffe: Path) -> None:
+    told, weight = started(colours, caffe)
+    assert f"Start    {caffe} (Caffe, V2 layers): caffenet" in told
+    expected = torch.from_numpy(random_weights(small("caffenet"))["conv1"][0]).flip(1)
+    assert torch.equal(weight, expected)
+
+
+def test_training_starts_from_a_kept_file_by_its_name(colours: Store, caffe: Path, home: Path) -> None:
+    assert alexnet("weights", "add", caffe).exit_code == 0
+    caffe.unlink()
+    told, _ = started(colours, "net.caffemodel")
+    assert f"Taking the kept file {home / 'weights' / 'net.caffemodel'}." in told
+
+
+def test_training_starts_from_an_imported_model_by_its_name(colours: Store, caffe: Path, home: Path) -> None:
+    words = ("import", "caffe", caffe, "--unnamed-classes", "--out", home / "models" / "toy", "--keep-bgr")
+    assert alexnet(*words).exit_code == 0
+    told, weight = started(colours, "toy")
+    assert f"Taking the imported model {home / 'models' / 'toy'}." in told
+    expected = torch.from_numpy(random_weights(small("caffenet"))["conv1"][0]).flip(1)
+    assert torch.equal(weight, expected), "kept in BGR, folded into RGB"
+
+
+def test_what_is_no_start_is_a_sentence(colours: Store, tmp_path: Path) -> None:
+    words = ("train", colours.path, "--init-from")
+    assert refusal(*words, "nowhere")[1].endswith(
+        "There is no model at nowhere; give the directory that `alexnet train` wrote (RUN/model)."
+    )
+    (tmp_path / "net.h5").write_bytes(b"x")
+    assert "net.h5 ends in none of .pth, .pt, .safetensors, .caffemodel, .onnx, .npy" in refusal(*words, "net.h5")[1]
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "checkpoints" / "last.pt").write_bytes(b"x")
+    sentence = refusal(*words, "run/checkpoints/last.pt")[1]
+    assert sentence.endswith("is a checkpoint of the run run; start from the run's model: --init-from run.")
