@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from alexnet.errors import DataError as DataError
     from alexnet.errors import ImageError as ImageError
     from alexnet.errors import WeightsError as WeightsError
-    from alexnet.evaluation.predict import predict as predict
+    from alexnet.evaluation.predictor import Predictor as Predictor
+    from alexnet.evaluation.predictor import predict as predict
     from alexnet.model.account import account as account
     from alexnet.model.device import place as place
     from alexnet.model.net import AlexNet as AlexNet
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from alexnet.training.recipes import recipe as recipe
     from alexnet.training.train import Runtime as Runtime
     from alexnet.training.train import resume as resume
+    from alexnet.weights.loading import load as load
     from alexnet.weights.model_dir import Model as Model
     from alexnet.weights.model_dir import load_model as load_model
     from alexnet.weights.model_dir import save_model as save_model
@@ -42,7 +44,7 @@ _HOMES = {
     "data.sources.table": ("open_source",),
     "data.store": ("Store",),
     "errors": ("AlexNetError", "ConfigError", "DataError", "ImageError", "WeightsError"),
-    "evaluation.predict": ("predict",),
+    "evaluation.predictor": ("Predictor", "predict"),
     "model.account": ("account",),
     "model.device": ("place",),
     "model.net": ("AlexNet",),
@@ -51,6 +53,7 @@ _HOMES = {
     "training.recipe": ("Recipe",),
     "training.recipes": ("RECIPES", "recipe"),
     "training.train": ("Runtime", "resume"),
+    "weights.loading": ("load",),
     "weights.model_dir": ("Model", "load_model", "save_model"),
 }
 _HOME_OF = {name: f"alexnet.{home}" for home, names in _HOMES.items() for name in names}

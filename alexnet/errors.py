@@ -26,7 +26,7 @@ class DataError(AlexNetError):
 
 
 class ImageError(DataError):
-    """One image cannot be used; the text is the reason, without the image's name."""
+    """One image cannot be used; the text is the reason, after the image's name where a caller's images have names."""
 
 
 class WeightsError(AlexNetError):

@@ -12,7 +12,7 @@ from alexnet.data.check import check
 from alexnet.data.store import Store
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.evaluation.linear import linear_error
-from alexnet.evaluation.predict import predict
+from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import Placement
 from alexnet.weights.model_dir import Model
 
@@ -100,10 +100,10 @@ def _examples(model: Model, store: Store, split: str, placement: Placement) -> l
     rows = store.split(split)
     stride = len(rows) // len(store.classes) + 1
     order = [row for start in range(stride) for row in rows[start::stride].tolist()]
-    images = ((store.paths[row], lambda row=row: _png(store, row)) for row in order)
+    images = ((store.paths[row], store.read(row)) for row in order)
     wanted = {True: RIGHT, False: WRONG}
     chosen = []
-    for row, answer in zip(order, predict(model, images, top=3, placement=placement), strict=True):
+    for row, answer in zip(order, Predictor(model, placement=placement).stream(images, top=3), strict=True):
         true = store.classes[store.labels[row]].name
         right = answer.answers[0].name == true
         if wanted[right]:
@@ -111,16 +111,6 @@ def _examples(model: Model, store: Store, split: str, placement: Placement) -> l
             answers = [[each.name, round(each.probability, 4)] for each in answer.answers]
             chosen.append({"photograph": answer.image, "true": true, "answers": answers})
     return chosen
-
-
-def _png(store: Store, position: int) -> bytes:
-    from io import BytesIO
-
-    from PIL import Image
-
-    file = BytesIO()
-    Image.fromarray(store.read(position)).save(file, "PNG")
-    return file.getvalue()
 
 
 if __name__ == "__main__":

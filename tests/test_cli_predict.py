@@ -9,7 +9,7 @@ from making import tiny_model
 from PIL import Image
 
 from alexnet.data.store import Store
-from alexnet.evaluation.predict import predict
+from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.weights.model_dir import load_model, save_model
 
@@ -38,8 +38,7 @@ def test_json_is_a_list_in_input_order(model: Path, pictures: Path) -> None:
     result = alexnet("predict", model, *files, "--json", "-k", "2", "--dtype", "fp32")
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    images = [(str(path), path.read_bytes) for path in files]
-    expected = predict(load_model(model), images, top=2, placement=place("auto", "fp32"))
+    expected = Predictor(load_model(model), placement=place("auto", "fp32")).predict(files, top=2)
     assert found == [prediction.to_json() for prediction in expected]
     assert [list(entry) for entry in found] == [["image", "predictions"]] * 2
     assert {"class", "index", "probability"} <= set(found[0]["predictions"][0])

@@ -3,8 +3,9 @@ import torch
 from making import tiny_spec
 
 from alexnet.errors import ConfigError
-from alexnet.model.device import Placement, bf16_is_fast, place, working_copy
+from alexnet.model.device import Placement, bf16_is_fast, frozen_copy, place, working_copy
 from alexnet.model.net import AlexNet
+from alexnet.model.options import with_options
 
 
 def test_automatic_numbers_are_bf16_where_the_processor_multiplies_them() -> None:
@@ -56,3 +57,25 @@ def test_a_working_copy_is_the_network_rounded_maps_innermost_and_a_copy() -> No
 def test_in_its_own_numbers_a_network_is_not_copied() -> None:
     net = AlexNet(tiny_spec())
     assert working_copy(net, place("cpu", "fp32")) is net
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_frozen_copy_answers_as_the_working_copy_does_and_leaves_the_network_alone(dtype: str) -> None:
+    net = AlexNet(with_options(tiny_spec(), batch_norm=True), generator=torch.Generator().manual_seed(1))
+    placement = place("cpu", dtype)
+    storages = {parameter.data_ptr() for parameter in net.parameters()}
+    copied = frozen_copy(net, placement)
+    assert net.training and all(parameter.requires_grad for parameter in net.parameters())
+    assert not storages & {parameter.data_ptr() for parameter in copied.parameters()}
+    assert not copied.training and not any(parameter.requires_grad for parameter in copied.parameters())
+    assert {parameter.dtype for parameter in copied.get_submodule("bn1").parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in copied.get_submodule("conv1").parameters()} == {placement.dtype}
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2)).to(placement.dtype)
+    with torch.no_grad():
+        assert torch.equal(copied(x), working_copy(net, placement).eval()(x))
+
+
+def test_a_frozen_copy_that_shares_takes_what_is_right_already() -> None:
+    net = AlexNet(tiny_spec())
+    shared = frozen_copy(net, place("cpu", "fp32"), share=True)
+    assert shared.get_parameter("fc2.weight").data_ptr() == net.get_parameter("fc2.weight").data_ptr()

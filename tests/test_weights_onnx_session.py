@@ -60,6 +60,6 @@ def test_a_package_that_is_missing_is_named_with_what_to_install(name: str, monk
 
 
 def test_nothing_imports_the_packages_before_they_are_needed() -> None:
-    code = "import sys, alexnet.weights.export, alexnet.weights.onnx.importing, alexnet.evaluation.predict_onnx as _\n"
+    code = "import sys, alexnet.weights.export, alexnet.weights.onnx.importing, alexnet.evaluation.predictor as _\n"
     code += "assert not {'onnx', 'onnxruntime'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

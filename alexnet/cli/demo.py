@@ -15,7 +15,7 @@ from alexnet.cli.terminal import duration, percent, print_table
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
-    from alexnet.evaluation.predict import Prediction
+    from alexnet.evaluation.answers import Prediction
 
 PICTURES = 5
 SPLIT = "test"
@@ -38,7 +38,7 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
     from alexnet.data.prepare import prepare
     from alexnet.data.sources.table import open_source
     from alexnet.evaluation.linear import linear_error
-    from alexnet.evaluation.predict import predict
+    from alexnet.evaluation.predictor import Predictor
     from alexnet.model.variants import variant
     from alexnet.training.recipes import recipe
     from alexnet.training.train import Runtime
@@ -65,7 +65,7 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
 
     session.note(f"4/4  Naming {PICTURES} of those")
     pictures = _save_pictures(store, out / "pictures")
-    answers = list(predict(model, [(str(path), path.read_bytes) for path in pictures], placement=placement))
+    answers = Predictor(model, placement=placement).predict(pictures)
 
     chance = 1 / len(store.classes)
     report = {

@@ -71,9 +71,11 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
 
 def find_model(session: Session, path: Path) -> Path:
     """The model directory at `path`, in the run directory at `path`, or imported under that name into the cache."""
-    if not (path / "model.json").is_file() and (path / "model" / "model.json").is_file():
-        session.note(f"{path} is a run directory; taking its model, {path / 'model'}.")
-        return path / "model"
+    from alexnet.weights.model_dir import finished_model
+
+    if (model := finished_model(path)) != path:
+        session.note(f"{path} is a run directory; taking its model, {model}.")
+        return model
     if not path.exists() and path.parent == Path() and imported(path.name).is_dir():
         session.note(f"Taking the imported model {imported(path.name)}.")
         return imported(path.name)

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from errno import ENOENT
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from alexnet.cli.terminal import bar, percent, print_json
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from alexnet.evaluation.predict import Prediction
+    from alexnet.data.inputs import ImageInput
+    from alexnet.evaluation.answers import Prediction
 
 COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
 
@@ -51,8 +52,7 @@ def predict(
     code is 1 then.
     """
     from alexnet.cli.places import find_model
-    from alexnet.evaluation.predict import predict
-    from alexnet.weights.model_dir import load_model
+    from alexnet.evaluation.predictor import Predictor
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other; leave one out.")
@@ -60,15 +60,12 @@ def predict(
         raise ConfigError("Standard input holds one image, but '-' was given more than once.")
     placement = placed(device, dtype, threads)
     if model.suffix == ".onnx" and not model.is_dir():
-        from alexnet.evaluation.predict_onnx import predict_onnx
-        from alexnet.weights.onnx.session import OnnxModel
-
         if device not in ("auto", "cpu") or dtype not in ("auto", "fp32"):
             raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")
-        answers = predict_onnx(OnnxModel(model), _expand(session, images), top=top, crops=int(crops))
+        predictor = Predictor(model)
     else:
-        loaded = load_model(find_model(session, model))
-        answers = predict(loaded, _expand(session, images), top=top, crops=int(crops), placement=placement)
+        predictor = Predictor(find_model(session, model), placement=placement)
+    answers = predictor.stream(_expand(session, images), top, int(crops))
     if as_json:
         failed = _print_json(answers)
     else:
@@ -76,31 +73,35 @@ def predict(
     return 1 if failed else 0
 
 
-def _expand(session: Session, images: Iterable[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Every image with a function that reads it, folders opened."""
+def _expand(session: Session, images: Iterable[str]) -> Iterator[tuple[str, "ImageInput"]]:
+    """Every image with its name, folders opened."""
     for image in images:
         if image == "-":
-            yield "-", sys.stdin.buffer.read
+            yield "-", sys.stdin.buffer
         elif Path(image).is_dir():
             yield from _inside(session, Path(image))
         else:
-            yield image, Path(image).read_bytes
+            yield image, image
 
 
-def _inside(session: Session, folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _inside(session: Session, folder: Path) -> Iterator[tuple[str, "ImageInput"]]:
     from alexnet.data.sources.files import FolderFiles
     from alexnet.data.sources.photographs import is_photograph, passed_over
-
-    def nothing() -> bytes:
-        raise FileNotFoundError(ENOENT, "there is no image in this folder")
 
     files = FolderFiles(folder)
     images = sorted(filter(is_photograph, files.sizes), key=PurePosixPath)
     if sentence := passed_over((name for name in files.sizes if not is_photograph(name)), files.hidden):
         session.note(f"{folder}: {sentence}")
-    yield from ((str(folder / name), (folder / name).read_bytes) for name in images)
+    yield from ((str(folder / name), folder / name) for name in images)
     if not images:
-        yield str(folder), nothing
+        yield str(folder), _Empty()
+
+
+class _Empty:
+    """Stands for the image that a folder has not."""
+
+    def read(self) -> bytes:
+        raise FileNotFoundError(ENOENT, "there is no image in this folder")
 
 
 def _print_json(answers: "Iterable[Prediction]") -> bool:

@@ -18,11 +18,11 @@ All functions may be called from several threads and processes.
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,23 +64,43 @@ _ORIENTATION = 0x0112
 _lock = threading.Lock()
 
 
-def decode(content: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """The upright RGB pixels (H, W, 3) and what was done to make them so."""
+class Decoded(NamedTuple):
+    """Upright RGB pixels (H, W, 3), what was done to make them so, and the EXIF orientation that was undone, or 1."""
+
+    pixels: NDArray[np.uint8]
+    treatments: tuple[str, ...]
+    orientation: int
+
+
+def decode(content: bytes, name: str) -> Decoded:
+    """The pixels in the bytes of an image file called `name`. Raises ImageError with the reason why not."""
+    return _decode(lambda: Image.open(BytesIO(content), formats=_FORMATS), content, name)
+
+
+def decode_image(image: Image.Image) -> Decoded:
+    """The pixels of a Pillow image, in the frame that it stands at, as if of its file. Raises ImageError."""
+    return _decode(lambda: image, None, "")
+
+
+def _decode(opened: Callable[[], Image.Image], content: bytes | None, name: str) -> Decoded:
+    """See `decode`; `content` is None where there is no file."""
     treatments = []
     pixels = None
     try:
         with _caught_warnings() as caught:
-            image: Image.Image = Image.open(BytesIO(content), formats=_FORMATS)
+            image = opened()
             _refuse_size(image)
             kind = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a JPEG with further pictures
             if getattr(image, "is_animated", False):
-                treatments.append("first of several frames")
+                frame = image.tell()
+                treatments.append(f"number {frame + 1} of several frames" if frame else "first of several frames")
             if kind == "PNG":  # its EXIF data may follow the pixels
                 image.load()
             orientation = _orientation(image)
             if kind != "JPEG":  # JPEG never warns when decoded, so that is done where threads run in parallel
                 image.load()
-        if image.format == "JPEG" and image.mode == "RGB" and orientation not in _UPRIGHT:
+        plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in _UPRIGHT
+        if plain and content is not None:
             pixels = decode_quickly(content)
         if pixels is None:
             image.load()
@@ -92,7 +112,7 @@ def decode(content: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...
     except Image.DecompressionBombError as error:
         raise ImageError(f"it claims more than {MAX_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
-        raise ImageError(_unidentified(content)) from error
+        raise ImageError(_unidentified(content or b"")) from error
     except Exception as error:  # the plugins raise almost anything on damaged files
         raise ImageError(f"it is damaged: {error}") from error
 
@@ -104,7 +124,8 @@ def decode(content: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...
         if kind != "TIFF":  # Pillow has turned it itself
             image = image.transpose(_UPRIGHT[orientation])
         treatments.append(f"turned upright (EXIF orientation {orientation})")
-    return np.asarray(image) if pixels is None else pixels, tuple(treatments)
+    upright = np.asarray(image) if pixels is None else pixels
+    return Decoded(upright, tuple(treatments), orientation if orientation in _UPRIGHT else 1)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from alexnet.data.decode import decode
+from alexnet.data.decode import Decoded, decode, decode_image
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.resize import Box, resize
 from alexnet.data.source import Prepared
@@ -24,22 +25,39 @@ def load_photograph(content: bytes, name: str = "", preparation: Preparation = D
     `name` is the file's name, used only to note a suffix that promises another format. Raises ImageError with
     the reason when the photograph cannot be used.
     """
-    pixels, treatments = decode(content, name)
-    height, width, _ = pixels.shape
-    return Prepared(resized(pixels, preparation), treatments, (width, height))
+    return _prepared(decode(content, name), preparation)
+
+
+def take_image(image: Image.Image, preparation: Preparation = DEFAULT) -> Prepared:
+    """The photograph in a Pillow image, treated as the file that it was opened from would be.
+
+    Of several frames, the one that the image stands at is taken. The image is loaded, and not changed otherwise. Raises
+    ImageError with the reason when the photograph cannot be used.
+    """
+    return _prepared(decode_image(image), preparation)
+
+
+def _prepared(decoded: Decoded, preparation: Preparation) -> Prepared:
+    height, width, _ = decoded.pixels.shape
+    pixels = resized(decoded.pixels, preparation)
+    return Prepared(pixels, decoded.treatments, (width, height), decoded.orientation)
 
 
 def resized(pixels: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
     """The RGB pixels (H, W, 3) of any size as uint8 (side, side, 3), all as the preparation says."""
     height, width, _ = pixels.shape
-    side = preparation.side
-    box = _BOXES[preparation.resize](width, height, side)
+    side, box = preparation.side, kept_part(width, height, preparation)
     return resize(np.ascontiguousarray(pixels), side, side, preparation.interpolation, box)
 
 
 def central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The central square of RGB pixels (H, W, 3), resized to uint8 (256, 256, 3) by antialiased bicubic."""
     return resized(pixels, DEFAULT)
+
+
+def kept_part(width: int, height: int, preparation: Preparation) -> Box:
+    """The part of an upright photograph of `width` × `height` pixels that the preparation keeps."""
+    return _BOXES[preparation.resize](width, height, preparation.side)
 
 
 def _whole(width: int, height: int, _: int) -> Box:

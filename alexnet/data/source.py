@@ -38,12 +38,14 @@ class Prepared:
 
     `pixels` is uint8 RGB of shape (side, side, 3); `treatments` says in words what was done beyond resizing and
     cropping ("converted from CMYK", "turned upright (EXIF orientation 6)"), empty for an ordinary photograph.
-    `size` is the original's width and height in pixels, upright; (0, 0) where there was no original.
+    `size` is the original's width and height in pixels, upright; (0, 0) where there was no original. `orientation` is
+    the EXIF orientation that it was turned by; 1 where there was nothing to turn.
     """
 
     pixels: NDArray[np.uint8]
     treatments: tuple[str, ...] = field(default=())
     size: tuple[int, int] = field(default=(0, 0))
+    orientation: int = 1
 
 
 class Source(Protocol):

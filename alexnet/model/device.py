@@ -94,3 +94,22 @@ def working_copy(net: AlexNet, placement: Placement) -> AlexNet:
         converted = parameter.detach().to(placement.dtype, copy=True)
         found[id(parameter)] = nn.Parameter(converted, requires_grad=parameter.requires_grad)
     return copy.deepcopy(net, found)
+
+
+def frozen_copy(net: AlexNet, placement: Placement, *, share: bool = False) -> AlexNet:
+    """A copy of `net` to answer with: on the placement's device and in its numbers, in evaluation mode, for good.
+
+    `net` stays as it is, wherever it is. With `share`, tensors that are right already are not copied, for a `net` that
+    nobody else will change. Batch normalisation stays in fp32, convolutions are channels-last; see `working_copy`.
+    """
+    with torch.device("meta"):
+        copied = AlexNet(net.spec)
+    state = {}
+    for layer in net.spec.layers:
+        wide = isinstance(net.get_submodule(layer.name), BatchNormalisation)
+        dtype = torch.float32 if wide else placement.dtype
+        for part, tensor in net.get_submodule(layer.name).state_dict().items():
+            order = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+            state[f"{layer.name}.{part}"] = tensor.to(placement.device, dtype, copy=not share, memory_format=order)
+    copied.load_state_dict(state, assign=True)
+    return copied.requires_grad_(False).eval()

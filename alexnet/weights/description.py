@@ -32,6 +32,11 @@ class Description:
     preparation: Preparation
 
 
+def describe(model: Model) -> Description:
+    """The model without its parameters."""
+    return Description(model.net.spec, model.categories, model.statistics, model.provenance, model.preparation)
+
+
 def to_texts(model: Model) -> dict[str, str]:
     """The model's description; `from_texts` gives it back.
 

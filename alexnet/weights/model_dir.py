@@ -48,11 +48,12 @@ class Model:
         self.statistics.check_side(self.preparation.side)
 
 
-def save_model(model: Model, path: Path) -> None:
+def save_model(model: Model, path: str | Path) -> None:
     """Writes `model` as a directory at `path`, whole or not at all; replaces a model directory that is there.
 
     Raises AlexNetError when `path` is something else or cannot be written.
     """
+    path = Path(path)
     recover(path)
     if path.exists() and not (path / DESCRIPTION).is_file():
         raise AlexNetError(f"{path} exists and is not a model directory; give another place for the model.")
@@ -79,12 +80,13 @@ def _save_tensors(tensors: dict[str, torch.Tensor], file: Path) -> None:
         raise OSError(str(error)) from error
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: str | Path) -> Model:
     """The model in directory `path`, on the CPU in fp32, in evaluation mode.
 
     Raises WeightsError when it is missing, of another format, damaged (SHA-256), or when its tensors are not those of
     its spec.
     """
+    path = Path(path)
     description = read_description(path)
     try:
         for name in (WEIGHTS, INPUT):
@@ -105,6 +107,13 @@ def load_model(path: Path) -> Model:
     if len(model.categories) != spec.classes:
         raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(model.categories)} classes.")
     return model
+
+
+def finished_model(path: Path) -> Path:
+    """The model directory of a run directory where `path` is one, else `path` itself."""
+    if not (path / DESCRIPTION).is_file() and (path / "model" / DESCRIPTION).is_file():
+        return path / "model"
+    return path
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from alexnet.data.preparation import DEFAULT
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError
-from alexnet.evaluation.predict import predict
+from alexnet.evaluation.predictor import Predictor
 from alexnet.experiments.bench.photographs import write_photographs
 from alexnet.experiments.bench.step import random_images, settle
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns
@@ -26,16 +26,18 @@ from alexnet.weights.model_dir import Model, save_model
 
 
 def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Measurement]:
-    """The network on a batch, `predict` on a photograph with the model loaded, and the command from start to end."""
+    """The network on a batch, a `Predictor` on a photograph, and the command from start to end."""
     model = untrained_model(spec)
     forward = forward_pass(model.net, batch_size, placement)
     forward()
     peak = peak_memory()
     with TemporaryDirectory(prefix="alexnet-bench-") as folder:
+        predictor = Predictor(model, placement=placement)
         photograph = next(write_photographs(Path(folder) / "photographs", 2).rglob("*.jpg"))
 
         def answer() -> float:
-            return sum(1 for _ in predict(model, [("", photograph.read_bytes)], placement=placement))
+            predictor.predict(photograph)
+            return 1
 
         works: dict[str, Work] = {"batch": forward, "one": forward_pass(model.net, 1, placement), "answer": answer}
         rates = in_turns(works, rounds)

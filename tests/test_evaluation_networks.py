@@ -1,8 +1,8 @@
 import io
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -12,29 +12,26 @@ from PIL import Image
 from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, WeightsError
-from alexnet.evaluation.predict import predict
-from alexnet.evaluation.predict_onnx import predict_onnx
+from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.model.variants import variant
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.export import build_model
 from alexnet.weights.onnx.graph import GraphOptions
-from alexnet.weights.onnx.session import OnnxModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FP32 = place("cpu", "fp32")
-Content = Callable[[], bytes]
 
 
 @pytest.fixture(scope="module")
-def photographs(colours: Store) -> list[tuple[str, Content]]:
+def photographs(colours: Store) -> list[tuple[str, bytes]]:
     """Photographs of two shapes, neither of them prepared, and something that is none."""
-    files: list[tuple[str, Content]] = []
+    files: list[tuple[str, bytes]] = []
     for position in range(4):
         file = io.BytesIO()
         Image.fromarray(colours.read(position)).resize((300, 280 + 40 * position)).save(file, "png")
-        files.append((f"{position}.png", file.getvalue))
-    return [*files[:2], ("broken.png", lambda: b"no image"), *files[2:]]
+        files.append((f"{position}.png", file.getvalue()))
+    return [*files[:2], ("broken.png", b"no image"), *files[2:]]
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +48,11 @@ def model() -> Model:
 
 @pytest.mark.parametrize(("taken", "crops"), [("images", 1), ("views", 1), ("views", 10)])
 def test_a_file_answers_as_the_model_it_was_made_of(
-    model: Model, photographs: list[tuple[str, Content]], tmp_path: Path, taken: str, crops: int
+    model: Model, photographs: list[tuple[str, bytes]], tmp_path: Path, taken: str, crops: int
 ) -> None:
     onnx.save(build_model(model, GraphOptions(taken)), tmp_path / "net.onnx")
-    found = list(predict_onnx(OnnxModel(tmp_path / "net.onnx"), photographs, top=3, crops=crops))
-    expected = list(predict(model, photographs, top=3, crops=crops, placement=FP32))
+    found = list(Predictor(tmp_path / "net.onnx").stream(photographs, top=3, crops=crops))
+    expected = list(Predictor(model, placement=FP32).stream(photographs, top=3, crops=crops))
     assert [each.image for each in found] == [name for name, _ in photographs]
     assert [each.error for each in found] == [each.error for each in expected]
     assert sum(each.error is not None for each in found) == 1
@@ -69,15 +66,24 @@ def test_a_file_answers_as_the_model_it_was_made_of(
 def test_ten_crops_of_a_file_that_crops_itself_are_refused(model: Model, tmp_path: Path) -> None:
     onnx.save(build_model(model, GraphOptions("images")), tmp_path / "net.onnx")
     with pytest.raises(ConfigError, match="for ten crops, export the model with --input views"):
-        predict_onnx(OnnxModel(tmp_path / "net.onnx"), [], crops=10)
+        Predictor(tmp_path / "net.onnx").stream([], crops=10)
 
 
 def test_a_file_that_answers_nan_is_a_sentence(
-    model: Model, photographs: list[tuple[str, Content]], tmp_path: Path
+    model: Model, photographs: list[tuple[str, bytes]], tmp_path: Path
 ) -> None:
     broken = lively(model.net.spec)
     with torch.no_grad():
         broken.get_parameter("conv1.weight")[0] = float("nan")
     onnx.save(build_model(replace(model, net=broken), GraphOptions()), tmp_path / "net.onnx")
     with pytest.raises(WeightsError, match="'paper' answers NaN"):
-        list(predict_onnx(OnnxModel(tmp_path / "net.onnx"), photographs))
+        list(Predictor(tmp_path / "net.onnx").stream(photographs))
+
+
+def test_a_file_has_no_stages_and_no_other_placement(model: Model, tmp_path: Path) -> None:
+    onnx.save(build_model(model, GraphOptions()), tmp_path / "net.onnx")
+    square = np.zeros((256, 256, 3), np.uint8)
+    with pytest.raises(ConfigError, match="for a stage, take the model that it was made from"):
+        Predictor(tmp_path / "net.onnx").stages(square, ["fc7"])
+    with pytest.raises(ConfigError, match="run on the CPU in fp32"):
+        Predictor(tmp_path / "net.onnx", placement=place("cpu", "bf16"))
