@@ -4,6 +4,7 @@ import click
 
 from alexnet.cli.session import common_options
 from alexnet.cli.show_network import architecture, filters
+from alexnet.cli.show_training import curves
 
 
 @click.group()
@@ -16,5 +17,5 @@ def show() -> None:
     """
 
 
-for verb in (architecture, filters):
+for verb in (architecture, filters, curves):
     show.add_command(verb)

@@ -56,15 +56,15 @@ def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:
     return text[:low].rstrip() + "…"
 
 
-def wrapped(text: str, room: float, size: float) -> list[str]:
+def wrapped(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
     """The text in lines of at most `room` inches, broken at spaces; a longer word is cut."""
     lines: list[str] = []
     for word in drawable(text).split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and width(longer, size) <= room:
+        if lines and width(longer, size, bold) <= room:
             lines[-1] = longer
         else:
-            lines.append(fitted(word, room, size))
+            lines.append(fitted(word, room, size, bold=bold))
     return lines
 
 

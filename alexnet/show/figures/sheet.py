@@ -43,7 +43,7 @@ class Sheet:
                 f"No font here has glyphs for {len(missing)} characters of the names, {MISSING} stands for them; "
                 "install a font that has them, such as Noto Sans CJK for Chinese."
             )
-        head, body = wrapped(title, room, 12), wrapped(caption, room, 8.5)
+        head, body = wrapped(title, room, 12, bold=True), wrapped(caption, room, 8.5)
         self._top = MARGIN + 12 * LEADING * len(head) + 8.5 * LEADING * len(body) + 0.12
         total = self._top + height + MARGIN
         self.figure = Figure(figsize=(width, total), facecolor="white")

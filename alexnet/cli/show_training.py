@@ -1,0 +1,28 @@
+"""`alexnet show curves`: how runs learned."""
+
+from pathlib import Path
+
+import click
+
+from alexnet.cli.options import PATH
+from alexnet.cli.pictures import Picture, picture_options
+from alexnet.cli.session import Session
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@click.option("--x", "axis", default="epoch", show_default=True, metavar="epoch|images|hours", help="What runs across.")
+@click.option(
+    "--what", default="error,loss", show_default=True, metavar="LIST", help="Panels, of error, loss, lr and rate."
+)
+@picture_options
+@click.pass_obj
+def curves(session: Session, runs: tuple[Path, ...], axis: str, what: str, picture: Picture) -> None:
+    """Draw how runs learned: error and loss, training and validation, several runs on one scale.
+
+    RUN is a run directory, of a run that is finished or still going on.
+    """
+    from alexnet.show.curves import curves
+
+    picture.check()
+    picture.deliver(session, "curves", curves(runs, axis, tuple(filter(None, what.split(",")))))

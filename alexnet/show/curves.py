@@ -1,0 +1,101 @@
+"""How runs learned, epoch by epoch, from what their directories hold."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+from alexnet.errors import ConfigError, WeightsError, unknown
+
+PANELS = ("error", "loss", "lr", "rate")
+AXES = ("epoch", "images", "hours")
+MOST_RUNS = 6  # colours that are told apart
+STEADY, DROP = 0.98, 0.6  # a schedule has a step where the rate, steady before, falls to less than DROP of itself
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run: each column of metrics.csv, with None where an epoch has no number; `data` tells data sets apart."""
+
+    name: str
+    data: str
+    train_images: int
+    epochs: tuple[int, ...]
+    columns: dict[str, tuple[float | None, ...]]
+
+    def along(self, axis: str) -> tuple[float, ...]:
+        """Where on the axis its epochs end: their number, the images seen, or the hours of training."""
+        match axis:
+            case "images":
+                return tuple(float(epoch * self.train_images) for epoch in self.epochs)
+            case "hours":
+                return tuple(total / 3600 for total in accumulate(each or 0.0 for each in self.columns["seconds"]))
+        return tuple(map(float, self.epochs))
+
+    @property
+    def drops(self) -> tuple[int, ...]:
+        """The positions of the epochs in which the learning rate falls at once."""
+        rates = self.columns["lr"]
+        ratios = [(other or 0.0) / one if one else 1.0 for one, other in pairwise(rates)]
+        before = [1.0, *ratios]
+        steps = zip(before, ratios, strict=False)
+        return tuple(number for number, (former, ratio) in enumerate(steps, 1) if ratio < DROP and former > STEADY)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The runs side by side; `axis` is one of `AXES`, `panels` are some of `PANELS`."""
+
+    runs: tuple[Curve, ...]
+    axis: str = "epoch"
+    panels: tuple[str, ...] = ("error", "loss")
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {"axis": self.axis, "panels": list(self.panels), "runs": [asdict(run) for run in self.runs]}
+
+
+def curves(paths: Sequence[Path], axis: str = "epoch", panels: Sequence[str] = ("error", "loss")) -> Curves:
+    """The curves of run directories.
+
+    Raises ConfigError for an unknown axis or panel and for too many runs, WeightsError for what is no run.
+    """
+    if axis not in AXES:
+        raise unknown("axis", axis, AXES)
+    for panel in panels:
+        if panel not in PANELS:
+            raise unknown("curve", panel, PANELS)
+    if len(paths) > MOST_RUNS:
+        raise ConfigError(f"At most {MOST_RUNS} runs can be told apart in a picture; {len(paths)} were given.")
+    names = [path.absolute().name for path in paths]
+    told = [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
+    return Curves(tuple(_read(path, name) for path, name in zip(paths, told, strict=True)), axis, tuple(panels))
+
+
+def _read(path: Path, name: str) -> Curve:
+    try:
+        with open(path / "metrics.csv", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        lines = (path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise WeightsError(
+            f"{path} is not a run directory: it has no {Path(str(error.filename)).name}; give the directory that "
+            "`alexnet train` made."
+        ) from None
+    if not rows:
+        raise WeightsError(f"{path} has not finished an epoch yet, so there is nothing to draw.")
+    started: dict[str, Any] = next((json.loads(line) for line in lines if '"event": "Started"' in line), {})
+    try:
+        columns = {key: tuple(_number(row[key]) for row in rows) for key in rows[0] if key not in ("epoch", "best")}
+        epochs = tuple(int(row["epoch"]) for row in rows)
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path / 'metrics.csv'} is damaged: {error}.") from error
+    return Curve(name, str(run.get("fingerprint")), int(started.get("train_images", 0)), epochs, columns)
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+from layouts import check_layout, texts
+from test_show_curves import run
+
+from alexnet.show.curves import curves
+from alexnet.show.figures.curves import figure
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["one"], ["水仙 $x$ _a", "b" * 80], ["a", "b", "c", "d", "e", "f"]],
+    ids=["one", "odd names", "six alike"],
+)
+@pytest.mark.parametrize("errors", [[0.5], [0.9, 0.4, 0.4], [None, None]], ids=["one epoch", "three", "no validation"])
+def test_no_label_covers_another(names: list[str], errors: list[float | None], tmp_path: Path) -> None:
+    paths = [run(tmp_path / name, errors) for name in names]
+    check_layout(figure(curves(paths, panels=("error", "loss", "lr", "rate"))))
+
+
+def test_the_caption_says_what_lines_are_and_when_they_do_not_compare(tmp_path: Path) -> None:
+    one, other = run(tmp_path / "a", [0.5], data="a"), run(tmp_path / "b", [None], data="b")
+    said = " ".join(texts(figure(curves([one, other]))))
+    assert "These runs had different photographs, so their errors do not compare." in said
+    assert "a, validation top-1 50.0 %" in said
+    assert "There were no validation photographs." in " ".join(texts(figure(curves([other]))))
+    assert "the learning rate drops" not in said
