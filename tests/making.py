@@ -94,4 +94,4 @@ def tiny_recipe(**changes: Any) -> Recipe:
 def tiny_model(store: Store, *, seed: int = 0, spec: Spec | None = None) -> Model:
     net = AlexNet(spec or tiny_spec(len(store.classes)), generator=torch.Generator().manual_seed(seed))
     provenance = {"trained_with": "nothing", "errors": {"val_top1_error": 0.75}}
-    return Model(net.eval(), store.classes, store.statistics, provenance)
+    return Model(net.eval(), store.classes, store.statistics, provenance, store.preparation)

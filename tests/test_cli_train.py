@@ -133,6 +133,9 @@ def test_a_printed_recipe_can_be_fed_back(tmp_path: Path) -> None:
         (["--classes", "7"], "The network has 7 outputs, but"),
         (["--freeze", "conv11", *TINY], "did you mean 'conv1'"),
         (["--from", "x"], "is a store already, so --from x has no meaning"),
+        (["--side", "72"], "is a store already, of photographs of 256 × 256 pixels, not 72 × 72; leave --side out"),
+        (["--side", "0"], "must be a whole number of pixels from 32 to 512, not 0."),
+        (["--input-size", "300"], "must be from 1 to 256, the side of the prepared photographs in pixels; lower"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(words: list[str], said: str, colours: Store) -> None:

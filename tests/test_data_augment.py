@@ -74,7 +74,9 @@ def test_another_number_of_crops_is_refused() -> None:
 
 @pytest.mark.parametrize("crop", [0, 257])
 def test_a_crop_that_does_not_fit_is_refused_with_its_value(crop: int, statistics: InputStatistics) -> None:
-    with pytest.raises(ConfigError, match=rf"crop \(={crop}\) must be from 1 to 256"):
+    larger = ", or prepare the photographs with --side 257 or more" if crop == 257 else ""
+    said = rf"crop \(={crop}\) must be from 1 to 256.* input size \(--input-size\){larger}\.$"
+    with pytest.raises(ConfigError, match=said):
         random_views(1, Augmentation(crop=crop), statistics, seed=0, epoch=0)
 
 

@@ -24,7 +24,7 @@ FP32 = place("cpu", "fp32")
 
 def by_hand(model: Model, store: Store, split: str, crops: int) -> torch.Tensor:
     """Probabilities (N, K) of a split, one view of one photograph at a time, sliced and mirrored here."""
-    side, crop = 256, model.net.spec.input_size
+    side, crop = store.statistics.mean_image.shape[0], model.net.spec.input_size
     start = (side - crop) // 2
     mean = model.statistics.mean_image[start : start + crop, start : start + crop]
     views = fixed_views(crop, side, crops)
@@ -63,6 +63,35 @@ def test_errors_are_those_of_one_view_at_a_time(colours: Store, model: Model, sp
     assert 0 < found.top1_error < 1  # an untrained network that happens to be partly right
     # fp32 against float64 softmax: about 1e-7 a photograph
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize("side", [32, 45, 72])
+def test_photographs_of_another_side_are_seen_one_view_at_a_time_too(tmp_path: Path, side: int, crops: int) -> None:
+    store = tiny_store(tmp_path / "store", preparation=Preparation(side=side))
+    model = tiny_model(store)  # for crops of 32 pixels
+    expected = tally_of(by_hand(model, store, "test", crops), store.labels[store.split("test")])
+    found = evaluate([model], store, split="test", crops=crops, placement=FP32)
+    assert torch.equal(found.confusion, expected.confusion)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-5)  # fp32 rounding
+
+
+def test_photographs_of_another_side_than_the_model_takes_are_refused(
+    colours: Store, model: Model, tmp_path: Path
+) -> None:
+    small = tiny_store(tmp_path / "store", preparation=Preparation(side=72))
+    for models in ([model], [tiny_model(small), model]):
+        with pytest.raises(DataError) as error:
+            evaluate(models, small, placement=FP32)
+        assert str(error.value) == (
+            f"The store {small.path} holds photographs of 72 × 72 pixels, but the model takes 256 × 256; prepare the "
+            "photographs with --side 256."
+        )
+    squashed = replace(tiny_model(small), preparation=Preparation(resize="squash", side=72))
+    with pytest.raises(DataError, match=r"takes 72 × 72; prepare the photographs with --resize squash --side 72\.$"):
+        evaluate([squashed], colours, placement=FP32)
+    assert other_pixels([squashed], colours) is None  # it is refused, so there is nothing to warn of
+    assert "72 pixels" in str(other_pixels([squashed], small))
 
 
 def test_each_model_is_fed_as_it_was_trained(colours: Store, model: Model) -> None:
@@ -218,5 +247,5 @@ def test_a_net_alone_can_be_measured_without_a_directory(colours: Store) -> None
 
 def test_an_input_larger_than_the_photographs_is_a_sentence(colours: Store, tmp_path: Path) -> None:
     model = tiny_model(colours, spec=replace(tiny_spec(), input_size=257))
-    with pytest.raises(ConfigError, match=r"crop \(=257\) must be from 1 to 256"):
+    with pytest.raises(ConfigError, match=r"crop \(=257\) must be from 1 to 256.* with --side 257 or more\.$"):
         evaluate([model], colours, placement=FP32)

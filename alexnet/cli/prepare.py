@@ -34,6 +34,7 @@ _LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 @click.option("--quality", default=90, show_default=True, help="JPEG quality, 1 to 100.")
 @click.option("--split", metavar="val=0.1,test=0.2", help="Shares of each class to hold out.  [default: the source's]")
 @click.option("--split-seed", default=0, show_default=True, help="Which photographs the shares are.")
+@click.option("--side", default=256, metavar="N", show_default=True, help="Pixels of a prepared photograph, 32 to 512.")
 @click.option("--resize", default="shorter", metavar="shorter|squash|torchvision", help="squash: as Caffe does.")
 @click.option("--interpolation", default="bicubic", metavar="bicubic|bilinear", help="Both with antialiasing.")
 @workers_option("Processes; 0: one a core.", default=0)
@@ -52,6 +53,7 @@ def prepare(
     quality: int,
     split: str | None,
     split_seed: int,
+    side: int,
     resize: str,
     interpolation: str,
     workers: int,
@@ -61,15 +63,16 @@ def prepare(
 ) -> None:
     """Turn photographs into a store.
 
-    As in the paper, the shorter side of each becomes 256 pixels and the central 256 × 256 are kept; networks trained
-    elsewhere may ask for another --resize. The store also holds labels, splits, the mean image and the principal
-    components of colour.
+    As in the paper, the shorter side of each becomes 256 pixels and the central 256 × 256 are kept; --side asks for
+    another number of pixels. Networks trained elsewhere may ask for another --resize. The store also holds labels,
+    splits, the mean image and the principal components of colour.
     """
     from alexnet.cli.places import find_source
     from alexnet.cli.progress import Meter
     from alexnet.data.preparation import Preparation
     from alexnet.data.prepare import prepare
 
+    preparation = Preparation(resize=resize, interpolation=interpolation, side=side)
     drawn = _drawn(find_source(session, source, location, tops), per_class, seed)
     _apart(drawn, store)
     shares = None if split is None else pairs("--split", split, float)
@@ -82,7 +85,7 @@ def prepare(
             workers=workers,
             split=shares,
             seed=split_seed,
-            preparation=Preparation(resize=resize, interpolation=interpolation),
+            preparation=preparation,
             strict=strict,
             progress=meter.preparing,
         )

@@ -55,6 +55,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @click.option("--seed", metavar="N", help="Short for --set seed=N.")
 @click.option("-o", "--out", "--output", type=PATH, help="The run directory.  [default: runs/MODEL-RECIPE]")
 @from_option
+@click.option("--side", type=int, metavar="N", help="Pixels to which photographs are prepared.  [default: 256]")
 @click.option("--input-size", type=int, metavar="N", help="Pixels of the crops.  [default: the network's]")
 @click.option("--classes", type=int, metavar="N", help="Outputs, which must be the data's.  [default: the data's]")
 @click.option("--init-from", type=PATH, metavar="MODEL|FILE", help="Start with trained weights: fine-tuning.")
@@ -115,7 +116,7 @@ def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str |
 
 
 def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any]) -> None:
-    from alexnet.cli.places import find_start, find_store
+    from alexnet.cli.places import find_start
     from alexnet.training.train import placement_for
 
     placement_for(_runtime(options))  # what is not to be had should not wait for the data
@@ -124,12 +125,28 @@ def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...],
         asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
         chosen = replace(chosen, model=_of(start, asked))
     spec = _spec(chosen, start, options["input_size"])
-    store = find_store(session, data, options["location"], start.preparation if start else None)
+    store = _store(session, data, options["location"], options["side"], start)
     classes = options["classes"]
     spec = replace(spec, classes=len(store.classes) if classes is None else classes)
     out = options["out"] or Path("runs") / f"{spec.name}-{chosen.name}"
     how = {"init_from": start, "freeze": freeze, "overfit": options["overfit"] or 0}
     _finish(session, run_training(session, store, spec, chosen, out, _runtime(options), **how), store)
+
+
+def _store(session: Session, data: str, location: Path | None, side: int | None, start: "Model | None") -> "Store":
+    """The store of DATA; photographs are prepared to `side`, and as the model to start from takes them."""
+    from alexnet.cli.places import find_store
+    from alexnet.data.preparation import DEFAULT
+
+    wanted = DEFAULT if start is None else start.preparation
+    store = find_store(session, data, location, wanted if side is None else replace(wanted, side=side))
+    found = store.preparation.side
+    if side not in (None, found):
+        raise ConfigError(
+            f"{data} is a store already, of photographs of {found} × {found} pixels, not {side} × {side}; leave --side "
+            "out, or give the photographs in place of the store."
+        )
+    return store
 
 
 def run_training(

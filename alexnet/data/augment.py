@@ -88,7 +88,7 @@ def random_views(
             "set colour_noise to 0, or measure the photographs."
         )
     side = statistics.mean_image.shape[0]
-    border = _border(side, augmentation.crop)
+    room = border(side, augmentation.crop)
     groups = -(-count // augmentation.group)
     # one stream per kind of draw, so that switching one off leaves the others as they were
     where, flips, noise = (_stream(seed, epoch, kind) for kind in ("crop", "mirror", "colour"))
@@ -97,9 +97,9 @@ def random_views(
         parts = random_parts(groups, side, augmentation.least_area, augmentation.aspect, where)
         corners = np.zeros((groups, 2), dtype=np.int64)
     elif augmentation.random_crop:
-        corners = where.integers(0, border, size=(groups, 2), endpoint=True)
+        corners = where.integers(0, room, size=(groups, 2), endpoint=True)
     else:
-        corners = np.full((groups, 2), border // 2, dtype=np.int64)
+        corners = np.full((groups, 2), room // 2, dtype=np.int64)
     mirrored = (flips.random(groups) < 0.5) & augmentation.mirror
     image = np.arange(count) // augmentation.group
     along = noise.standard_normal((count, 3)) * augmentation.colour_noise * statistics.deviations
@@ -133,7 +133,7 @@ def fixed_views(crop: int, side: int, crops: int) -> Views:
     The ten come in the order of the 2012 code: top left, top right, centre, bottom left, bottom right, then mirrored.
     Raises ConfigError for another number, or for a crop larger than `side`, the stored photographs' side in pixels.
     """
-    end = _border(side, crop)
+    end = border(side, crop)
     middle = end // 2
     match crops:
         case 1:
@@ -156,8 +156,7 @@ def centre_mean(statistics: InputStatistics, crop: int) -> NDArray[np.float32]:
 
     It is subtracted from every view wherever the view lies, and is not mirrored with it, as in the 2012 code.
     """
-    border = _border(statistics.mean_image.shape[0], crop)
-    start = border // 2
+    start = border(statistics.mean_image.shape[0], crop) // 2
     return np.ascontiguousarray(statistics.mean_image[start : start + crop, start : start + crop])
 
 
@@ -176,7 +175,8 @@ def view_means(statistics: InputStatistics, crop: int, views: Views, preparation
     return np.stack(parts)
 
 
-def _border(side: int, crop: int) -> int:
+def border(side: int, crop: int) -> int:
+    """By how many pixels a prepared photograph exceeds a crop. Raises ConfigError for a crop that is larger."""
     if not 1 <= crop <= side:
         larger = f", or prepare the photographs with --side {crop} or more" if side < crop <= max(SIDES) else ""
         raise ConfigError(

@@ -152,6 +152,17 @@ class Store:
         """How the photographs were resized; what it says of views is the default."""
         return Preparation.from_json({name: self.manifest[name] for name in DEFAULT.resizing if name in self.manifest})
 
+    def check_side(self, preparation: Preparation, what: str) -> None:
+        """Raises DataError when the photographs are of another side than `what`, prepared for otherwise, takes."""
+        held, wanted = self.preparation, preparation
+        if held.side == wanted.side:
+            return
+        others = [f"--{name} {value}" for name, value in wanted.resizing.items() if value != held.resizing[name]]
+        raise DataError(
+            f"The store {self.path} holds photographs of {held.side} × {held.side} pixels, but {what} takes "
+            f"{wanted.side} × {wanted.side}; prepare the photographs with {' '.join(others)}."
+        )
+
     @property
     def splits(self) -> dict[str, int]:
         """The number of photographs in each split that has any."""

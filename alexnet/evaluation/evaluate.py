@@ -49,7 +49,9 @@ def input_layout(net: AlexNet, placement: Placement) -> InputLayout:
 
 def other_pixels(models: Sequence[Model], store: Store) -> str | None:
     """A sentence for the reader when the store resized its photographs by another rule than a model asks for."""
-    asked = [model.preparation for model in models if model.preparation.resizing != store.preparation.resizing]
+    held = store.preparation
+    asked = [model.preparation for model in models if model.preparation.side == held.side]  # others are refused
+    asked = [preparation for preparation in asked if preparation.resizing != held.resizing]
     if not asked:
         return None
     wanted = asked[0]
@@ -74,11 +76,13 @@ def evaluate(
     Labels are matched by the classes' keys, not by their order. A store may have some of the models' classes alone;
     then the tally has an `among`. Photographs are taken as the store has resized them, by whatever rule: see
     `other_pixels`. `progress` is told (photographs done, in all). Raises DataError when the models do not know the same
-    classes or lack one of the store's, or for a split that the store lacks.
+    classes or lack one of the store's, when its photographs are of another side than a model takes, or for a split that
+    the store lacks.
     """
     reference = models[0]
     for model in models:
         _check_classes(reference, model, store)
+        store.check_side(model.preparation, "the model")
     positions = store.split(split)
     place_of = {category.key: index for index, category in enumerate(reference.categories)}
     labels_of = torch.tensor([place_of[category.key] for category in store.classes])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.augment import Augmentation
+from alexnet.data.augment import Augmentation, border
 from alexnet.data.split import holdout
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
@@ -69,6 +69,7 @@ def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0)
         )
     spec = with_options(spec, **recipe.network_options)
     _check_layers(spec, recipe)
+    border(store.preparation.side, spec.input_size)  # raises where the photographs are too small
     return TrainingPlan(spec, recipe, train, val)
 
 

@@ -235,6 +235,7 @@ def _statistics(start: Model | None, store: Store) -> InputStatistics:
     """Those of the model to start from, or the store's; the store's components where the model's has a mean alone."""
     if start is None:
         return store.statistics
+    store.check_side(start.preparation, "the model to start from")
     if start.statistics.images:
         return start.statistics
     return replace(store.statistics, mean_image=start.statistics.mean_image)
