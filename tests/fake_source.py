@@ -1,5 +1,6 @@
 """A source made up in memory, for tests of what is done with sources; worker processes can import it."""
 
+import errno
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ class FakeSource:
     name: str = "fake"
     gate: Path | None = None  # photographs from the 33rd on are read once this file is there
     killed_at: int | None = None  # the photograph whose worker dies
+    away: Path | None = None  # holds files called by the numbers of photographs that cannot be read now
     diary: Path | None = None  # where the processes that read leave their numbers
 
     @property
@@ -56,6 +58,8 @@ class FakeSource:
             os.kill(os.getpid(), signal.SIGKILL)
         while self.gate is not None and number >= 32 and not self.gate.exists():
             time.sleep(0.01)
+        if self.away is not None and (self.away / str(number)).exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if number in self.refused:
             raise ImageError(f"it is number {number}")
         treatments = ("turned upright",) if number % 7 == 0 else ()

@@ -64,12 +64,30 @@ def test_shapes_are_drawn_as_asked_for(tmp_path: Path) -> None:
     assert "is a store already, of other photographs or with other options" in sentence
 
 
-def test_strict_stops_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+def test_strict_stops_and_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
     (folder / "ash" / "broken.png").write_bytes(b"no image")
     code, sentence = refusal("prepare", folder, tmp_path / "out" / "s", "--strict", "-j", "1")
     assert code == 3
     assert "ash/broken.png" in sentence
-    assert not list((tmp_path / "out").glob("*"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.partial"]
+    assert alexnet("prepare", folder, tmp_path / "out" / "s", "-j", "1").exit_code == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["s"]
+
+
+def test_a_photograph_that_cannot_be_read_stops_the_work_until_it_can_or_is_left_out(
+    folder: Path, tmp_path: Path
+) -> None:
+    photograph, words = folder / "ash" / "0.png", ("prepare", folder, tmp_path / "s", "-j", "1")
+    photograph.rename(tmp_path / "0.png")
+    photograph.symlink_to(tmp_path / "gone.png")
+    code, sentence = refusal(*words)
+    assert code == 3
+    assert "ash/0.png cannot be read (No such file or directory). What is done so far is kept" in sentence
+    left_out = alexnet(*words, "--skip-unreadable")
+    assert left_out.exit_code == 0
+    assert "ash/0.png: it cannot be read: No such file or directory" in left_out.stdout
+    code, sentence = refusal(*words)
+    assert "lacks 1 photographs that could not be read when it was made, first ash/0.png; delete" in sentence
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alexnet.data.source import Category, Example
+from alexnet.data.sources import files as module
 from alexnet.data.sources.files import FolderFiles, Listing, Span, TarFiles, open_files
 from alexnet.errors import DataError, ImageError
 
@@ -61,9 +62,9 @@ def test_pickling_keeps_the_place_alone(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", PLACES)
-def test_file_that_is_not_there_is_refused(tmp_path, kind):
+def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path, kind):
     files = open_files(PLACES[kind](tmp_path))
-    with pytest.raises(ImageError, match=r"cannot be read|is not in"):
+    with pytest.raises(OSError, match=r"No such file|is not in"):
         files.read("b/9.jpg")
 
 
@@ -96,8 +97,48 @@ def test_links_are_followed_and_broken_ones_kept(tmp_path):
     files = open_files(root)
     assert files.sizes == {"a/0.jpg": 3, "b/1.jpg": 6, "a/gone.jpg": -1}
     assert files.read("b/1.jpg") == b"linked"
-    with pytest.raises(ImageError, match="No such file"):
+    with pytest.raises(OSError, match="No such file"):
         files.read("a/gone.jpg")
+
+
+def test_what_is_no_regular_file_or_too_large_is_refused(tmp_path, monkeypatch):
+    root = make_folder(tmp_path / "set", {"a/0.jpg": b"four"})
+    (root / "a" / "zero.jpg").symlink_to("/dev/zero")
+    files = open_files(root)
+    with pytest.raises(ImageError, match="it is no regular file"):
+        files.read("a/zero.jpg")
+    with (root / "a" / "sparse.jpg").open("wb") as file:
+        file.truncate(20 * 10**9)
+    with pytest.raises(ImageError, match="it has 20,000,000,000 bytes, more than the 500,000,000 that are read"):
+        files.read("a/sparse.jpg")
+    monkeypatch.setattr(module, "MAX_BYTES", 3)
+    with pytest.raises(ImageError, match="it has 4 bytes, more than the 3"):
+        files.read("a/0.jpg")
+
+
+@pytest.mark.parametrize("top", ["/", "//", "/./"])
+def test_names_that_begin_with_a_slash_are_taken_without_it(tmp_path, top):
+    files = open_files(make_tar(tmp_path / "set.tar", CONTENT | {"..": b"", "": b""}, top=top))
+    assert files.sizes == {name: len(content) for name, content in CONTENT.items()}
+    assert files.folders == {"a", "a/deep", "a/deep/er", "b"}
+    assert files.read("b/1.jpg") == b"first"
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "bz2"])
+def test_an_archive_that_unpacks_to_more_than_memory_should_hold_is_an_error(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(module, "MAX_UNPACKED", 3_000_000)
+    bomb = make_tar(tmp_path / "set", {"a": bytes(10_000_000)}, f"w:{kind}")
+    assert bomb.stat().st_size < 100_000
+    with pytest.raises(DataError, match=r"set unpacks to more than 3,000,000 bytes.*unpack it yourself and give the"):
+        _ = open_files(bomb).sizes
+
+
+def test_an_archive_that_shrinks_is_an_error_of_the_system(tmp_path):
+    files = open_files(make_tar(tmp_path / "set.tar", {"a": bytes(3000)}))
+    assert len(files.read("a")) == 3000
+    os.truncate(tmp_path / "set.tar", 2000)
+    with pytest.raises(OSError, match="it ends at byte 2,000, before byte 3,512"):
+        files.read("a")
 
 
 def test_link_to_a_folder_above_is_an_error(tmp_path):

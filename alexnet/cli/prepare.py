@@ -39,6 +39,7 @@ _LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 @click.option("--interpolation", default="bicubic", metavar="bicubic|bilinear", help="Both with antialiasing.")
 @workers_option("Processes; 0: one a core.", default=0)
 @click.option("--strict", is_flag=True, help="Stop at the first photograph that cannot be used.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be opened or read.")
 @click.option("--per-class", metavar="train=150,val=25,test=50", help="Pictures of each class of 'shapes'.")
 @click.option("--seed", type=int, help="Which pictures 'shapes' draws.")
 @progress_options
@@ -58,6 +59,7 @@ def prepare(
     interpolation: str,
     workers: int,
     strict: bool,
+    skip_unreadable: bool,
     per_class: str | None,
     seed: int | None,
 ) -> None:
@@ -87,6 +89,7 @@ def prepare(
             seed=split_seed,
             preparation=preparation,
             strict=strict,
+            skip_unreadable=skip_unreadable,
             progress=meter.preparing,
         )
     for line in summary(made):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from alexnet.data.unfinished import Chunk, Unfinished, discard
 from alexnet.errors import DataError, ImageError
 
 CHUNK = 32  # photographs in a worker's task
+UNREADABLE = "it cannot be read"  # how the reason begins why a file was left out that may be there next time
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def prepare(
     seed: int = 0,
     preparation: Preparation = DEFAULT,
     strict: bool = False,
+    skip_unreadable: bool = False,
     progress: Callable[[PrepareProgress], object] | None = None,
 ) -> Store:
     """The store at `path`, made from the source unless it is there already; an interrupted one is continued.
@@ -67,20 +69,21 @@ def prepare(
     interpolation say which pixels are stored; what it says of views is for those who draw them.
 
     A photograph that cannot be used is left out and listed in the store's report; with `strict` it is an
-    error instead, and the work is deleted. Raises DataError also when `path` holds something else, when a
-    class has no photograph left, when the disk is full or a worker dies; ConfigError
-    for options that do not fit.
+    error instead. A file that cannot be opened or read is an error, because that may be the disk's fault and
+    pass; with `skip_unreadable` it is left out and listed too. Raises DataError also when `path` holds something
+    else, when a class has no photograph left, when the disk is full or a worker dies;
+    ConfigError for options that do not fit. Whatever the error, what is done is kept and continued next time.
     """
     path = Path(path).absolute()
     plan = store_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
     with _sentences(path):
         if not _vacant(path):
-            return _finished(path, plan, strict)
-        with Unfinished(path, plan.content) as work:
+            return _finished(path, plan, strict, skip_unreadable)
+        with Unfinished(path, plan.content, lambda chunk: skip_unreadable or not _unreadable(chunk.refused)) as work:
             if not _vacant(path):  # another process finished it just before the lock was ours
-                return _finished(path, plan, strict)
+                return _finished(path, plan, strict, skip_unreadable)
             tell = progress or (lambda _: None)
-            _read(source, work, plan, workers, strict, tell)
+            _read(source, work, plan, workers, strict, skip_unreadable, tell)
             _complete(source, work, plan, workers, tell)
             work.publish()
         return Store.open(path)
@@ -97,6 +100,7 @@ def prepared(
     seed: int = 0,
     preparation: Preparation = DEFAULT,
     strict: bool = False,
+    skip_unreadable: bool = False,
     progress: Callable[[PrepareProgress], object] | None = None,
 ) -> Store:
     """The store of this source and these options in the folder `cache`, made if it is not there; see `prepare`."""
@@ -111,6 +115,7 @@ def prepared(
         seed=seed,
         preparation=preparation,
         strict=strict,
+        skip_unreadable=skip_unreadable,
         progress=progress,
     )
 
@@ -121,6 +126,7 @@ def _read(
     plan: StorePlan,
     workers: int,
     strict: bool,
+    skip_unreadable: bool,
     tell: Callable[[PrepareProgress], object],
 ) -> None:
     """Read and pack the photographs that are not in the work yet."""
@@ -136,7 +142,8 @@ def _read(
     if plan.encoding == "raw":
         _check_space(work.path, (len(examples) - done) * plan.preparation.stored_bytes)
     tell(PrepareProgress("read", done, len(examples), len(refused)))
-    with closing(in_order(_pack, (source, plan), parts[resumed:], workers)) as results:
+    job = source, plan, skip_unreadable
+    with closing(in_order(_pack, job, parts[resumed:], workers)) as results:
         for part, (chunk, content) in zip(parts[resumed:], results, strict=True):
             if strict and refused:
                 break
@@ -145,12 +152,11 @@ def _read(
             done += len(part)
             tell(PrepareProgress("read", done, len(examples), len(refused)))
     if strict and refused:
-        work.discard()
         raise _refusal(refused)
 
 
-def _pack(shared: tuple[Source, StorePlan], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
-    source, plan = shared
+def _pack(shared: tuple[Source, StorePlan, bool], examples: Sequence[Example]) -> tuple[Chunk, bytes]:
+    source, plan, skip_unreadable = shared
     preparation, quality = plan.preparation, plan.quality
     refused, treated, contents, records = {}, {}, [], []
     for row, example in enumerate(examples):
@@ -160,7 +166,13 @@ def _pack(shared: tuple[Source, StorePlan], examples: Sequence[Example]) -> tupl
             refused[row] = str(error)
             continue
         except OSError as error:
-            refused[row] = f"it cannot be read: {error.strerror or error}"
+            if not skip_unreadable:
+                raise DataError(
+                    f"The photograph {example.path} cannot be read ({error.strerror or error}). What is done so far is "
+                    "kept: when the photograph can be read again, give the same command; or leave out what cannot be "
+                    "read with --skip-unreadable."
+                ) from error
+            refused[row] = f"{UNREADABLE}: {error.strerror or error}"
             continue
         assert photograph.pixels.shape == (preparation.side, preparation.side, 3)
         content = photograph.pixels.tobytes() if quality is None else encode_jpeg(photograph.pixels, quality)
@@ -192,12 +204,8 @@ def _complete(
     index["length"], index["crc32"], index["width"], index["height"] = columns
     index["offset"] = np.cumsum(columns[0]) - columns[0]
     index["label"] = [example.label for example in accepted]
-    try:
-        _check_classes(source, index["label"], refused)
-        index["split"] = _splits(source, accepted, plan)
-    except DataError:
-        work.discard()
-        raise
+    _check_classes(source, index["label"], refused)
+    index["split"] = _splits(source, accepted, plan)
     train = index[index["split"] == SPLITS.index("train")]
     measured = train if len(train) else index  # photographs to measure a model on alone
     raw = len(examples) * plan.preparation.stored_bytes
@@ -282,7 +290,12 @@ def _vacant(path: Path) -> bool:
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
-def _finished(path: Path, plan: StorePlan, strict: bool) -> Store:
+def _unreadable(refused: Mapping[Any, str]) -> list[Any]:
+    """Those that were left out because their files could not be read then."""
+    return [name for name, reason in refused.items() if reason.startswith(UNREADABLE)]
+
+
+def _finished(path: Path, plan: StorePlan, strict: bool, skip_unreadable: bool) -> Store:
     """The store found at `path`, which must be the planned one."""
     if not (path / "manifest.json").exists():
         raise DataError(f"{path} exists and is not a store; choose another path.")
@@ -293,8 +306,14 @@ def _finished(path: Path, plan: StorePlan, strict: bool) -> Store:
             f"(source {store.manifest['source']['name']}, {len(store)} photographs, {store.encoding}, side "
             f"{store.preparation.side}); delete it or choose another path."
         )
-    if strict and store.report["refused"]:
-        raise _refusal({entry["path"]: entry["reason"] for entry in store.report["refused"]})
+    refused = {entry["path"]: entry["reason"] for entry in store.report["refused"]}
+    if strict and refused:
+        raise _refusal(refused)
+    if not skip_unreadable and (left_out := _unreadable(refused)):
+        raise DataError(
+            f"The store {path} lacks {len(left_out)} photographs that could not be read when it was made, first "
+            f"{left_out[0]}; delete the store to prepare it with them, or take it as it is with --skip-unreadable."
+        )
     discard(path)  # of a process killed after it had renamed the store
     return store
 

@@ -74,5 +74,5 @@ class Source(Protocol):
     def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         """The example's photograph, resized as the preparation says.
 
-        Raises ImageError with the reason when it cannot be used.
+        Raises ImageError with the reason when it cannot be used, OSError when its file cannot be read.
         """

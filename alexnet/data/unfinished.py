@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 import zlib
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,16 +66,16 @@ class Unfinished:
     """The work on the store at `path`; as a context it is locked against other processes, resumed and kept.
 
     Entering raises DataError when another process holds it, or when it is work on another `plan` (any bytes
-    that tell plans apart).
+    that tell plans apart). From the first chunk on that is not `good` any more, the work is done again.
     """
 
-    def __init__(self, path: Path, plan: bytes):
+    def __init__(self, path: Path, plan: bytes, good: Callable[[Chunk], bool] = lambda _: True):
         self.path = path
         self.folder = partial(path)
         self.store = self.folder / "store"
         self.chunks: list[Chunk] = []
         self.sha256 = hashlib.sha256()  # of images.bin
-        self._plan = plan
+        self._plan, self._good = plan, good
 
     def __enter__(self) -> Self:
         self.store.mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,7 @@ class Unfinished:
             except ValueError:
                 break
             content = self._images.read(int(chunk.records[:, 0].sum()))
-            if not chunk.describes(content):
+            if not (chunk.describes(content) and self._good(chunk)):
                 break
             self.sha256.update(content)
             self.chunks.append(chunk)

@@ -1,6 +1,7 @@
 """What sources are made of: files by name, in a folder or in a tar archive, and the examples among them."""
 
 import bz2
+import errno
 import gzip
 import hashlib
 import io
@@ -9,17 +10,19 @@ import os
 import tarfile
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from posixpath import dirname, normpath
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
 from alexnet.data.sources.photographs import is_hidden
 from alexnet.errors import DataError, ImageError
+from alexnet.reading import UnfitFileError, read_file
 
 
 class Span(NamedTuple):
@@ -63,7 +66,10 @@ class Files(ABC):
 
     @abstractmethod
     def read(self, name: str, part: Span | None = None) -> bytes:
-        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
+        """The content of a file, or a part of it.
+
+        Raises ImageError for what is no regular file or holds more than `MAX_BYTES`, OSError when it cannot be read.
+        """
 
     @abstractmethod
     def _look(self) -> "Found":
@@ -86,11 +92,8 @@ class FolderFiles(Files):
     """The files in a folder and its sub-folders, through links too."""
 
     def read(self, name: str, part: Span | None = None) -> bytes:
-        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
-        try:
-            return _read(self.path / name, part)
-        except OSError as error:
-            raise ImageError(f"it cannot be read ({error.strerror})") from error
+        """The content of a file, or a part of it; see `Files.read`."""
+        return _read(self.path / name, part)
 
     def _look(self) -> Found:
         spans: dict[str, Span] = {}
@@ -122,7 +125,17 @@ class FolderFiles(Files):
         return Found(spans, folders, hidden)
 
 
-_DECOMPRESS = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ": lzma.decompress, b"BZh": bz2.decompress}
+MAX_BYTES: Final = 500_000_000
+"""Files of more bytes are not read; a bitmap of the most pixels that are decoded has somewhat fewer."""
+
+MAX_UNPACKED: Final = 2_000_000_000
+"""Compressed archives that hold more bytes are not read."""
+
+_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"\xfd7zXZ": lzma.LZMAFile,
+    b"BZh": bz2.BZ2File,
+}
 
 
 @dataclass(frozen=True)
@@ -138,18 +151,15 @@ class TarFiles(Files):
     start: int = 0
 
     def read(self, name: str, part: Span | None = None) -> bytes:
-        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
+        """The content of a file, or a part of it; see `Files.read`."""
         if name not in self._spans:
-            raise ImageError(f"it is not in {self.path}")
+            raise FileNotFoundError(errno.ENOENT, f"it is not in {self.path}", name)
         offset, size = self._spans[name]
         if part:
             offset, size = offset + part.offset, part.size
         if self._unpacked is not None:
             return self._unpacked[offset : offset + size]
-        try:
-            return _read(self.path, Span(offset, size))
-        except OSError as error:
-            raise ImageError(f"it cannot be read ({error.strerror})") from error
+        return _read(self.path, Span(offset, size))
 
     def offset(self, name: str) -> int:
         """Where in the file the content of a member of a plain archive begins."""
@@ -165,7 +175,7 @@ class TarFiles(Files):
                 stream.seek(self.start)
                 with tarfile.open(fileobj=stream, mode="r:") as archive:
                     for member in archive:
-                        name = normpath(member.name).removeprefix(top)
+                        name = normpath(member.name).lstrip("/").removeprefix(top) or "."
                         parts = name.split("/")
                         if cut := next((end for end, part in enumerate(parts, 1) if is_hidden(part)), 0):
                             hidden.add("/".join(parts[:cut]))
@@ -180,6 +190,8 @@ class TarFiles(Files):
                 if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile does not mind
                     raise EOFError("it breaks off")
         except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.strerror:  # the disk's own word, not gzip's
+                raise DataError(f"{self.path} cannot be read ({error.strerror}).") from error
             raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again.") from error
         return Found(spans, folders, sorted(name.rpartition("/")[2] for name in hidden - {"."}))
 
@@ -188,19 +200,29 @@ class TarFiles(Files):
         """The content of a compressed archive, None for a plain one."""
         with self.path.open("rb") as file:
             magic = file.read(5)
-        for start, decompress in _DECOMPRESS.items():
-            if magic.startswith(start):
-                return decompress(self.path.read_bytes())
-        return None
+        return next((_unpack(self.path, way) for start, way in _COMPRESSED.items() if magic.startswith(start)), None)
+
+
+def _unpack(path: Path, way: Callable[[Path], Any]) -> bytes:
+    """What a compressed file holds. Raises DataError when it is more than is to be held in memory."""
+    content = io.BytesIO()
+    with way(path) as stream:
+        while block := stream.read(1 << 20):
+            content.write(block)
+            if content.tell() > MAX_UNPACKED:
+                raise DataError(
+                    f"{path} unpacks to more than {MAX_UNPACKED:,} bytes, and a compressed archive is unpacked into "
+                    "memory; unpack it yourself and give the folder."
+                )
+    return content.getvalue()
 
 
 def _read(path: Path, part: Span | None) -> bytes:
     """A file or a part of it. It is opened each time, so that threads and processes share no position in it."""
-    with path.open("rb") as file:
-        if part is None:
-            return file.read()
-        file.seek(part.offset)
-        return file.read(part.size)
+    try:
+        return read_file(path, MAX_BYTES, *(part or ()))
+    except UnfitFileError as error:
+        raise ImageError(str(error)) from error
 
 
 def open_files(path: Path, inside: str = "") -> Files:

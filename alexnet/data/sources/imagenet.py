@@ -1,5 +1,6 @@
 """ILSVRC2012 as published: tar archives, or the folders extracted from them; labels are keyed by wnid."""
 
+import errno
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category, Example, Prepared
 from alexnet.data.sources.files import Files, FolderFiles, Found, ListedSource, Listing, Span, TarFiles
 from alexnet.data.sources.photographs import is_photograph
-from alexnet.errors import DataError, ImageError
+from alexnet.errors import DataError
 
 _WNID = re.compile(r"n\d{8}")
 _DEVKIT = "ILSVRC2012_devkit_t12"
@@ -124,10 +125,10 @@ class ClassArchives(Files):
     """The files in a tar archive of tar archives, `<wnid>.tar`, as if in folders `<wnid>/`."""
 
     def read(self, name: str, part: Span | None = None) -> bytes:
-        """The content of a file, or a part of it. Raises ImageError when it cannot be read."""
+        """The content of a file, or a part of it; see `Files.read`."""
         wnid, _, inner = name.partition("/")
         if wnid not in self._starts:
-            raise ImageError(f"its class is not in {self.path}")
+            raise FileNotFoundError(errno.ENOENT, f"its class is not in {self.path}", name)
         return _recent_archive(self.path, self._starts[wnid]).read(inner, part)
 
     def _look(self) -> Found:
@@ -212,7 +213,7 @@ class Texts:
         """The content of a file, empty where there is none."""
         for folder in (self.root, self.root / _DEVKIT / "data"):
             if (folder / name).is_file():
-                return (folder / name).read_bytes()
+                return FolderFiles(folder).read(name)
         if self._devkit and name in self._devkit.sizes:
             return self._devkit.read(name)
         return b""
