@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from rooms import PICTURE, drawing
+
 PACKAGE = Path(__file__).parents[1] / "alexnet"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -88,6 +90,10 @@ def test_a_room_imports_only_the_rooms_below() -> None:
 def test_no_room_is_unknown() -> None:
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
     assert rooms <= set(ROOMS), "a new room needs its row in ROOMS"
+
+
+def test_the_picture_of_the_rooms_is_current() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == drawing(ROOMS), "python tests/rooms.py draws docs/rooms.svg anew"
 
 
 def test_no_import_cycle_inside_a_room() -> None:

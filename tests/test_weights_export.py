@@ -11,12 +11,14 @@ import torch
 from onnx_making import lively, model_of, narrow, some_views
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import Tensor
 
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.model.variants import VARIANTS, variant
 from alexnet.weights import agreement
+from alexnet.weights import export as writing
 from alexnet.weights.description import from_texts
 from alexnet.weights.export import SUFFIXES, export, torchvision_state
 from alexnet.weights.model_dir import Model
@@ -50,7 +52,8 @@ def whole_owt() -> Model:
     with torch.device("meta"):
         net = AlexNet(variant("owt", classes=10))
     state = {
-        name: torch.arange(tensor.numel()).reshape(tensor.shape) % 97.0 for name, tensor in net.state_dict().items()
+        name: (torch.arange(tensor.numel()).reshape(tensor.shape) % 97.0 - 48) / 4800
+        for name, tensor in net.state_dict().items()
     }
     net.load_state_dict(state, assign=True)
     return model_of(net.eval())
@@ -93,7 +96,9 @@ def test_a_program_that_answers_otherwise_is_not_left(tmp_path: Path, monkeypatc
 def test_safetensors_hold_the_parameters_under_our_names_and_the_rest_as_text(name: str, tmp_path: Path) -> None:
     model = model_of(lively(small(name)))
     path = tmp_path / "net.safetensors"
-    assert export(model, path, "safetensors") is None
+    agreed = export(model, path, "safetensors")
+    assert agreed.inputs == 5
+    assert agreed.difference <= 1e-5 * agreed.largest
     found = load_file(path)
     assert set(found) == set(model.net.state_dict())
     for key, tensor in model.net.state_dict().items():
@@ -101,6 +106,23 @@ def test_safetensors_hold_the_parameters_under_our_names_and_the_rest_as_text(na
     with safe_open(path, "pt") as file:
         known = from_texts(file.metadata(), path)
     assert (known.spec, known.categories, known.preparation) == (model.net.spec, model.categories, model.preparation)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torchvision"])
+def test_a_file_of_weights_that_answers_otherwise_is_not_left(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = whole_owt()
+
+    def one_weight_off(net: AlexNet) -> dict[str, Tensor]:
+        state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        state["fc8.bias"][3] += 1.0
+        return state
+
+    monkeypatch.setattr(writing, "_parameters", one_weight_off)
+    with pytest.raises(WeightsError, match="The network made of the file does not answer as the network does"):
+        export(model, tmp_path / "net", kind)
+    assert not list(tmp_path.iterdir())
 
 
 def test_torchvisions_names_are_its_own() -> None:
@@ -122,7 +144,9 @@ def test_torchvisions_names_are_its_own() -> None:
 
 def test_a_file_for_torchvision_comes_back_bit_for_bit(tmp_path: Path) -> None:
     model = whole_owt()
-    assert export(model, tmp_path / "net.pth", "torchvision") is None
+    agreed = export(model, tmp_path / "net.pth", "torchvision")
+    assert agreed.inputs == 5
+    assert agreed.difference <= 1e-5 * agreed.largest
     state = torch.load(tmp_path / "net.pth", weights_only=True)
     assert not any(tensor.requires_grad for tensor in state.values())
     found = import_torchvision(tmp_path / "net.pth").net.state_dict()

@@ -10,15 +10,16 @@ from alexnet.cli.terminal import size
 from alexnet.errors import ConfigError, unknown
 
 FORMATS = {
-    "onnx": "the network, for ONNX Runtime and others; its answers are compared before it is kept",
-    "torch-export": "the network, for torch.export.load without this package; compared likewise",
+    "onnx": "the network, for ONNX Runtime and others",
+    "torch-export": "the network, for torch.export.load without this package",
     "safetensors": "the weights under the names of the layers",
     "torchvision": "the weights of an owt network under torchvision's names",
 }
 _EPILOG = (
     "\b\nFormats:\n"
     + "\n".join(f"  {name:12}  {text}" for name, text in FORMATS.items())
-    + "\n\nAll but torchvision's hold the classes, the mean and the preparation of photographs as well."
+    + "\n\nEvery file is read again, and its answers are compared with the network's, before it is kept. "
+    + "All but torchvision's hold the classes, the mean and the preparation of photographs as well."
 )
 
 
@@ -67,8 +68,7 @@ def export(session: Session, model: Path, kind: str, out: Path | None, taken: st
                 click.echo(f"{name.capitalize():9} {text}")
     if kind == "onnx":
         click.echo(f"Gives     {spec.layers[-1].name} (logits), {PROBABILITIES}")
-    if agreement:
-        click.echo(
-            f"Compared  {agreement.inputs} pictures: logits differ by {agreement.difference:.1e} at most, the largest "
-            f"is {agreement.largest:.3g}"
-        )
+    click.echo(
+        f"Compared  {agreement.inputs} pictures: logits differ by {agreement.difference:.1e} at most, the largest "
+        f"is {agreement.largest:.3g}"
+    )

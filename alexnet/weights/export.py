@@ -1,10 +1,12 @@
 """A model as a file for other programs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -14,23 +16,23 @@ from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Dropout, Layer, Linear
 from alexnet.model.variants import variant
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
-from alexnet.weights.description import to_texts
+from alexnet.weights.description import from_texts, to_texts
 from alexnet.weights.files import replacing
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.export import export_onnx
 from alexnet.weights.onnx.graph import GraphOptions
-from alexnet.weights.pytorch.torchvision import NAMES
+from alexnet.weights.pytorch.torchvision import NAMES, plain_network
 
 SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors", "torchvision": ".pth"}
 """The formats, and what their files usually end in."""
 
 
-def export(model: Model, path: Path, kind: str, options: GraphOptions | None = None) -> Agreement | None:
+def export(model: Model, path: Path, kind: str, options: GraphOptions | None = None) -> Agreement:
     """Writes `model` to `path` as a file of a format in `SUFFIXES`, whole or not at all.
 
-    Returns how the file's answers compare to the network's, for the formats that give answers. `options` are for
-    "onnx". The network is left on the CPU, in evaluation mode. Raises WeightsError when answers differ; ConfigError
-    for an unknown format, or one that does not fit the network.
+    Returns how the answers of what was written compare to the network's. `options` are for "onnx". The network is left
+    on the CPU, in evaluation mode. Raises WeightsError when answers differ; ConfigError for an unknown format, or one
+    that does not fit the network.
     """
     model.net.cpu().eval()
     match kind:
@@ -39,12 +41,36 @@ def export(model: Model, path: Path, kind: str, options: GraphOptions | None = N
         case "torch-export":
             return _program(model, path)
         case "safetensors":
-            _write(path, save(_parameters(model.net), to_texts(model)))
+            return _weights(model, path, save(_parameters(model.net), to_texts(model)), _read_safetensors)
         case "torchvision":
-            _write(path, _saved(torchvision_state(model.net)))
-        case _:
-            raise unknown("format", kind, SUFFIXES)
-    return None
+            return _weights(model, path, _saved(torchvision_state(model.net)), _read_torchvision)
+    raise unknown("format", kind, SUFFIXES)
+
+
+def _weights(model: Model, path: Path, content: bytes, read: Callable[[Path], nn.Module]) -> Agreement:
+    """Writes a file of weights; before it is put in its place, the network that `read` makes of it has to agree."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+        views = views_of(model, sample_photographs(model.preparation.side))
+        return agree(model, read(temporary).eval(), views, views, "The network made of the file")
+
+
+def _read_safetensors(path: Path) -> nn.Module:
+    """The network that the file's own description and weights make."""
+    with safe_open(path, "pt") as file:
+        with torch.device("meta"):  # nothing is drawn, only to be overwritten
+            net = AlexNet(from_texts(file.metadata(), path).spec)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        net.load_state_dict(tensors, assign=True)
+    return net
+
+
+def _read_torchvision(path: Path) -> nn.Module:
+    """The network as torchvision builds it, from PyTorch's own layers."""
+    state = torch.load(path, weights_only=True)
+    net = plain_network(len(state["classifier.6.bias"]))
+    net.load_state_dict(state)
+    return net
 
 
 def _program(model: Model, path: Path) -> Agreement:

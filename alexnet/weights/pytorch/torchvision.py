@@ -1,7 +1,11 @@
 """torchvision's alexnet: its names of our parameters, and checkpoints of it from wherever it was trained."""
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Final
+
+import torch
+from torch import nn
 
 from alexnet.data.preparation import Preparation
 from alexnet.data.statistics import InputStatistics
@@ -33,6 +37,30 @@ _ROOTS = ("features", "classifier")  # of torchvision's names
 
 # Of torchvision's reference transforms, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225) of pixels from 0 to 1.
 MEAN, STD = (255 * 0.485, 255 * 0.456, 255 * 0.406), (255 * 0.229, 255 * 0.224, 255 * 0.225)
+
+
+def plain_network(classes: int) -> nn.Module:
+    """The network of torchvision/models/alexnet.py in PyTorch's layers, under its names, its weights not set yet."""
+    with torch.device("meta"):
+        features = nn.Sequential(
+            *(nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+            *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()),
+            *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),
+            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        )
+        classifier = nn.Sequential(
+            *(nn.Dropout(), nn.Linear(256 * 6 * 6, 4096), nn.ReLU()),
+            *(nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU()),
+            nn.Linear(4096, classes),
+        )
+    layers = {
+        "features": features,
+        "avgpool": nn.AdaptiveAvgPool2d(6),
+        "flatten": nn.Flatten(),
+        "classifier": classifier,
+    }
+    return nn.Sequential(OrderedDict(layers)).to_empty(device="cpu")
 
 
 def import_torchvision(path: Path, *, classes: Names = None, weights: str | None = None) -> Model:
