@@ -269,6 +269,20 @@ def test_the_mean_image_is_read_from_both_formats(tmp_path: Path) -> None:
         assert np.array_equal(found, expected)
 
 
+def test_the_side_of_photographs_is_the_mean_images(tmp_path: Path) -> None:
+    spec = replace(small("caffenet"), input_size=115)
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(caffemodel(spec, random_weights(spec)))
+    mean = np.random.default_rng(0).uniform(90, 140, (3, 128, 128)).astype(np.float32)
+    np.save(tmp_path / "mean.npy", mean)
+    model = import_caffe(path, mean=tmp_path / "mean.npy")
+    assert (model.preparation.side, model.net.spec.input_size) == (128, 115)
+    assert model.statistics.mean_image.shape == (128, 128, 3)
+    np.save(tmp_path / "mean.npy", mean[:, :100, :100])
+    with pytest.raises(WeightsError, match=r"takes crops of 115 × 115 pixels, but photographs would be 100 × 100 by"):
+        import_caffe(path, mean=tmp_path / "mean.npy")
+
+
 def test_caffes_published_mean_has_its_known_colours(shared_data: Path, write: Callable[..., Path]) -> None:
     binary, numpy = (
         read_mean(shared_data / "imagenet" / name) for name in ("imagenet_mean.binaryproto", "ilsvrc_2012_mean.npy")

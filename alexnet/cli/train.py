@@ -55,7 +55,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @click.option("--seed", metavar="N", help="Short for --set seed=N.")
 @click.option("-o", "--out", "--output", type=PATH, help="The run directory.  [default: runs/MODEL-RECIPE]")
 @from_option
-@click.option("--side", type=int, metavar="N", help="Pixels to which photographs are prepared.  [default: 256]")
+@click.option("--side", type=int, metavar="N", help="Pixels of a photograph.  [default: 256, or --init-from's]")
 @click.option("--input-size", type=int, metavar="N", help="Pixels of the crops.  [default: the network's]")
 @click.option("--classes", type=int, metavar="N", help="Outputs, which must be the data's.  [default: the data's]")
 @click.option("--init-from", type=PATH, metavar="MODEL|FILE", help="Start with trained weights: fine-tuning.")

@@ -92,6 +92,12 @@ def caffe_model(spec: Spec, found: Foreign, *, classes: Names, mean: Path | None
         side = len(image)
         statistics = InputStatistics.of_mean(image, side)
         said.append(f"mean image {mean.name} turned from BGR to RGB")
+    if spec.input_size > side:
+        known = "by default" if mean is None else f"by the mean image {mean}"
+        raise WeightsError(
+            f"{found.path} takes crops of {spec.input_size} × {spec.input_size} pixels, but photographs would be "
+            f"{side} × {side} {known}; give the mean image of the photographs that the network was trained on."
+        )
     preparation = Preparation(
         resize="squash",
         interpolation="bilinear",
