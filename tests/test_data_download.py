@@ -1,6 +1,7 @@
 import hashlib
 import re
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,6 +10,7 @@ import pytest
 from alexnet.data import download as module
 from alexnet.data.download import ARCHIVES, Archive, download
 from alexnet.errors import ConfigError, DataError
+from alexnet.locking import BusyError
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB: several blocks
 
@@ -124,6 +126,80 @@ def test_missing_page_is_an_error(server, tmp_path, monkeypatch):
     monkeypatch.setattr(server, "do_GET", lambda self: self.send_error(404))
     with pytest.raises(DataError, match="404"):
         download("toy", tmp_path)
+
+
+def send(status: int, headers: dict[str, str], content: bytes = b"", *, end: int | None = 0):
+    """A server that answers so; the content is followed by zeros as long as anyone listens if `end` is None."""
+
+    def answer(self: Handler) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        try:
+            while end is None:
+                self.wfile.write(bytes(1 << 16))
+        except OSError:  # hung up
+            pass
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (send(200, {"Content-Length": "abc"}, CONTENT), "the server gives the length 'abc'"),
+        (send(200, {"Content-Length": "-5"}, CONTENT), "the server gives the length '-5'"),
+        (send(200, {"Content-Length": "5"}, CONTENT[:5]), "offers 5 bytes where the file has 3,072,000"),
+        (send(200, {}, CONTENT, end=None), "the server does not end after 3,072,000 bytes"),
+        (send(302, {"Location": "nonsense://[x"}), "could not be downloaded to"),
+        (send(302, {"Location": "file:///etc/passwd"}), "could not be downloaded to"),
+        (send(302, {"Location": "/data/set.tgz"}), "could not be downloaded to"),  # for ever
+        (send(416, {}), "416"),
+        (send(200, {"Content-Length": str(len(CONTENT))}, CONTENT[:-1] + b"?"), "it is another file or damaged"),
+        (send(206, {"Content-Length": str(len(CONTENT))}, CONTENT[1:] + b"?"), "it is another file or damaged"),
+    ],
+)
+def test_a_server_that_lies_is_an_error_and_its_file_is_not_taken(server, tmp_path, monkeypatch, answer, sentence):
+    monkeypatch.setitem(ARCHIVES, "toy", replace(ARCHIVES["toy"], size=len(CONTENT)))
+    monkeypatch.setattr(server, "do_GET", answer)
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        download("toy", tmp_path)
+    assert not (tmp_path / "set.tgz").exists()
+
+
+@pytest.mark.parametrize("drips", [True, False])
+def test_a_server_that_stalls_or_drips_is_an_error_and_what_came_is_kept(server, tmp_path, monkeypatch, drips):
+    hung_up = threading.Event()
+
+    def answer(self: Handler) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[:1000])
+        self.wfile.flush()
+        while not hung_up.wait(0.02):
+            if drips:
+                try:
+                    self.wfile.write(b".")
+                except OSError:
+                    return
+
+    monkeypatch.setattr(server, "do_GET", answer)
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    with pytest.raises(DataError, match=r"bytes came in 0\.2 seconds" if drips else "timed out"):
+        download("toy", tmp_path)
+    hung_up.set()
+    assert (tmp_path / "set.tgz.part").read_bytes()[:1000] == CONTENT[:1000]
+
+
+def test_two_processes_do_not_fetch_one_file(server, tmp_path):
+    def again(done: int, total: int | None) -> None:
+        with pytest.raises(BusyError, match=r"is downloading .*set\.tgz now"):
+            download("toy", tmp_path)
+
+    assert download("toy", tmp_path, again).read_bytes() == CONTENT
 
 
 def test_cache_that_cannot_be_made_is_an_error(server, tmp_path):

@@ -16,6 +16,7 @@ from running import RECIPE, RUNTIME, begin, difference, events, stop_at
 
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, DataError, WeightsError
+from alexnet.locking import BusyError
 from alexnet.training.events import Event, Started, StepEnd
 from alexnet.training.interrupt import Interrupted
 from alexnet.training.run import Run
@@ -124,6 +125,17 @@ def test_a_process_told_to_stop_saves_and_says_how_to_go_on(
     assert said == f"Stopped after epoch 1, step 4; go on with: alexnet train --resume {child.run.path}\n"
     assert child.process.returncode == code
     assert difference(whole, resume(child.run.path)) == set()
+
+
+def test_a_run_that_another_process_trains_is_left_alone(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    with (
+        Run(tmp_path / "run").held(),
+        pytest.raises(BusyError, match=f"Process {os.getpid()} is training in .*run now"),
+    ):
+        resume(tmp_path / "run")
+    assert difference(whole, resume(tmp_path / "run")) == set()
+    assert not [file.name for file in (tmp_path / "run").iterdir() if file.name.startswith(".")]
 
 
 def test_a_run_may_be_resumed_where_its_store_has_moved(whole: Run, colours: Store, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +35,12 @@ def test_a_run_never_goes_where_something_is(tmp_path: Path) -> None:
     (tmp_path / "a-3").write_text("a file")
     assert [create_run(tmp_path / "a").path.name for _ in range(3)] == ["a-2", "a-4", "a-5"]
     assert [file.name for file in (tmp_path / "a").iterdir()] == ["thesis"]
+
+
+def test_of_many_that_begin_at_once_each_has_a_place_of_its_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        runs = list(threads.map(lambda _: create_run(tmp_path / "deep" / "a").path.name, range(24)))
+    assert sorted(runs) == sorted(["a", *(f"a-{number}" for number in range(2, 25))])
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

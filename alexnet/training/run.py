@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import torch
 from alexnet import kernels, process
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.hardware import processor
+from alexnet.locking import held
 from alexnet.version import VERSION
 from alexnet.weights.files import write_text
 
@@ -49,6 +51,10 @@ class Run:
         """The finished model directory."""
         return self.path / "model"
 
+    def held(self) -> AbstractContextManager[None]:
+        """A block during which no other process trains here. Entering raises BusyError when one does."""
+        return held(self.path / ".lock", f"training in {self.path}")
+
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file of the run."""
         write_text(self.path / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -71,17 +77,28 @@ def create_run(path: Path) -> Run:
     """
     number = 1
     place = path
-    while place.exists() and any(place.iterdir() if place.is_dir() else [place]):
-        number += 1
-        place = path.with_name(f"{path.name}-{number}")
     try:
-        (place / "checkpoints").mkdir(parents=True)
+        while not _made(place):
+            number += 1
+            place = path.with_name(f"{path.name}-{number}")
         probe = place / "checkpoints" / ".probe"
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
         raise AlexNetError(f"Cannot write to {place}: {error.strerror}; give another --out.") from error
     return Run(place)
+
+
+def _made(place: Path) -> bool:
+    """Whether a new run may begin at `place`, whose folders are made; not where files lie or another just began."""
+    if place.exists() and any(place.iterdir() if place.is_dir() else [place]):
+        return False
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        (place / "checkpoints").mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def check_space(run: Run, parameters: int) -> None:

@@ -73,23 +73,24 @@ def train(
         _take_over(net, init_from, store)
     check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
     run = create_run(out)
-    run.write("recipe.json", plan.recipe.to_json())
-    run.write("environment.json", _environment(placement))
-    run.write(
-        "run.json",
-        {
-            "data": str(store.path),
-            "fingerprint": store.fingerprint,
-            "spec": spec.to_json(),
-            "device": str(placement.device),
-            "dtype": placement.dtype_name,
-            "threads": torch.get_num_threads(),
-            "overfit": overfit,
-            "init_from": init_from.provenance if init_from else None,
-        },
-    )
-    trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
-    return _run(trainer, overfit, runtime.compile)
+    with run.held():
+        run.write("recipe.json", plan.recipe.to_json())
+        run.write("environment.json", _environment(placement))
+        run.write(
+            "run.json",
+            {
+                "data": str(store.path),
+                "fingerprint": store.fingerprint,
+                "spec": spec.to_json(),
+                "device": str(placement.device),
+                "dtype": placement.dtype_name,
+                "threads": torch.get_num_threads(),
+                "overfit": overfit,
+                "init_from": init_from.provenance if init_from else None,
+            },
+        )
+        trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+        return _run(trainer, overfit, runtime.compile)
 
 
 def resume(
@@ -103,34 +104,36 @@ def resume(
 
     On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
     where the store is if it has moved. Device, dtype and threads are the run's own unless `runtime` says otherwise.
-    Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one.
+    Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one; BusyError
+    when another process trains there.
     """
     run = open_run(path)
-    told = run.read("run.json")
-    runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])
-    store = Store.open(data or Path(told["data"]))
-    if store.fingerprint != told["fingerprint"]:
-        raise ConfigError(
-            f"{store.path} is not the store that {path} was trained on: its fingerprint begins with "
-            f"{store.fingerprint[:12]}, not {told['fingerprint'][:12]}; name the right one with --data."
-        )
-    spec = Spec.from_json(told["spec"])
-    plan = training_plan(spec, Recipe.from_json(run.read("recipe.json")), store, overfit=told["overfit"])
-    placement = placement_for(runtime)
-    with torch.device("meta"):
-        net = AlexNet(plan.spec)
-    net.to_empty(device="cpu")
-    checkpoint = load_checkpoint(run.last)
-    try:
-        statistics = from_tensors(checkpoint["statistics"])
-        trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
-        trainer.restore(checkpoint)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise WeightsError(
-            f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put the "
-            "right one back or train anew."
-        ) from error
-    return _run(trainer, told["overfit"], runtime.compile)
+    with run.held():
+        told = run.read("run.json")
+        runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])
+        store = Store.open(data or Path(told["data"]))
+        if store.fingerprint != told["fingerprint"]:
+            raise ConfigError(
+                f"{store.path} is not the store that {path} was trained on: its fingerprint begins with "
+                f"{store.fingerprint[:12]}, not {told['fingerprint'][:12]}; name the right one with --data."
+            )
+        spec = Spec.from_json(told["spec"])
+        plan = training_plan(spec, Recipe.from_json(run.read("recipe.json")), store, overfit=told["overfit"])
+        placement = placement_for(runtime)
+        with torch.device("meta"):
+            net = AlexNet(plan.spec)
+        net.to_empty(device="cpu")
+        checkpoint = load_checkpoint(run.last)
+        try:
+            statistics = from_tensors(checkpoint["statistics"])
+            trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
+            trainer.restore(checkpoint)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise WeightsError(
+                f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put "
+                "the right one back or train anew."
+            ) from error
+        return _run(trainer, told["overfit"], runtime.compile)
 
 
 def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:

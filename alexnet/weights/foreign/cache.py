@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -144,7 +144,7 @@ def _archive(what: str, digest: str | None) -> Archive:
         if what in (name, row.archive.url):
             if digest not in (None, row.archive.sha256):
                 raise ConfigError(f"The SHA-256 of {what} is {row.archive.sha256}, not {digest}; leave it out.")
-            return row.archive
+            return replace(row.archive, size=row.size)
     if digest is None:
         raise ConfigError(
             f"Nothing is known of {what}, so its SHA-256 has to be given; or download it yourself and add the file."
