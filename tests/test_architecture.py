@@ -26,6 +26,7 @@ ROOTS = {"errors", "hardware", "locking", "process", "reading", "version"}
 KEPT_IN = {
     "PIL": ("data/", "training/run.py", "cli/"),
     "simplejpeg": ("data/jpeg.py",),
+    "pi_heif": ("data/heic.py",),
     "tensorboard": ("training/log.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
@@ -46,7 +47,13 @@ TORCH_FREE = (
     "model/spec.py",
 )
 MAY_IMPORT_TORCH = ("data/loader.py",)
-IMPORTS_LATE = ("cli/", "__init__.py", "data/jpeg.py", "data/sources/imagenet.py")  # the others: optional extras
+IMPORTS_LATE = (
+    "cli/",
+    "__init__.py",
+    "data/heic.py",
+    "data/jpeg.py",
+    "data/sources/imagenet.py",
+)  # the others: optional extras
 
 
 def module(path: Path) -> str:

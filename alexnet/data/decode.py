@@ -16,6 +16,7 @@ How each kind of file is treated:
 All functions may be called from several threads and processes.
 """
 
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,29 +27,33 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
+from alexnet.data.formats import READ, format_of, jpeg_frame, jpeg_refusal, why_not_read
+from alexnet.data.heic import open_heic
 from alexnet.data.jpeg import decode_quickly
+from alexnet.data.png import lay_16_bit_key_on_white, scale_key
+from alexnet.data.tiff import WHITE_IS_ZERO, TiffFacts, facts_of, tiff_facts
 from alexnet.errors import ImageError
 
 MAX_PIXELS: Final = 150_000_000
-"""Photographs of more pixels are refused before they are decoded; one of as many takes 1 GB of memory."""
+"""Photographs of more pixels are reduced or refused before they are decoded; one of as many takes 1 GB of memory."""
 
 SUFFIXES: Final = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".jif"), "JPEG"),
+    **dict.fromkeys((".png", ".apng"), "PNG"),
     ".gif": "GIF",
-    ".bmp": "BMP",
+    **dict.fromkeys((".bmp", ".dib"), "BMP"),
     ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    ".avif": "AVIF",
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
 }
 """File name suffixes and the formats they promise; only these formats are ever decoded."""
 
-_FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
+_FORMATS = tuple(name for name in READ if name != "HEIC")  # those that Pillow decodes
+_KINDS = {"MPO": "JPEG", "HEIF": "HEIC"}  # MPO: a JPEG with further pictures
 
 _UPRIGHT = {  # EXIF orientation: what turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,32 +70,42 @@ _lock = threading.Lock()
 
 
 class Decoded(NamedTuple):
-    """Upright RGB pixels (H, W, 3), what was done to make them so, and the EXIF orientation that was undone, or 1."""
+    """A photograph's upright pixels, and what was done to make them so."""
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]  # RGB (H, W, 3)
     treatments: tuple[str, ...]
-    orientation: int
+    orientation: int  # the EXIF orientation that was undone, or 1
+    size: tuple[int, int]  # width and height of the file's picture, upright; that of the pixels unless reduced
 
 
-def decode(content: bytes, name: str) -> Decoded:
-    """The pixels in the bytes of an image file called `name`. Raises ImageError with the reason why not."""
-    return _decode(lambda: Image.open(BytesIO(content), formats=_FORMATS), content, name)
+def decode(content: bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Decoded:
+    """The photograph in the bytes of an image file. Raises ImageError with the reason when it cannot be used.
+
+    `name` is the file's name, used only to note a suffix that promises another format. A JPEG of more than `max_pixels`
+    is read at a half, a quarter or an eighth of its size; another file of so many is refused.
+    """
+    return _decode(lambda: _open(content), content, name, max_pixels)
 
 
 def decode_image(image: Image.Image) -> Decoded:
     """The pixels of a Pillow image, in the frame that it stands at, as if of its file. Raises ImageError."""
-    return _decode(lambda: image, None, "")
+    return _decode(lambda: image, None, "", MAX_PIXELS, _file_of(image))
 
 
-def _decode(opened: Callable[[], Image.Image], content: bytes | None, name: str) -> Decoded:
-    """See `decode`; `content` is None where there is no file."""
+def _decode(
+    opened: Callable[[], Image.Image], content: bytes | None, name: str, max_pixels: int, file: bytes = b""
+) -> Decoded:
+    """See `decode`; where there is no `content` to decode, `file` are the bytes that the image came from, if known."""
     treatments = []
     pixels = None
+    facts = _facts(content or file) if content is not None or file else _facts_in_hand(opened())
     try:
         with _caught_warnings() as caught:
             image = opened()
-            _refuse_size(image)
-            kind = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a JPEG with further pictures
+            size = image.size
+            kind = _KINDS.get(str(image.format), str(image.format))
+            if (reduced := _reduce(image, max_pixels, content is None)) is not None:
+                treatments.append(reduced)
             if getattr(image, "is_animated", False):
                 frame = image.tell()
                 treatments.append(f"number {frame + 1} of several frames" if frame else "first of several frames")
@@ -99,23 +114,22 @@ def _decode(opened: Callable[[], Image.Image], content: bytes | None, name: str)
             orientation = _orientation(image)
             if kind != "JPEG":  # JPEG never warns when decoded, so that is done where threads run in parallel
                 image.load()
-        plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in _UPRIGHT
+        plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in _UPRIGHT and not reduced
         if plain and content is not None:
             pixels = decode_quickly(content)
         if pixels is None:
             image.load()
         if any(issubclass(warning.category, UserWarning) for warning in caught):
             treatments.append("unreadable metadata passed over")
-        image, treatment = _to_rgb(image)
+        image, treatment = _to_rgb(image, content or file, facts)
     except ImageError:
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"it claims more than {MAX_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
-        raise ImageError(_unidentified(content or b"")) from error
+        raise ImageError(why_not_read(content or b"")) from error
     except Exception as error:  # the plugins raise almost anything on damaged files
-        raise ImageError(f"it is damaged: {error}") from error
+        raise ImageError(_why(error)) from error
 
+    turned = image.info.get("original_orientation")  # HEIC comes upright
     suffix = PurePosixPath(name).suffix
     if SUFFIXES.get(suffix.lower(), kind) != kind:
         treatments.append(f"decoded as {kind} although named {suffix}")
@@ -124,24 +138,97 @@ def _decode(opened: Callable[[], Image.Image], content: bytes | None, name: str)
         if kind != "TIFF":  # Pillow has turned it itself
             image = image.transpose(_UPRIGHT[orientation])
         treatments.append(f"turned upright (EXIF orientation {orientation})")
-    upright = np.asarray(image) if pixels is None else pixels
-    return Decoded(upright, tuple(treatments), orientation if orientation in _UPRIGHT else 1)
+    elif turned in _UPRIGHT:
+        treatments.append(f"turned upright (EXIF orientation {turned})")
+    if orientation in _UPRIGHT and orientation > 4 and kind != "TIFF":
+        size = size[::-1]
+    found = np.asarray(image) if pixels is None else pixels
+    height, width, _ = found.shape
+    undone = orientation if orientation in _UPRIGHT else turned if turned in _UPRIGHT else 1
+    return Decoded(found, tuple(treatments), undone, size if reduced else (width, height))
+
+
+def _file_of(image: Image.Image) -> bytes:
+    """The bytes of the file that an image was opened from, while it is open; empty afterwards."""
+    stream = getattr(image, "fp", None)
+    if stream is None:
+        return b""
+    place = stream.tell()
+    stream.seek(0)
+    content: bytes = stream.read()
+    stream.seek(place)
+    return content
+
+
+def _facts(content: bytes) -> TiffFacts | None:
+    """What a TIFF file says of itself. Raises ImageError for kinds of TIFF and JPEG that are not read."""
+    kind = format_of(content)
+    frame = jpeg_frame(content) if kind == "JPEG" else None
+    facts = tiff_facts(content) if kind == "TIFF" else None
+    refusal = jpeg_refusal(frame) if frame else facts.refusal if facts else None
+    if refusal is not None:
+        raise ImageError(refusal)
+    return facts
+
+
+def _facts_in_hand(image: Image.Image) -> TiffFacts | None:
+    """What a TIFF image says of itself when its file is closed. Raises ImageError for kinds that are not read."""
+    fields = getattr(image, "tag_v2", None)
+    if image.format != "TIFF" or not fields:
+        return None
+    plain = {tag: value if isinstance(value, tuple) else (value,) for tag, value in dict(fields).items()}
+    facts = facts_of({tag: value for tag, value in plain.items() if all(isinstance(each, int) for each in value)})
+    if facts.refusal is not None:
+        raise ImageError(facts.refusal)
+    return facts
+
+
+def _open(content: bytes) -> Image.Image:
+    """The file, its pixels not decoded yet. Pillow's own limit of pixels, lower than ours, is lifted meanwhile."""
+    kind = format_of(content)
+    if kind == "HEIC":
+        return open_heic(content)
+    if kind == "AVIF" and not features.check("avif"):
+        raise ImageError("it is an AVIF image, which this Pillow does not read; pip install 'pillow>=11.3'")
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        return Image.open(BytesIO(content), formats=_FORMATS)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _reduce(image: Image.Image, max_pixels: int, in_hand: bool) -> str | None:
+    """Have a JPEG of too many pixels decoded at reduced scale, and say so. Raises ImageError for another such file.
+
+    An image `in_hand` is somebody's: it is left as it is.
+    """
+    width, height = image.size
+    can = image.format == "JPEG" and not in_hand
+    for scale in (2, 4, 8) if can and width * height > max_pixels else ():
+        if -(-width // scale) * -(-height // scale) <= max_pixels:
+            image.draft(image.mode, (width // scale, height // scale))
+            return f"{width}×{height} pixels read at 1/{scale} of the size"
+    if width * height > max_pixels:
+        raise ImageError(f"it claims {width}×{height} pixels, more than {max_pixels:,}; --max-pixels raises the limit")
+    return None
+
+
+def _why(error: Exception) -> str:
+    """The reason that a decoder's error gives: a kind that it does not know, or damage."""
+    if re.search("unsupported|not supported|unknown raw mode|cannot handle|not available", str(error), re.IGNORECASE):
+        return f"it is of a kind that is not read ({error})"
+    return f"it is damaged: {error}"
 
 
 @contextmanager
 def _caught_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """A block in which warnings are collected: Pillow warns of odd metadata and of sizes under our own limit.
+    """A block in which warnings are collected: Pillow warns of odd metadata.
 
     One thread at a time, because the filters of `warnings` belong to the whole process.
     """
     with _lock, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield caught
-
-
-def _refuse_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"it claims {image.width}×{image.height} pixels, more than {MAX_PIXELS:,}")
 
 
 def _orientation(image: Image.Image) -> int | None:
@@ -154,21 +241,18 @@ def _orientation(image: Image.Image) -> int | None:
         return None
 
 
-def _unidentified(content: bytes) -> str:
-    """Why no decoder took the file."""
-    if not content:
-        return "the file is empty"
-    return f"it is no {', '.join(_FORMATS)} image, or its header is damaged or gives it no width or height"
-
-
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
+def _to_rgb(image: Image.Image, content: bytes, facts: TiffFacts | None) -> tuple[Image.Image, list[str]]:
     """The image in mode RGB and what was done beyond leaving it alone."""
     mode = image.mode
     if mode == "F":
         raise ImageError("its pixels are floating-point numbers, of which no range is stated")
     if mode.startswith("I"):
-        return _from_16_bit(image)
+        return _from_levels(image, facts)
     if image.has_transparency_data:
+        if image.format == "PNG" and content and (laid := lay_16_bit_key_on_white(content, image)) is not None:
+            return laid, ["transparency laid on white"]
+        if image.format == "PNG" and content:
+            scale_key(content, image)
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB"), ["transparency laid on white"]
@@ -179,13 +263,14 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return converted, [f"converted from {names.get(mode, mode)}"]
 
 
-def _from_16_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The RGB image of 16-bit grey levels (modes I;16 and, from some formats, I)."""
+def _from_levels(image: Image.Image, facts: TiffFacts | None) -> tuple[Image.Image, list[str]]:
+    """The RGB image of grey levels of more than 8 bits (modes I;16 and, from some formats, I)."""
+    white = facts.white if facts else 65535
     levels = np.asarray(image).astype(np.int32)  # (H, W)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise ImageError(f"its grey levels reach from {levels.min()} to {levels.max()}, beyond 16 bits")
-    grey = ((levels + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257
-    treatments = ["converted from 16-bit greyscale"]
+    if facts and facts.photometric == WHITE_IS_ZERO:
+        levels = white - levels
+    grey = ((levels * 255 + white // 2) // white).astype(np.uint8)
+    treatments = [f"converted from {white.bit_length()}-bit greyscale"]
     if "transparency" in image.info:
         grey[levels == image.info["transparency"]] = 255
         treatments.append("transparency laid on white")

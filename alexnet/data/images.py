@@ -13,19 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from alexnet.data.decode import Decoded, decode, decode_image
+from alexnet.data.decode import MAX_PIXELS, Decoded, decode, decode_image
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.resize import Box, resize
 from alexnet.data.source import Prepared
 
 
-def load_photograph(content: bytes, name: str = "", preparation: Preparation = DEFAULT) -> Prepared:
-    """The photograph in the bytes of an image file, resized as the preparation says.
+def load_photograph(
+    content: bytes, name: str = "", preparation: Preparation = DEFAULT, max_pixels: int = MAX_PIXELS
+) -> Prepared:
+    """The photograph in the bytes of an image file, resized as the preparation says; see `decode`.
 
-    `name` is the file's name, used only to note a suffix that promises another format. Raises ImageError with
-    the reason when the photograph cannot be used.
+    Raises ImageError with the reason when the photograph cannot be used.
     """
-    return _prepared(decode(content, name), preparation)
+    return _prepared(decode(content, name, max_pixels), preparation)
 
 
 def take_image(image: Image.Image, preparation: Preparation = DEFAULT) -> Prepared:
@@ -38,9 +39,8 @@ def take_image(image: Image.Image, preparation: Preparation = DEFAULT) -> Prepar
 
 
 def _prepared(decoded: Decoded, preparation: Preparation) -> Prepared:
-    height, width, _ = decoded.pixels.shape
     pixels = resized(decoded.pixels, preparation)
-    return Prepared(pixels, decoded.treatments, (width, height), decoded.orientation)
+    return Prepared(pixels, decoded.treatments, decoded.size, decoded.orientation)
 
 
 def resized(pixels: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
