@@ -14,12 +14,16 @@ import pytest
 from commanding import alexnet
 from printed import long_numbers, missing, percent, percentages, table
 
+from alexnet.cli.predict import print_bars
+from alexnet.evaluation.answers import Answer, Prediction
 from alexnet.model.account import account
 from alexnet.model.variants import PAPER, VARIANTS, variant
+from alexnet.training import run
 from alexnet.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROOFS = json.loads((ROOT / "results" / "proofs" / "agreement.json").read_text(encoding="utf-8"))["proofs"]
 SHARES = {"83 %"}
 RECORDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "results").glob("*.json")}
 
@@ -131,6 +135,36 @@ def test_the_demos_report_is_the_recorded_one() -> None:
         rf"^a linear classifier on the pixels +{percent(record['linear_top1_error'])} ", README, re.MULTILINE
     )
     assert record["centre_crop"]["top1_error"] < 0.25 < record["linear_top1_error"]
+
+
+def test_the_answer_shown_first_is_the_commands_of_the_record(capsys: pytest.CaptureFixture[str]) -> None:
+    example = RECORDS["flowers17-small-seed0"]["examples"][0]
+    answers = [Answer(name, "", 0, probability) for name, probability in example["answers"]]
+    print_bars([Prediction(example["photograph"], tuple(answers))])
+    printed = capsys.readouterr().out.rstrip()
+    assert f"$ alexnet predict runs/flowers17/model {example['photograph']} --top {len(answers)}\n{printed}\n" in README
+
+
+def test_the_largest_difference_of_logits_is_the_recorded_one() -> None:
+    (logits,) = (proof for proof in PROOFS if "logits of the exported files" in proof["title"])
+    assert not missing(README, f"{logits['worst']:.1e}", "results/proofs/agreement.md")
+    assert all(proof["passes"] for proof in PROOFS)
+
+
+def test_the_checks_named_for_a_network_are_there() -> None:
+    rows = table(README, "network | checked against")
+    assert [row[0].strip("`") for row in rows] == list(VARIANTS)
+    for name, _, where, shown in rows:
+        text = (ROOT / where.strip("`")).read_text(encoding="utf-8")
+        known = (name.strip("`"), "VARIANTS") if name != "`paper`" else ("PAPER", "paper")
+        assert any(word in text for word in known) and shown, name
+
+
+def test_the_files_of_a_run_are_those_that_training_leaves() -> None:
+    told = (run.__doc__ or "").split()
+    rows = table(README, "file | what it holds")
+    files = {name for row in rows for name in re.findall(r"`([\w./]+)`", row[0])}
+    assert files == {word for word in told if re.fullmatch(r"[\w/]+(\.\w+|/)", word)} - {"tensorboard/"}
 
 
 QUOTED = {"40.7 %", "18.2 %"}  # of the paper, table 2
