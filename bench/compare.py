@@ -105,7 +105,7 @@ def materials(section: str, folder: Path) -> dict[str, Any]:
     if section == "load":
         photographs = write_photographs(folder / "photographs", PHOTOGRAPHS)
         stores = {
-            encoding: str(prepare(Folder(photographs), folder / encoding, encoding=encoding, split={}).path)
+            encoding: str(prepare(Folder(photographs), folder / encoding, encoding=encoding, workers=0, split={}).path)
             for encoding in ("raw", "jpeg")
         }
         return {"photographs": str(photographs), "stores": stores}

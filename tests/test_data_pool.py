@@ -182,5 +182,41 @@ def test_what_a_guarded_script_defines_is_known_to_its_workers(tmp_path):
 def test_a_script_without_its_guard_is_told_so(tmp_path):
     done = script(tmp_path, GUARDED.format(3) + "    print(go())")
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith("alexnet.errors.ConfigError: A worker process would start workers")
-    assert "if __name__ == '__main__'" in done.stderr
+    begun = "alexnet.errors.ConfigError: Put `if __name__ == '__main__':` before what starts the work"
+    sentences = [line for line in done.stderr.splitlines() if line.startswith("alexnet.errors.")]
+    assert sentences and all(line.startswith(begun) for line in sentences)
+
+
+def test_a_preparation_without_the_guard_ends_before_it_touches_anything(tmp_path):
+    done = script(
+        tmp_path,
+        f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from making import Colours
+        from alexnet.data.prepare import prepare
+        class Mine(Colours): pass
+        print(len(prepare(Mine({{"train": 70}}), "store", workers=2)))
+        """,
+    )
+    assert done.stdout == ""
+    assert "ConfigError: Put `if __name__ == '__main__':` before what starts the work" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("defines", "said"), [(False, "[0, 1, 2]"), (True, "comes from standard input or is typed in")]
+)
+def test_a_program_on_standard_input_works_or_is_told_the_true_reason(defines, said):
+    work = "def failing(_, task): return task" if defines else "from test_data_pool import failing"
+    program = (
+        f"{work}\nfrom alexnet.data.pool import in_order\nprint(list(in_order(failing, None, range(3), workers=2)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=program,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said in done.stdout + done.stderr and ("Error" in done.stderr) is defines

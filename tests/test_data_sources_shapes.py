@@ -114,3 +114,11 @@ def test_the_pictures_are_those_of_this_revision() -> None:
     expected = [136.48, 131.24, 113.34, 112.59, 171.57, 160.53, 182.48, 174.2, 132.84, 136.31, 154.98, 170.28]
     # Processors round the last bit of sines and roots differently, which moves a few pixels by one level.
     np.testing.assert_allclose(np.ravel(quarters), expected, atol=0.1)
+
+
+def test_a_copy_for_another_process_is_small_whatever_was_asked_of_it_before():
+    source = Shapes(per_class={"train": 1000})
+    assert len(source.examples) == 10_000
+    content = pickle.dumps(source)
+    assert len(content) < 1000
+    assert pickle.loads(content).examples == source.examples

@@ -7,6 +7,7 @@ from PIL import Image
 from alexnet.data.download import ARCHIVES
 from alexnet.data.sources.folder import Folder
 from alexnet.data.sources.names import DESCRIPTIONS
+from alexnet.data.sources.shapes import Shapes
 from alexnet.data.sources.table import SOURCES, open_source
 from alexnet.errors import ConfigError, DataError
 
@@ -83,3 +84,11 @@ def test_source_that_cannot_be_opened_is_an_error(name, location, error, sentenc
 def test_two_places_are_an_error(folder):
     with pytest.raises(ConfigError, match="is itself a place"):
         open_source(str(folder), folder)
+
+
+def test_a_path_is_a_place_and_a_text_may_be_a_name(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shapes").symlink_to(folder)
+    assert isinstance(open_source("shapes"), Shapes)
+    assert isinstance(open_source(Path("shapes")), Folder)
+    assert open_source("folder", str(folder)).identity == open_source(str(folder)).identity

@@ -51,7 +51,7 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
 
     session.note("1/4  Drawing and preparing the built-in pictures")
     with Meter(session) as meter:
-        store = prepare(open_source("shapes"), out / "shapes.store", progress=meter.preparing)
+        store = prepare(open_source("shapes"), out / "shapes.store", workers=0, progress=meter.preparing)
     linear = linear_error(store, SPLIT)
 
     session.note(f"2/4  Training the paper's network on {store.splits['train']:,} of them")

@@ -62,7 +62,7 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
                 meter.line(f"Preparing {data}, once, in {cache}: {counted(progress.total, 'photograph')}")
             meter.preparing(progress)
 
-        store = prepared(source, cache, preparation=preparation or DEFAULT, progress=tell)
+        store = prepared(source, cache, workers=0, preparation=preparation or DEFAULT, progress=tell)
     session.note(f"Store    {store.path}")
     if refused := len(store.report["refused"]):
         meter.warn(f"Refused: {counted(refused, 'photograph')}; {store.path / 'report.json'} says why.")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.areas import area_sums
-from alexnet.data.pool import in_order
+from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.prepare import CHUNK, PrepareProgress
 from alexnet.data.source import SPLITS, Example, Prepared, Source
 from alexnet.data.store import Store
@@ -120,13 +120,14 @@ class CheckReport:
 
 
 def check(
-    subject: Source | Store, *, workers: int = 0, progress: Callable[[PrepareProgress], object] | None = None
+    subject: Source | Store, *, workers: int = 1, progress: Callable[[PrepareProgress], object] | None = None
 ) -> CheckReport:
     """What is in the source or the store, after reading every photograph of it and comparing its checksum.
 
     `workers` is the number of processes, as in `prepare`. Broken photographs are part of the report;
     DataError is raised only when a worker dies.
     """
+    refuse_in_worker()
     items: Sequence[Example | int] = range(len(subject)) if isinstance(subject, Store) else subject.examples
     starts = range(0, len(items), CHUNK)
     facts = [np.empty(0, _FACTS)]

@@ -31,8 +31,8 @@ _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from alexnet.data.pool import serve; serve()"
 )
 _GUARD = (
-    "a script that starts workers, and defines itself what they do, must start them under "
-    "`if __name__ == '__main__':`, because each worker runs the script to know what is defined there"
+    "Put `if __name__ == '__main__':` before what starts the work, or use one worker: each worker process runs the "
+    "script to know what it defines"
 )
 
 
@@ -50,8 +50,7 @@ def in_order(work: Callable[[S, T], R], shared: S, tasks: Sequence[T], workers: 
     if workers <= 1:
         yield from (work(shared, task) for task in tasks)
         return
-    if _serving:
-        raise ConfigError(f"A worker process would start workers of its own: {_GUARD}.")
+    refuse_in_worker()
     job = pickle.dumps((work, shared))
     job = pickle.dumps((_main_file(job), job))
     crew: list[_Worker] = []
@@ -89,6 +88,15 @@ def in_order(work: Callable[[S, T], R], shared: S, tasks: Sequence[T], workers: 
         threads.shutdown(cancel_futures=True)
         for worker in crew:
             worker.close()
+
+
+def refuse_in_worker() -> None:
+    """Raises ConfigError in a worker process: one that comes here runs a script that does its work without a guard.
+
+    What starts workers, or takes long, says so first.
+    """
+    if _serving:
+        raise ConfigError(f"{_GUARD}, and would start all over again here.")
 
 
 class _DiedError(Exception):
@@ -158,10 +166,21 @@ def _how(status: int) -> str:
 
 
 def _main_file(job: bytes) -> str | None:
-    """The file of this program, if the job needs what is defined there; its copies in the workers run it."""
+    """The file of this program, if the job needs what is defined there; its copies in the workers run it.
+
+    Raises ConfigError when the program is no file.
+    """
     main = sys.modules["__main__"]
     sys.modules.setdefault("__mp_main__", main)  # what the copy is called, should it send back something of its own
-    return getattr(main, "__file__", None) if b"__main__" in job else None
+    if b"__main__" not in job:
+        return None
+    file: str | None = getattr(main, "__file__", None)
+    if file is None or not os.path.isfile(file):
+        raise ConfigError(
+            "This program comes from standard input or is typed in, so worker processes cannot know what it defines; "
+            "put it into a file, or use one worker."
+        )
+    return file
 
 
 def _send(stream: IO[bytes], content: bytes) -> None:
@@ -235,7 +254,7 @@ def _understood(job: bytes) -> tuple[Callable[[Any, Any], Any], Any]:
     except Exception as error:
         raise DataError(
             f"A worker process cannot make out its task ({type(error).__name__}: {error}); use one worker, or move "
-            f"what the task needs into a module of its own. ({_GUARD[0].upper()}{_GUARD[1:]}.)"
+            "what the task needs into a module of its own."
         ) from error
     return work, shared
 

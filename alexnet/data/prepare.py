@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.jpeg import encode_jpeg
-from alexnet.data.pool import in_order
+from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
+from alexnet.data.sources.table import open_source
 from alexnet.data.split import assign_splits
 from alexnet.data.statistics import InputStatistics, Sums
 from alexnet.data.store import IMAGES, INDEX, Images, Store, partial, seal
@@ -42,12 +43,12 @@ class PrepareProgress:
 
 
 def prepare(
-    source: Source,
+    source: Source | str | Path,
     path: str | Path,
     *,
     encoding: str = "auto",
     quality: int = 90,
-    workers: int = 0,
+    workers: int = 1,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
     preparation: Preparation = DEFAULT,
@@ -59,8 +60,9 @@ def prepare(
 
     `encoding` is "raw", "jpeg" (of `quality`) or "auto": raw up to 8 GiB (43,690 photographs of 256×256), where
     pixels are exact and reading them costs nothing; JPEG above, where ImageNet takes about 30 GB instead of 252.
-    `workers` is the number of processes, 0 for one a core; a script that defines the source itself must then
-    prepare it under `if __name__ == "__main__":`.
+    `source` may also be what `open_source` takes: the name of a source that needs no data, or a folder's path.
+    `workers` is the number of processes, 0 for one a core. A script that defines the source itself must prepare it
+    under `if __name__ == "__main__":` when it asks for more than 1.
 
     Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
     `seed` from the photographs used otherwise for training; None stands for the source's default, used when
@@ -74,7 +76,9 @@ def prepare(
     else, when a class has no photograph left, when the disk is full or a worker dies;
     ConfigError for options that do not fit. Whatever the error, what is done is kept and continued next time.
     """
+    refuse_in_worker()
     path = Path(path).absolute()
+    source = open_source(source) if isinstance(source, str | Path) else source
     plan = store_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
     with _sentences(path):
         if not _vacant(path):
@@ -95,7 +99,7 @@ def prepared(
     *,
     encoding: str = "auto",
     quality: int = 90,
-    workers: int = 0,
+    workers: int = 1,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
     preparation: Preparation = DEFAULT,

@@ -7,8 +7,9 @@ nothing but the thing's shape tells its class.
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -63,6 +64,9 @@ class Shapes:
             for label, thing in enumerate(THINGS)
             for number in range(self.per_class.get(split, 0))
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # the list is made again where asked
 
     @property
     def identity(self) -> str:

@@ -46,13 +46,15 @@ SOURCES: Final = {
 """The sources by name."""
 
 
-def open_source(name_or_path: str, location: Path | None = None, *, tops: Tops | None = None) -> Source:
+def open_source(name_or_path: str | Path, location: str | Path | None = None, *, tops: Tops | None = None) -> Source:
     """The source of that name, at `location`; or the `Folder` at that path, its upper folders being `tops`.
 
-    A name of the table comes before a folder of the same name (write ./name for the folder). Raises ConfigError
-    for an unknown name or a missing location, DataError when the data is not what the source consists of.
+    A name of the table comes before a folder of the same name (write ./name, or give a Path, for the folder). Raises
+    ConfigError for an unknown name or a missing location, DataError when the data is not what the source consists of.
     """
-    row = SOURCES.get(name_or_path)
+    location = None if location is None else Path(location)
+    row = None if isinstance(name_or_path, Path) else SOURCES.get(name_or_path)
+    name_or_path = str(name_or_path)
     if row is None:
         return Folder(_existing(name_or_path, location), tops)
     if tops is not None:

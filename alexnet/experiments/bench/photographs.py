@@ -60,7 +60,7 @@ def store_of(data: Path | None, count: int, *, classes: int = 2, encoding: str =
     """
     if data is None:
         with folder_of(None, count, classes) as photographs:
-            yield prepare(Folder(photographs), photographs.parent / "store", encoding=encoding, split={})
+            yield prepare(Folder(photographs), photographs.parent / "store", encoding=encoding, workers=0, split={})
         return
     store = Store.open(data)
     found = store.splits.get("train", 0)

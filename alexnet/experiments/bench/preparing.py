@@ -50,7 +50,7 @@ def stage_rates(source: Source, path: Path, encoding: str) -> dict[str, float]:
     def note(progress: PrepareProgress) -> None:
         seen[progress.stage].append((perf_counter(), progress.done))
 
-    prepare(source, path, encoding=encoding, split={}, progress=note)
+    prepare(source, path, encoding=encoding, workers=0, split={}, progress=note)
     return {stage: steady_rate(points, cores()) for stage, points in seen.items()}
 
 
