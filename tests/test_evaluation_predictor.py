@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from making import tiny_model
+from making import tiny_model, tiny_store
 from pictures import ORIENTATION, file_of, picture
 from PIL import Image
 
@@ -22,7 +22,7 @@ from alexnet.data.store import Store
 from alexnet.errors import ConfigError, ImageError, WeightsError
 from alexnet.evaluation import predictor as module
 from alexnet.evaluation.answers import Prediction
-from alexnet.evaluation.evaluate import mean_probabilities
+from alexnet.evaluation.evaluate import evaluate, mean_probabilities
 from alexnet.evaluation.predictor import Predictor, predict
 from alexnet.model.device import place
 from alexnet.weights.model_dir import Model, save_model
@@ -366,3 +366,28 @@ def test_a_path_of_a_model_or_of_a_run_is_enough(model: Model, photographs: list
     expected = Predictor(model, placement=FP32).probabilities(photographs[0][1])
     for path in (tmp_path / "run" / "model", str(tmp_path / "run")):
         np.testing.assert_array_equal(Predictor(path, placement=FP32).probabilities(photographs[0][1]), expected)
+
+
+@pytest.mark.parametrize("side", [40, 72])
+def test_the_side_is_the_models(tmp_path: Path, side: int) -> None:
+    store = tiny_store(tmp_path / "store", preparation=Preparation(side=side))
+    model = tiny_model(store)
+    seen = Predictor(model, placement=FP32).views(picture(60, 90), crops=10)
+    np.testing.assert_array_equal(seen.square, resized(picture(60, 90), store.preparation))
+    assert seen.square.shape == (side, side, 3)
+    assert seen.boxes.max() == side
+    end = side - 32
+    expected = seen.square[end:, end:, :].astype(np.float32)
+    mean = model.statistics.mean_image[end // 2 : end // 2 + 32, end // 2 : end // 2 + 32]
+    np.testing.assert_array_equal(seen.inputs[4].transpose(1, 2, 0), expected - mean)
+    squares = [store.read(int(position)) for position in store.split("test")]
+    found = Predictor(model, placement=FP32).probabilities(squares, crops=10).argmax(1)
+    tally = evaluate([model], store, split="test", crops=10, placement=FP32)
+    assert (found != store.labels[store.split("test")]).sum() == tally.top1_wrong
+
+
+def test_photographs_prepared_to_another_side_are_refused(model: Model) -> None:
+    predictor, other = Predictor(model, placement=FP32), np.zeros((72, 72, 3), np.uint8)
+    for use in (lambda: predictor.answer([other]), lambda: list(predictor.stages_of([other], ["conv1"]))):
+        with pytest.raises(ConfigError, match=r"has shape \(256, 256, 3\), not \(72, 72, 3\); .* --side 256\.$"):
+            use()

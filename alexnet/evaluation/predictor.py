@@ -146,6 +146,7 @@ class Predictor:
         views, mean = self._views(crops)
         squares = iter(squares)
         while batch := list(islice(squares, max(1, VIEWS_PER_STAGES // crops))):
+            self._check_side(batch)
             found = self._network.stages(batch, views, mean, names)
             shaped = [tensor if crops == 1 else tensor.view(-1, crops, *tensor.shape[1:]) for tensor in found]
             yield {name: tensor.numpy() for name, tensor in zip(names, shaped, strict=True)}
@@ -178,9 +179,22 @@ class Predictor:
             raise _refusal(name_of(image, ""), str(error)) from error
 
     def answer(self, squares: Squares, crops: int = 1) -> NDArray[np.float32]:
-        """Class probabilities (N, K) of prepared photographs (S, S, 3), all of them in one batch."""
+        """Class probabilities (N, K) of prepared photographs (S, S, 3), all of them in one batch.
+
+        Raises ConfigError for photographs of another side than the model takes.
+        """
+        self._check_side(squares)
         found: NDArray[np.float32] = self._network.probabilities(squares, *self._views(crops)).numpy()
         return found
+
+    def _check_side(self, squares: Squares) -> None:
+        side = self.description.preparation.side
+        for square in squares:
+            if square.shape != (side, side, 3):
+                raise ConfigError(
+                    f"A photograph prepared for this model has shape {(side, side, 3)}, not {square.shape}; prepare "
+                    f"it with --side {side}."
+                )
 
     def _views(self, crops: int) -> tuple[Views, NDArray[np.float32]]:
         """Where to look, and what is subtracted."""
