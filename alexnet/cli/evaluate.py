@@ -67,13 +67,13 @@ def evaluate(
     paths = [find_model(session, Path(name)) for name in names]
     models = [load_model(path) for path in paths]
     store = find_store(session, data, location, models[0].preparation)
-    chosen = split or _usual_split(session, data, store)
+    chosen = split or usual_split(session, data, store)
     if sentence := _seen(models, store, chosen):
         session.warn(sentence)
     tally = measure(session, models, store, split=chosen, crops=int(crops), placement=placement)
     classes = [category.name for category in models[0].categories]
     if confusion is not None:
-        write_text(confusion, _confusion_csv(tally, classes))
+        write_text(confusion, confusion_csv(tally, classes))
     if as_json:
         asked = {"models": [str(path) for path in paths], "data": str(store.path), "split": chosen, "crops": int(crops)}
         print_json({**asked, **as_plain(tally, classes)})
@@ -96,7 +96,7 @@ def measure(
         return evaluate(models, store, split=split, crops=crops, placement=placement, progress=meter.evaluating)
 
 
-def _usual_split(session: Session, data: str, store: "Store") -> str:
+def usual_split(session: Session, data: str, store: "Store") -> str:
     """The validation split; all of a folder that has no splits of its own, which is said.
 
     Raises ConfigError, naming those there are, for a store that has none to validate on.
@@ -172,7 +172,8 @@ def _row(tally: "Tally", crops: int) -> list[str]:
     return [f"{tally.images:,}", str(crops), *errors, f"{tally.loss:.4f}"]
 
 
-def _confusion_csv(tally: "Tally", classes: Sequence[str]) -> str:
+def confusion_csv(tally: "Tally", classes: Sequence[str]) -> str:
+    """The confusion matrix as CSV: a row a true class, a column an answer."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["true class", *classes])

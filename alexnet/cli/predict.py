@@ -65,7 +65,7 @@ def predict(
         predictor = Predictor(model)
     else:
         predictor = Predictor(find_model(session, model), placement=placement)
-    answers = predictor.stream(_expand(session, images), top, int(crops))
+    answers = predictor.stream(expand(session, images), top, int(crops))
     if as_json:
         failed = _print_json(answers)
     else:
@@ -73,7 +73,7 @@ def predict(
     return 1 if failed else 0
 
 
-def _expand(session: Session, images: Iterable[str]) -> Iterator[tuple[str, "ImageInput"]]:
+def expand(session: Session, images: Iterable[str]) -> Iterator[tuple[str, "ImageInput"]]:
     """Every image with its name, folders opened."""
     for image in images:
         if image == "-":

@@ -3,11 +3,13 @@
 import click
 
 from alexnet.cli.session import common_options
+from alexnet.cli.show_answers import confusion, errors, predictions
+from alexnet.cli.show_inside import maps, saliency
 from alexnet.cli.show_network import architecture, filters
 from alexnet.cli.show_training import curves
 
 
-@click.group()
+@click.group(epilog="Figure 2 of the paper: architecture; 3: filters; 4: predictions, neighbours.")
 @common_options
 def show() -> None:
     """Draw pictures of a network, its answers and its training.
@@ -17,5 +19,5 @@ def show() -> None:
     """
 
 
-for verb in (architecture, filters, curves):
+for verb in (architecture, filters, maps, saliency, predictions, errors, confusion, curves):
     show.add_command(verb)

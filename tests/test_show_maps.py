@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commanding import alexnet
+from layouts import check_layout, texts
+from making import tiny_model
+from PIL import Image
+
+from alexnet.data.store import Store
+from alexnet.errors import ConfigError
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.device import place
+from alexnet.model.variants import VARIANTS
+from alexnet.show.figures.maps import figure
+from alexnet.show.maps import Maps, StageMaps, maps, usual_stages
+from alexnet.weights.model_dir import save_model
+
+
+@pytest.fixture
+def predictor(colours: Store, one_thread: None) -> Predictor:
+    return Predictor(tiny_model(colours), placement=place("cpu", "fp32"))
+
+
+@pytest.mark.parametrize("spec", VARIANTS.values(), ids=lambda spec: spec.name)
+def test_the_usual_stages_are_the_five_activations(spec) -> None:  # type: ignore[no-untyped-def]
+    assert usual_stages(spec) == ("relu1", "relu2", "relu3", "relu4", "relu5")
+
+
+def test_maps_are_the_stages_strongest_first(colours: Store, predictor: Predictor) -> None:
+    square = colours.read(0)
+    (stage,) = maps(predictor, square, "a", ["conv1"], top=3).stages
+    whole = predictor.stages(square, "conv1")["conv1"][0]
+    assert stage.maxima.tolist() == whole.max((1, 2)).tolist()
+    assert stage.maxima[stage.order].tolist() == sorted(stage.maxima.tolist(), reverse=True)[:3]
+    assert np.array_equal(stage.values, whole[stage.order])
+    assert (stage.low, stage.high) == (float(whole.min()), float(whole.max()))
+
+
+def test_all_maps_stand_in_their_own_order(colours: Store, predictor: Predictor) -> None:
+    (stage,) = maps(predictor, colours.read(0), "a", top=None).stages
+    assert stage.order.tolist() == list(range(8))
+
+
+def test_a_map_that_is_0_everywhere_is_silent(colours: Store, one_thread: None) -> None:
+    model = tiny_model(colours)
+    model.net.get_parameter("conv1.bias").data[:3] = -1e9
+    found = maps(Predictor(model, placement=place("cpu", "fp32")), colours.read(0), "a")
+    assert found.stages[0].silent >= 3
+    assert f"{found.stages[0].silent} of 8 silent" in " ".join(texts(figure(found)))
+
+
+def test_no_map_is_an_error(colours: Store, predictor: Predictor) -> None:
+    with pytest.raises(ConfigError, match="At least one map"):
+        maps(predictor, colours.read(0), "a", top=0)
+
+
+def stage(name: str, channels: int, side: int, value: float) -> StageMaps:
+    values = np.full((min(12, channels), side, side), value, np.float32)
+    order = np.arange(len(values)) + 4000
+    return StageMaps(name, (channels, side, side), order, values, np.full(channels, value, np.float32), 0, value, 0.0)
+
+
+def test_nothing_overlaps(colours: Store, predictor: Predictor) -> None:
+    crop = np.zeros((32, 32, 3), np.uint8)
+    made = tuple(stage(f"conv{number}", 5 * number, 3, float(-number)) for number in range(1, 6))
+    check_layout(figure(Maps("paper", "水仙" + "x" * 200 + ".jpg", crop, made)))
+    check_layout(figure(maps(predictor, colours.read(0), "a", ["conv1", "fc2", "fc3"], top=None)))
+
+
+def test_the_command_draws_one_page_or_a_folder(colours: Store, tmp_path: Path, one_thread: None) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    Image.fromarray(colours.read(0)).save(tmp_path / "a.png")
+    words = ("show", "maps", tmp_path / "model", tmp_path / "a.png", "--dtype", "fp32")
+    told = json.loads(alexnet(*words, "--stage", "relu1", "--top", "all", "--json").stdout)
+    assert np.array(told["stages"][0]["values"]).shape == (8, 14, 14)
+    assert alexnet(*words, "-o", tmp_path / "m.png").stdout == f"Picture  {tmp_path / 'm.png'}\n"
+    folder = tmp_path / "all"
+    assert alexnet(*words, "--stage", "all", "-o", folder).exit_code == 0
+    names = {"conv1", "relu1", "norm1", "pool1", "fc2", "relu2", "drop2", "fc3"}
+    assert {path.name for path in folder.iterdir()} == {"index.html", *(f"{name}.png" for name in names)}
+    assert (folder / "index.html").read_text().count("<img") == 8
