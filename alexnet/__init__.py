@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from alexnet.errors import DataError as DataError
     from alexnet.errors import ImageError as ImageError
     from alexnet.errors import WeightsError as WeightsError
+    from alexnet.evaluation.evaluate import evaluate as evaluate
+    from alexnet.evaluation.extract import extract as extract
     from alexnet.evaluation.predictor import Predictor as Predictor
     from alexnet.evaluation.predictor import predict as predict
     from alexnet.model.account import account as account
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from alexnet.training.recipes import recipe as recipe
     from alexnet.training.train import Runtime as Runtime
     from alexnet.training.train import resume as resume
+    from alexnet.training.train import train as train
+    from alexnet.weights.create import create as create
     from alexnet.weights.loading import load as load
     from alexnet.weights.model_dir import Model as Model
     from alexnet.weights.model_dir import load_model as load_model
@@ -44,6 +48,8 @@ _HOMES = {
     "data.sources.table": ("open_source",),
     "data.store": ("Store",),
     "errors": ("AlexNetError", "ConfigError", "DataError", "ImageError", "WeightsError"),
+    "evaluation.evaluate": ("evaluate",),
+    "evaluation.extract": ("extract",),
     "evaluation.predictor": ("Predictor", "predict"),
     "model.account": ("account",),
     "model.device": ("place",),
@@ -52,7 +58,8 @@ _HOMES = {
     "model.variants": ("VARIANTS", "variant"),
     "training.recipe": ("Recipe",),
     "training.recipes": ("RECIPES", "recipe"),
-    "training.train": ("Runtime", "resume"),
+    "training.train": ("Runtime", "resume", "train"),
+    "weights.create": ("create",),
     "weights.loading": ("load",),
     "weights.model_dir": ("Model", "load_model", "save_model"),
 }

@@ -16,7 +16,7 @@ from alexnet.evaluation.evaluate import evaluate, mean_probabilities, other_pixe
 from alexnet.evaluation.metrics import Tally
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
-from alexnet.weights.model_dir import Model
+from alexnet.weights.model_dir import Model, save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FP32 = place("cpu", "fp32")
@@ -249,3 +249,17 @@ def test_an_input_larger_than_the_photographs_is_a_sentence(colours: Store, tmp_
     model = tiny_model(colours, spec=replace(tiny_spec(), input_size=257))
     with pytest.raises(ConfigError, match=r"crop \(=257\) must be from 1 to 256.* with --side 257 or more\.$"):
         evaluate([model], colours, placement=FP32)
+
+
+def test_paths_do_as_well_and_the_model_stays_as_it_is(colours: Store, tmp_path: Path) -> None:
+    model = tiny_model(colours)
+    save_model(model, tmp_path / "run" / "model")
+    model.net.train()
+    kept = [(parameter.data_ptr(), parameter.stride()) for parameter in model.net.parameters()]
+    placement = place("cpu", "fp32")
+    expected = evaluate([model, model], colours, placement=placement).to_json()
+    assert model.net.training
+    assert kept == [(parameter.data_ptr(), parameter.stride()) for parameter in model.net.parameters()]
+    for models in (tmp_path / "run", str(tmp_path / "run" / "model"), [model, str(tmp_path / "run")]):
+        assert evaluate(models, str(colours.path), placement=placement).to_json() == expected
+    assert evaluate(model, colours).images == expected["images"]

@@ -3,7 +3,7 @@ import torch
 from making import tiny_spec
 
 from alexnet.errors import ConfigError
-from alexnet.model.device import Placement, bf16_is_fast, frozen_copy, place, working_copy
+from alexnet.model.device import Placement, bf16_is_fast, frozen_copy, place, undisturbed, working_copy
 from alexnet.model.net import AlexNet
 from alexnet.model.options import with_options
 
@@ -79,3 +79,17 @@ def test_a_frozen_copy_that_shares_takes_what_is_right_already() -> None:
     net = AlexNet(tiny_spec())
     shared = frozen_copy(net, place("cpu", "fp32"), share=True)
     assert shared.get_parameter("fc2.weight").data_ptr() == net.get_parameter("fc2.weight").data_ptr()
+
+
+def test_undisturbed_puts_back_the_generator_and_the_threads_even_after_an_error() -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+
+    @undisturbed()
+    def disturb() -> None:
+        torch.manual_seed(1)
+        torch.set_num_threads(threads + 1)
+        raise ConfigError("x")
+
+    with pytest.raises(ConfigError):
+        disturb()
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads

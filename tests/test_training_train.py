@@ -1,4 +1,5 @@
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +24,7 @@ from alexnet.model.net import AlexNet
 from alexnet.training.events import EpochEnd, Event, Started
 from alexnet.training.recipe import read_recipe
 from alexnet.training.run import Run
-from alexnet.training.train import Runtime, train
+from alexnet.training.train import Runtime, resume, train
 from alexnet.training.watch import Diverged
 from alexnet.weights.checkpoint import load_checkpoint
 from alexnet.weights.model_dir import load_model, save_model
@@ -268,10 +269,24 @@ def test_threads_and_numbers_are_as_asked(go: Train) -> None:
     run = go(replace(RECIPE, epochs=1), runtime=replace(RUNTIME, threads=2, dtype="bf16"))
     told = run.read("run.json")
     assert (told["threads"], told["dtype"]) == (2, "bf16")
-    assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 1  # as before
     assert {tensor.dtype for tensor in weights(run).values()} == {torch.float32}
 
 
 def test_the_model_of_a_run_can_be_saved_elsewhere(whole: Run, tmp_path: Path) -> None:
     save_model(load_model(whole.model), tmp_path / "copy")
     assert (tmp_path / "copy" / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()
+
+
+def test_training_leaves_torch_and_the_network_to_start_from_as_they_were(colours: Store, tmp_path: Path) -> None:
+    model = tiny_model(colours)
+    before = {name: tensor.clone() for name, tensor in model.net.state_dict().items()}
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    runtime = Runtime(device="cpu", dtype="fp32", threads=threads + 1)
+    run = train(str(colours.path), model, tiny_recipe(epochs=1), str(tmp_path / "run"), runtime=runtime)
+    assert json.loads((run.path / "run.json").read_text())["threads"] == threads + 1
+    assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.net.state_dict().items())
+    assert not model.net.training
+    resume(str(run.path), data=str(colours.path))
+    assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from alexnet.home import home as home
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,13 +49,6 @@ def common_options(verb: F) -> F:
 def progress_options(verb: F) -> F:
     """Adds --no-progress, and what every verb has."""
     return _switch("progress", False, "--no-progress", text="Plain lines instead of moving bars.")(common_options(verb))
-
-
-def home() -> Path:
-    """Where downloads and stores made on the way lie: ALEXNET_HOME, else `alexnet` in the user's cache folder."""
-    if place := os.environ.get("ALEXNET_HOME"):
-        return Path(place)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexnet"
 
 
 def offline() -> bool:

@@ -1,6 +1,7 @@
 """Top-1 and top-5 error as the paper measures them: centre crop or ten crops, one network or an average of several."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -9,8 +10,9 @@ from alexnet.data.loader import InputLayout, evaluation_batches
 from alexnet.data.store import Store
 from alexnet.errors import DataError, WeightsError
 from alexnet.evaluation.metrics import Tally
-from alexnet.model.device import Placement, working_copy
+from alexnet.model.device import Placement, frozen_copy, place
 from alexnet.model.net import AlexNet
+from alexnet.weights.loading import load
 from alexnet.weights.model_dir import Model
 
 VIEWS_PER_BATCH = 160  # views run through a network at once, whatever the number of crops
@@ -63,15 +65,18 @@ def other_pixels(models: Sequence[Model], store: Store) -> str | None:
 
 
 def evaluate(
-    models: Sequence[Model],
-    store: Store,
+    models: Model | str | Path | Sequence[Model | str | Path],
+    store: Store | str | Path,
     *,
     split: str = "val",
     crops: int = 1,
-    placement: Placement,
+    placement: Placement | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tally:
     """The errors of `models`, their probabilities averaged, on every photograph of a split once ("all": of the store).
+
+    `models` are one or several, `store` a store; a path stands for what lies there. `placement` None is the best of
+    this machine. The models' networks stay as they are.
 
     Labels are matched by the classes' keys, not by their order. A store may have some of the models' classes alone;
     then the tally has an `among`. Photographs are taken as the store has resized them, by whatever rule: see
@@ -79,14 +84,18 @@ def evaluate(
     classes or lack one of the store's, when its photographs are of another side than a model takes, or for a split that
     the store lacks.
     """
-    reference = models[0]
-    for model in models:
+    given = [models] if isinstance(models, Model | str | Path) else models
+    loaded = [each if isinstance(each, Model) else load(each) for each in given]
+    store = store if isinstance(store, Store) else Store.open(store)
+    placement = placement or place()
+    reference = loaded[0]
+    for model in loaded:
         _check_classes(reference, model, store)
         store.check_side(model.preparation, "the model")
     positions = store.split(split)
     place_of = {category.key: index for index, category in enumerate(reference.categories)}
     labels_of = torch.tensor([place_of[category.key] for category in store.classes])
-    nets = [working_copy(model.net.to(placement.device), placement).eval() for model in models]
+    nets = [frozen_copy(model.net, placement) for model in loaded]
     tally = Tally(len(reference.categories), sorted(labels_of.tolist()))
     # models with other inputs than the first one's each get their own views
     streams = [
@@ -100,7 +109,7 @@ def evaluate(
             layout=input_layout(model.net, placement),
             preparation=model.preparation,
         )
-        for model in models
+        for model in loaded
     ]
     for batches in zip(*streams, strict=True):
         answers = [

@@ -1,6 +1,8 @@
 """Where a network runs and in which numbers."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +76,22 @@ def _device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("Device 'mps' is not here: PyTorch sees no Metal device.")
     return device
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A block after which torch's generators and its number of threads are as they were before; also a decorator."""
+    threads = torch.get_num_threads()
+    metal = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    # a GPU that nothing has used yet has no state to keep
+    used = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+    try:
+        with torch.random.fork_rng(devices=list(used)):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        if metal is not None:
+            torch.mps.set_rng_state(metal)
 
 
 def working_copy(net: AlexNet, placement: Placement) -> AlexNet:

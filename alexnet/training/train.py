@@ -10,17 +10,19 @@ from typing import Any
 import torch
 
 from alexnet import kernels, process
+from alexnet.data.pool import refuse_in_worker
 from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.hardware import peak_memory
-from alexnet.model.device import Placement, place
+from alexnet.model.device import Placement, place, undisturbed
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.training.events import Event, Finished, Listener, Started, silent
 from alexnet.training.interrupt import stop_requests
 from alexnet.training.log import RunLog
 from alexnet.training.loop import Trainer
+from alexnet.training.named import what_to_train
 from alexnet.training.plan import frozen, training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
@@ -43,34 +45,46 @@ class Runtime:
     compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
 
 
+@undisturbed()
 def train(
-    store: Store,
-    spec: Spec,
-    recipe: Recipe,
-    out: Path,
+    store: Store | str | Path,
+    network: Spec | Model | str | None = None,
+    recipe: Recipe | str = "paper",
+    out: str | Path | None = None,
     *,
     runtime: Runtime = Runtime(),
-    init_from: Model | None = None,
+    placement: Placement | None = None,
+    init_from: Model | str | Path | None = None,
     freeze: Sequence[str] = (),
     overfit: int = 0,
     listener: Listener = silent,
 ) -> Run:
-    """The finished run of training `spec` on `store`; its directory is `out`, or `out`-2, … where that is taken.
+    """The finished run of training `network` on `store`; its directory is `out`, or `out`-2, … where that is taken.
 
-    With `init_from`, weights and input statistics start as that model's, and `spec` has to be its; the last layer
+    A path stands for the store or the model there, a name for the network or the recipe: see `what_to_train`. `out` is
+    runs/NETWORK-RECIPE unless given; `placement` overrides the device and the dtype of `runtime`. Afterwards torch's
+    generators and number of threads are as before, and so is a network that was given. In the main thread, Ctrl-C and
+    SIGTERM end training after the step.
+
+    With `init_from`, or with a model as the network, weights and input statistics start as that model's; the last layer
     starts anew unless the classes are the same. What such a model divides by, and its order of colours, are folded into
     its first convolution, for training feeds RGB from 0 to 255. `freeze` names layers to leave alone. `overfit` trains
     on that many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn
     them by heart. The model made takes photographs resized as the store's were.
     Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
     """
+    refuse_in_worker()
+    store, spec, recipe, start = what_to_train(store, network, recipe, init_from)
+    out = Path("runs") / f"{spec.name}-{recipe.name}" if out is None else Path(out)
+    if placement is not None:
+        runtime = replace(runtime, device=str(placement.device), dtype=placement.dtype_name)
     plan = training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit)
-    init_from = folded(init_from) if init_from else None
-    statistics = _statistics(init_from, store)
+    start = folded(start) if start else None
+    statistics = _statistics(start, store)
     placement = placement_for(runtime)
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
-    if init_from is not None:
-        _take_over(net, init_from, store)
+    if start is not None:
+        _take_over(net, start, store)
     check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
     run = create_run(out)
     with run.held():
@@ -86,28 +100,31 @@ def train(
                 "dtype": placement.dtype_name,
                 "threads": torch.get_num_threads(),
                 "overfit": overfit,
-                "init_from": init_from.provenance if init_from else None,
+                "init_from": start.provenance if start else None,
             },
         )
         trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
         return _run(trainer, overfit, runtime.compile)
 
 
+@undisturbed()
 def resume(
-    path: Path,
+    path: str | Path,
     *,
     runtime: Runtime | None = None,
-    data: Path | None = None,
+    data: str | Path | None = None,
     listener: Listener = silent,
 ) -> Run:
     """The run in directory `path`, taken up at its last checkpoint and finished.
 
     On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
-    where the store is if it has moved. Device, dtype and threads are the run's own unless `runtime` says otherwise.
+    where the store is if it has moved. Device, dtype and threads are the run's own unless `runtime`
+    says otherwise. torch's global state is left as by `train`.
     Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one; BusyError
     when another process trains there.
     """
-    run = open_run(path)
+    refuse_in_worker()
+    run = open_run(Path(path))
     with run.held():
         told = run.read("run.json")
         runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])

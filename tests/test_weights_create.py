@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from making import tiny_model, tiny_spec
+
+from alexnet.data.store import Store
+from alexnet.errors import ConfigError, WeightsError
+from alexnet.weights.create import create
+from alexnet.weights.model_dir import save_model
+
+
+def test_a_new_network_is_a_function_of_its_seed_alone() -> None:
+    before = torch.get_rng_state()
+    one, same, other = (create(tiny_spec(), seed=seed, classes=["ash", "birch"]) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(one.net.get_parameter("conv1.weight"), same.net.get_parameter("conv1.weight"))
+    assert not torch.equal(one.net.get_parameter("conv1.weight"), other.net.get_parameter("conv1.weight"))
+    assert [category.name for category in one.categories] == ["ash", "birch"] and one.net.spec.classes == 2
+    assert not one.net.training
+    assert np.all(one.statistics.mean_image == np.float32(127.5))
+
+
+def test_names_and_options_are_those_of_the_table() -> None:
+    assert create("one_column_half", classes=3, input_size=67).net.spec.input_size == 67
+    with pytest.raises(ConfigError, match="did you mean 'paper'"):
+        create("papr")
+
+
+def test_weights_bring_the_preparation_and_other_classes_a_new_last_layer(colours: Store, tmp_path: Path) -> None:
+    model = tiny_model(colours)
+    save_model(model, tmp_path / "model")
+    same = create(tiny_spec(), weights=str(tmp_path / "model"))
+    assert same.categories == model.categories
+    assert torch.equal(same.net.get_parameter("fc3.weight"), model.net.get_parameter("fc3.weight"))
+    for classes, count in ((4, 4), (["ash", "birch"], 2)):
+        found = create(tiny_spec(), classes=classes, weights=tmp_path / "model", seed=3)
+        assert found.net.spec.classes == len(found.categories) == count
+        assert found.net.get_parameter("fc3.weight").shape == (count, 16)
+        assert torch.equal(found.net.get_parameter("fc2.weight"), model.net.get_parameter("fc2.weight"))
+        np.testing.assert_array_equal(found.statistics.mean_image, model.statistics.mean_image)
+    named = create(tiny_spec(), classes=list("abcdef"), weights=tmp_path / "model")
+    assert torch.equal(named.net.get_parameter("fc3.weight"), model.net.get_parameter("fc3.weight"))
+    assert [category.name for category in named.categories] == list("abcdef")
+
+
+def test_weights_of_another_network_and_options_beside_weights_are_refused(colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    with pytest.raises(WeightsError, match="holds weights of 'tiny', not of 'paper'"):
+        create("paper", weights=tmp_path / "model")
+    with pytest.raises(ConfigError, match="leave dropout out"):
+        create(tiny_spec(), weights=tmp_path / "model", dropout=0.1)
+
+
+def test_a_kept_file_is_found_by_its_name(colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "mine.pth").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match=r"weights/mine\.pth"):  # found, and found wanting
+        create("owt", weights="mine.pth")
+    with pytest.raises(WeightsError, match="no model at other"):
+        create("owt", weights="other")
