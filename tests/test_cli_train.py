@@ -182,6 +182,41 @@ def test_fine_tuning_starts_from_a_model_and_takes_its_network(colours: Store) -
     assert "--model paper was asked for, but the model to start from is 'tiny'" in sentence
 
 
+def test_with_trained_weights_the_recipe_is_finetune_and_it_is_said(
+    colours: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "finetune", (replace(tiny_recipe(), name="finetune"), "for tests"))
+    save_model(tiny_model(colours), Path("start"))
+    result = alexnet("train", colours.path, "--init-from", "start", "--dtype", "fp32")
+    assert "Run      runs/tiny-finetune" in result.stdout
+    assert "Recipe   finetune, for there are trained weights to start from; --recipe takes another." in result.stderr
+    assert json.loads(alexnet("train", "--print-recipe", "--init-from", "start").stdout)["name"] == "finetune"
+    asked = alexnet("train", colours.path, "--init-from", "start", "--recipe", "tiny", "--dtype", "fp32")
+    assert "Recipe   finetune" not in asked.stderr
+
+
+def test_few_photographs_get_a_hint_unless_a_recipe_is_asked_for(
+    colours: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "paper", (replace(tiny_recipe(), name="paper"), "for tests"))
+    words = ("train", colours.path, "--model", "tiny", "--dtype", "fp32")
+    hint = "Hint     42 photographs are few for the paper's recipe; try --recipe small, or start from trained weights"
+    assert hint in alexnet(*words).stderr
+    assert "Hint" not in alexnet(*words, "--recipe", "paper").stderr
+
+
+@pytest.mark.parametrize(
+    ("epochs", "sentence"),
+    [
+        (3, "rises to 0.0005 over the first 6 epochs, of 3 in all, so it never gets beyond 0.00025; --set warmup=1"),
+        (6, "rises to 0.0005 over the first 6 epochs, of 6 in all; --set warmup=1"),
+    ],
+)
+def test_a_warm_up_that_is_long_for_the_epochs_is_told(colours: Store, epochs: int, sentence: str) -> None:
+    result = alexnet("train", colours.path, *TINY, "--set", "warmup=6", "--epochs", epochs)
+    assert f"Hint     the rate {sentence}" in result.stderr
+
+
 def test_resume_refuses_what_cannot_change_and_what_is_no_run(colours: Store) -> None:
     code, sentence = refusal("train", "--resume", "nowhere")
     assert code == 2

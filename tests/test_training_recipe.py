@@ -22,6 +22,7 @@ ODD = Recipe(
     momentum=0.0,
     weight_decay=1e-300,
     bias_rate=2.5,
+    last_rate=7.0,
     bias_falls=False,
     bias_decay=False,
     warmup=0.1,

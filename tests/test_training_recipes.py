@@ -8,7 +8,7 @@ from alexnet.training.schedule import base_rate, layer_rate
 
 
 def test_every_recipe_knows_its_name_and_has_a_line_of_text() -> None:
-    assert set(RECIPES) == {"paper", "original2012", "flowers17", "small", "demo"}
+    assert set(RECIPES) == {"paper", "original2012", "flowers17", "small", "finetune", "demo"}
     for name, (settings, text) in RECIPES.items():
         assert settings.name == name
         assert recipe(name) is settings
@@ -68,3 +68,11 @@ def test_flowers17_is_the_program_of_1000_epochs() -> None:
     assert settings.model == "tflearn"
     # the program shows whole images as they are
     assert (settings.random_crop, settings.mirror, settings.colour_noise) == (False, False, 0.0)
+
+
+def test_finetune_lets_the_new_layer_learn_at_ten_times_the_rate_of_the_others() -> None:
+    settings = recipe("finetune")
+    rate = base_rate(settings, epoch=0, progress=0.0, errors=())
+    new = layer_rate(settings, "fc8", rate, epoch=0, last=True)
+    old = layer_rate(settings, "fc7", rate, epoch=0)
+    assert new == pytest.approx((10 * old.weight, 10 * old.bias))

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from alexnet.errors import ConfigError
 from alexnet.training.recipe import LayerRate, Recipe
 from alexnet.training.schedule import Rate, base_rate, layer_rate, plateau_falls
 
@@ -101,3 +102,12 @@ def test_a_layers_own_rate_holds_from_its_epoch_to_the_next() -> None:
 def test_with_weights_at_zero_biases_stand_still_too() -> None:
     recipe = Recipe(bias_falls=False, layer_rates=(LayerRate("conv1", 0, 0.0),))
     assert layer_rate(recipe, "conv1", 0.01, epoch=0) == Rate(0.0, 0.0)
+
+
+def test_the_last_layer_has_its_multiple_unless_it_has_a_rate_of_its_own() -> None:
+    recipe = Recipe(last_rate=10.0, bias_rate=2.0, layer_rates=(LayerRate("fc8", 5, 0.0),))
+    assert layer_rate(recipe, "fc7", 0.001, epoch=0) == pytest.approx((0.001, 0.002))
+    assert layer_rate(recipe, "fc8", 0.001, epoch=0, last=True) == pytest.approx((0.01, 0.02))
+    assert layer_rate(recipe, "fc8", 0.001, epoch=5, last=True) == Rate(0.0, 0.0)
+    with pytest.raises(ConfigError, match=r"last_rate \(=0\.0\) .* must be above 0"):
+        Recipe(last_rate=0.0)

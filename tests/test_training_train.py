@@ -177,6 +177,21 @@ def test_a_mean_without_components_takes_those_of_the_store(go: Train, colours: 
     assert (found.deviations == colours.statistics.deviations).all()
 
 
+def test_the_last_layer_alone_learns_at_its_own_multiple(go: Train, whole: Run) -> None:
+    """One step at ten times the rate moves ten times as far; the others move as without."""
+    start = load_model(whole.model)
+    settings = replace(RECIPE, epochs=1, batch_size=64, momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0)
+    before = start.net.state_dict()
+    moved = [
+        {name: tensor - before[name] for name, tensor in weights(go(each, init_from=start)).items()}
+        for each in (settings, replace(settings, last_rate=10.0))
+    ]
+    for name, change in moved[0].items():
+        assert change.abs().max() > 0, name
+        multiple = 10 if name.startswith("fc3") else 1
+        torch.testing.assert_close(moved[1][name], multiple * change, rtol=1e-3, atol=1e-6)
+
+
 def test_a_start_that_takes_other_numbers_is_folded(go: Train, colours: Store) -> None:
     preparation = Preparation(channels="BGR", std=(58.395, 57.12, 57.375))
     start = replace(tiny_model(colours), preparation=preparation, statistics=InputStatistics.of_mean([123, 117, 104]))

@@ -1,5 +1,6 @@
 """`alexnet train`: a network from a store or from photographs, or the rest of a run that stopped."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -10,7 +11,7 @@ from click.core import ParameterSource
 
 from alexnet.cli.options import PATH, from_option, place_options, settings_given, workers_option
 from alexnet.cli.session import Session, progress_options
-from alexnet.cli.terminal import percent, print_json
+from alexnet.cli.terminal import counted, percent, print_json
 from alexnet.errors import ConfigError
 from alexnet.training.recipe import Recipe, read_recipe
 from alexnet.training.recipes import RECIPES, recipe
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from alexnet.training.train import Runtime
     from alexnet.weights.model_dir import Model
 
+FEW = 20_000  # photographs, with which the recipe of the paper's million seldom begins to learn
 SHORTHANDS = ("model", "epochs", "batch_size", "lr", "seed")
 # What a resumed run may be told anew; all else is what it started with.
 RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every", "compile"}
@@ -40,7 +42,10 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
     "-m", "--model", "-a", "--arch", metavar="NAME", help="The network (see: alexnet models).  [default: the recipe's]"
 )
 @click.option(
-    "--recipe", "recipe_name", default="paper", show_default=True, metavar="NAME|FILE.json", help="How to train."
+    "--recipe",
+    "recipe_name",
+    metavar="NAME|FILE.json",
+    help="How to train.  [default: paper; with --init-from: finetune]",
 )
 @click.option(
     "--set",
@@ -88,7 +93,8 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
         return
     if options["moved"] is not None:
         raise ConfigError("--data goes with --resume; to start a run, give DATA without it.")
-    chosen = resolve(options["recipe_name"], options["settings"], {name: options[name] for name in SHORTHANDS})
+    usual = "finetune" if options["init_from"] else "paper"
+    chosen = resolve(options["recipe_name"] or usual, options["settings"], {name: options[name] for name in SHORTHANDS})
     freeze = tuple(filter(None, options["freeze"].split(",")))
     if print_recipe:
         from alexnet.training.plan import frozen
@@ -130,7 +136,29 @@ def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...],
     spec = replace(spec, classes=len(store.classes) if classes is None else classes)
     out = options["out"] or Path("runs") / f"{spec.name}-{chosen.name}"
     how = {"init_from": start, "freeze": freeze, "overfit": options["overfit"] or 0}
-    _finish(session, run_training(session, store, spec, chosen, out, _runtime(options), **how), store)
+    said = _remarks(chosen, len(store.split("train")), options["recipe_name"] is not None)
+    _finish(session, run_training(session, store, spec, chosen, out, _runtime(options), said, **how), store)
+
+
+def _remarks(chosen: Recipe, images: int, asked: bool) -> list[str]:
+    """What a person should know of the recipe, which was `asked` for or is the default, on so many photographs."""
+    said = []
+    if not asked and chosen.name == "finetune":
+        said.append("Recipe   finetune, for there are trained weights to start from; --recipe takes another.")
+    if not asked and chosen.name == "paper" and images < FEW:
+        said.append(
+            f"Hint     {counted(images, 'photograph')} are few for the paper's recipe; try --recipe small, or start "
+            "from trained weights (--init-from)."
+        )
+    if chosen.warmup > chosen.epochs / 4:
+        highest = min(1.0, chosen.epochs / chosen.warmup)
+        said.append(
+            f"Hint     the rate rises to {chosen.lr:g} over the first {chosen.warmup:g} epochs, of {chosen.epochs} in "
+            "all"
+            + (f", so it never gets beyond {highest * chosen.lr:g}" if highest < 1 else "")
+            + "; --set warmup=1 lets it rise sooner."
+        )
+    return said
 
 
 def _store(session: Session, data: str, location: Path | None, side: int | None, start: "Model | None") -> "Store":
@@ -150,14 +178,28 @@ def _store(session: Session, data: str, location: Path | None, side: int | None,
 
 
 def run_training(
-    session: Session, store: "Store", spec: "Spec", chosen: Recipe, out: Path, runtime: "Runtime", **how: Any
+    session: Session,
+    store: "Store",
+    spec: "Spec",
+    chosen: Recipe,
+    out: Path,
+    runtime: "Runtime",
+    remarks: Sequence[str] = (),
+    **how: Any,
 ) -> "Run":
-    """The finished run, its progress shown."""
+    """The finished run, its progress shown, and `remarks` when it starts."""
     from alexnet.cli.progress import Meter
+    from alexnet.training.events import Event, Started
     from alexnet.training.train import train
 
     with Meter(session) as meter:
-        return train(store, spec, chosen, out, runtime=runtime, listener=meter.training, **how)
+
+        def listen(event: Event) -> None:
+            meter.training(event)
+            for remark in remarks if isinstance(event, Started) else ():
+                meter.line(remark)
+
+        return train(store, spec, chosen, out, runtime=runtime, listener=listen, **how)
 
 
 def _spec(chosen: Recipe, start: "Model | None", input_size: int | None) -> "Spec":

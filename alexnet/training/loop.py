@@ -207,7 +207,8 @@ class Trainer:
         return (self.recipe.epochs - self.progress.epoch) * len(self.plan.train) - self.progress.seen
 
     def _layer_rate(self, layer: str, lr: float) -> Rate:
-        return layer_rate(self.recipe, layer, lr, epoch=self.progress.epoch)
+        last = layer == self.plan.spec.layers[-1].name
+        return layer_rate(self.recipe, layer, lr, epoch=self.progress.epoch, last=last)
 
     def _freeze(self) -> None:
         """Spares the backward pass of layers that stand still in this epoch; batch statistics stand still with them."""

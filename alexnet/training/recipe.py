@@ -44,6 +44,7 @@ class Recipe:
     weight_decay: float = _setting(5e-4, "share of a weight lost a step, times the learning rate")
     bias_rate: float = _setting(1.0, "learning rate of the biases, as a multiple of that of the weights")
     bias_falls: bool = _setting(True, "whether the biases' rate falls with that of the weights")
+    last_rate: float = _setting(1.0, "learning rate of the last layer, as a multiple of that of the others")
     bias_decay: bool = _setting(True, "whether biases decay as weights do")
     warmup: float = _setting(0.0, "epochs over which the rate first rises to lr, in a straight line")
 
@@ -80,7 +81,7 @@ class Recipe:
         """Refuses what cannot work, naming the value."""
         for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("crop_group", 1), ("patience", 1)):
             self._require(name, getattr(self, name) >= low, f"at least {low}")
-        for name in ("lr", "lr_factor", "noise_divisor", "bias_rate"):
+        for name in ("lr", "lr_factor", "noise_divisor", "bias_rate", "last_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
         for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls", "mixup"):
             self._require(name, getattr(self, name) >= 0, "at least 0")

@@ -61,6 +61,20 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
         ),
         "a few thousand photographs, from scratch",
     ),
+    "finetune": (
+        Recipe(
+            name="finetune",
+            epochs=30,
+            batch_size=32,
+            lr=0.001,
+            bias_rate=2.0,
+            last_rate=10.0,
+            bias_decay=False,
+            schedule="cosine",
+            holdout=0.0,
+        ),
+        "other photographs, from trained weights",
+    ),
     "demo": (
         Recipe(
             name="demo",

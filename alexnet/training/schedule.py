@@ -49,11 +49,15 @@ def base_rate(recipe: Recipe, *, epoch: int, progress: float, errors: Sequence[f
     return rate * min(1.0, now / recipe.warmup) if recipe.warmup else rate
 
 
-def layer_rate(recipe: Recipe, layer: str, rate: float, *, epoch: int) -> Rate:
-    """The rates of `layer` in `epoch`, given the weights' rate of the moment."""
-    bias = recipe.bias_rate * (rate if recipe.bias_falls else recipe.lr)
+def layer_rate(recipe: Recipe, layer: str, rate: float, *, epoch: int, last: bool = False) -> Rate:
+    """The rates of `layer` in `epoch`, given the weights' rate of the moment; `last` says that it is the last layer.
+
+    A rate of its own among the recipe's `layer_rates` stands as it is.
+    """
+    multiple = recipe.last_rate if last else 1.0
+    bias = multiple * recipe.bias_rate * (rate if recipe.bias_falls else recipe.lr)
     own = [each for each in recipe.layer_rates if each.layer == layer and epoch >= each.epoch]
     if not own:
-        return Rate(rate, bias)
+        return Rate(multiple * rate, bias)
     latest = max(own, key=lambda each: each.epoch)
     return Rate(latest.lr, bias if latest.lr else 0.0)
