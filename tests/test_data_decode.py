@@ -3,7 +3,8 @@ import pytest
 from pictures import ORIENTATION, file_of, flat, picture
 from PIL import Image
 
-from alexnet.data.images import central_square, load_photograph
+from alexnet.data.images import load_photograph, resized
+from alexnet.data.preparation import DEFAULT
 from alexnet.errors import ImageError
 
 # ---- orientation
@@ -31,7 +32,7 @@ def test_every_exif_orientation_gives_the_same_upright_photograph(kind, orientat
     content = file_of(stored, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else options))
     prepared = load_photograph(content)
     lossy = 6 if kind == "JPEG" else 0
-    assert np.abs(prepared.pixels.astype(int) - central_square(upright)).max() <= lossy
+    assert np.abs(prepared.pixels.astype(int) - resized(upright, DEFAULT)).max() <= lossy
     turned = (f"turned upright (EXIF orientation {orientation})",) if orientation > 1 else ()
     assert prepared.treatments == turned
     assert prepared.size == (420, 300)

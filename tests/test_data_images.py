@@ -4,8 +4,8 @@ from numpy.typing import NDArray
 from pictures import file_of, picture
 from PIL import Image
 
-from alexnet.data.images import central_square, load_photograph, resized
-from alexnet.data.preparation import Preparation
+from alexnet.data.images import load_photograph, resized
+from alexnet.data.preparation import DEFAULT, Preparation
 
 
 def bicubic_weights(size: int, start: float, side: float, to: int) -> NDArray[np.float64]:
@@ -44,7 +44,7 @@ def test_resize_equals_the_antialiased_rule_in_float64(size, interpolation, resi
     # Pillow rounds to bytes after each of its two passes, with fixed-point weights: 0.5 · 1.25 (sum of |weights|) + 0.5
     assert np.abs(found - expected).max() < 1.2
     if (resize, interpolation, to) == ("shorter", "bicubic", 256):
-        np.testing.assert_array_equal(central_square(pixels), found)
+        np.testing.assert_array_equal(resized(pixels, DEFAULT), found)
 
 
 @pytest.mark.parametrize("to", [256, 72, 300])
@@ -82,7 +82,7 @@ def test_rules_and_interpolations_differ():
 def test_square_equals_resizing_all_and_cropping():
     pixels = picture(512, 1024)
     whole = np.array(Image.fromarray(pixels).resize((512, 256), Image.Resampling.BICUBIC))
-    np.testing.assert_array_equal(central_square(pixels), whole[:, 128:384])
+    np.testing.assert_array_equal(resized(pixels, DEFAULT), whole[:, 128:384])
 
 
 def test_photograph_of_256_pixels_is_left_as_it_is():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data.images import central_square, resized
-from alexnet.data.preparation import Preparation
+from alexnet.data.images import resized
+from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Example
 from alexnet.data.sources.cifar10 import NAMES, Cifar10
 from alexnet.errors import DataError
@@ -50,7 +50,7 @@ def test_records_are_label_then_planes(archive, batches):
     assert [example.label for example in source.examples] == labels.ravel().tolist()
     for example, pixels in zip(source.examples, pictures.reshape(-1, 32, 32, 3), strict=True):
         prepared = source.load(example)
-        np.testing.assert_array_equal(prepared.pixels, central_square(pixels))
+        np.testing.assert_array_equal(prepared.pixels, resized(pixels, DEFAULT))
         assert prepared.size == (32, 32)
     bilinear = Preparation(interpolation="bilinear")
     found = source.load(source.examples[0], bilinear).pixels

@@ -50,11 +50,6 @@ def resized(pixels: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.u
     return resize(np.ascontiguousarray(pixels), side, side, preparation.interpolation, box)
 
 
-def central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The central square of RGB pixels (H, W, 3), resized to uint8 (256, 256, 3) by antialiased bicubic."""
-    return resized(pixels, DEFAULT)
-
-
 def kept_part(width: int, height: int, preparation: Preparation) -> Box:
     """The part of an upright photograph of `width` × `height` pixels that the preparation keeps."""
     return _BOXES[preparation.resize](width, height, preparation.side)
