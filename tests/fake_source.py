@@ -27,6 +27,7 @@ class FakeSource:
     refused: Sequence[int] = ()
     splits: Sequence[str | None] = (None,)  # dealt out in turn
     same_as: dict[int, int] = field(default_factory=dict)  # photographs with another's pixels
+    brighter: dict[int, int] = field(default_factory=dict)  # with another's, black made 1
     default_split: dict[str, float] = field(default_factory=lambda: {"test": 0.25})
     identity: str = "made up"
     name: str = "fake"
@@ -63,7 +64,9 @@ class FakeSource:
         if number in self.refused:
             raise ImageError(f"it is number {number}")
         treatments = ("turned upright",) if number % 7 == 0 else ()
-        pixels = resized(self.pixels(self.same_as.get(number, number)), preparation)
+        number = self.same_as.get(number, number)
+        pixels = self.pixels(self.brighter.get(number, number))
+        pixels = resized(np.maximum(pixels, 1) if number in self.brighter else pixels, preparation)
         return Prepared(pixels, treatments, (300 + number, 280))
 
     @staticmethod

@@ -138,3 +138,10 @@ def test_a_start_imports_nothing_that_a_prediction_does_without(model: Path, pic
     out, error = python(START, model, pictures / "b.png", "--dtype", "bf16").communicate()
     assert out.splitlines()[0].startswith("image,rank,class"), error
     assert out.splitlines()[-1] == "[]"
+
+
+def test_a_limit_of_pixels_can_be_lowered_and_raised(model: Path, pictures: Path) -> None:
+    words = ("predict", model, pictures / "b.png", "--json", "--max-pixels")
+    (entry,) = json.loads(alexnet(*words, "65535").stdout)
+    assert entry["error"] == "it claims 256×256 pixels, more than 65,535; --max-pixels raises the limit"
+    assert "predictions" in json.loads(alexnet(*words, "65536").stdout)[0]

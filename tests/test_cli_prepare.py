@@ -162,3 +162,27 @@ def test_a_store_among_its_photographs_is_refused(folder: Path, tmp_path: Path) 
     assert (
         f"{folder / 's'} is a store among the photographs" in refusal("prepare", folder, tmp_path / "s", "-j", "1")[1]
     )
+
+
+def test_a_limit_of_pixels_is_asked_for_and_is_part_of_the_plan(folder: Path, tmp_path: Path) -> None:
+    words = ("prepare", folder, tmp_path / "s", "-j", "1", "--max-pixels")
+    found = alexnet(*words, "479")
+    assert "all 6 were refused, the first because it claims 24×20 pixels, more than 479;" in found.stderr
+    alexnet(*words[:2], tmp_path / "usual", "-j", "1")
+    alexnet(*words[:2], tmp_path / "other", "-j", "1", "--max-pixels", "480")
+    usual, other = (Store.open(tmp_path / name).manifest for name in ("usual", "other"))
+    assert usual["plan"] != other["plan"]
+    assert usual["files"]["images.bin"] == other["files"]["images.bin"]
+    assert "--max-pixels is for photographs" in refusal("prepare", "shapes", tmp_path / "t", "--max-pixels", "9")[1]
+
+
+def test_subjects_are_kept_together_by_a_pattern(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "trees", each=12)
+    for path in folder.glob("*/*.png"):
+        path.rename(path.with_name(f"{path.parent.name}-subject{int(path.stem) // 3}-{path.name}"))
+    words = ("--split", "val=0.25,test=0.25", "--keep-together", r"(\w+-subject\d)", "-j", "1")
+    assert alexnet("prepare", folder, tmp_path / "s", *words).exit_code == 0
+    store = Store.open(tmp_path / "s")
+    sides = {(path.rpartition("-")[0], store.split_of(position)) for position, path in enumerate(store.paths)}
+    assert len(sides) == 12
+    assert store.splits == {"train": 18, "val": 9, "test": 9}

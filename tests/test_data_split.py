@@ -115,3 +115,41 @@ def test_shares_that_cannot_be_held_out_are_errors(shares, sentence):
     with pytest.raises(ConfigError) as caught:
         assign_splits([0, 1], shares, seed=0)
     assert sentence in str(caught.value)
+
+
+groups_of = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), min_size=1, max_size=120)  # label and group
+
+
+@given(groups_of, st.sampled_from([{"val": 0.2}, {"test": 0.3}, {"val": 0.25, "test": 0.25}, {"test": 1.0}]))
+def test_no_group_is_parted(rows, shares):
+    labels, groups = map(np.array, zip(*rows, strict=True))
+    splits = assign_splits(labels, shares, 0, groups=groups)
+    for group in set(groups.tolist()):
+        assert len(set(splits[groups == group].tolist())) == 1
+    if sum(shares.values()) == 1:
+        assert TRAIN not in splits
+
+
+@given(labels_of, st.integers(0, 9))
+def test_groups_of_one_change_nothing(labels, seed):
+    shares = {"val": 0.2, "test": 0.3}
+    alone = np.random.default_rng(seed).permutation(len(labels))
+    np.testing.assert_array_equal(
+        assign_splits(labels, shares, seed, groups=alone), assign_splits(labels, shares, seed)
+    )
+
+
+def test_counts_are_as_near_as_whole_groups_allow():
+    labels, groups = np.zeros(100, int), np.arange(100) // 5  # 20 subjects of 5 photographs
+    splits = assign_splits(labels, {"val": 0.2, "test": 0.13}, 0, groups=groups)
+    assert Counter(splits.tolist()) == {TRAIN: 70, VAL: 20, TEST: 10}
+    large = assign_splits(np.zeros(40, int), {"test": 0.1}, 0, groups=np.arange(40) // 20)
+    assert Counter(large.tolist()) == {TRAIN: 20, TEST: 20}  # rather than no test photograph at all
+    assert set(assign_splits(np.zeros(9, int), {"test": 0.5}, 0, groups=np.zeros(9)).tolist()) == {TRAIN}
+
+
+def test_a_group_of_several_classes_stays_in_one_split():
+    labels, groups = np.repeat([0, 1], 20), np.tile(np.arange(20), 2)  # each photograph under both classes
+    splits = assign_splits(labels, {"test": 0.25}, 0, groups=groups)
+    np.testing.assert_array_equal(splits[:20], splits[20:])
+    assert (splits == TEST).sum() == 10

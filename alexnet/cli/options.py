@@ -83,6 +83,12 @@ def tops_option(verb: F) -> F:
     return click.option("--classes", "tops", flag_value="classes", help="See --splits.")(verb)
 
 
+def max_pixels_option(verb: F) -> F:
+    """Adds --max-pixels, None where it is not given."""
+    text = "Larger images are read at reduced scale (JPEG) or refused.  [default: 150000000]"
+    return click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", help=text)(verb)
+
+
 def json_option(verb: F) -> F:
     """Adds --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(verb)

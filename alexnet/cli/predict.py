@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, crops_option, json_option, place_options, placed
+from alexnet.cli.options import PATH, crops_option, json_option, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import bar, percent, print_json
 from alexnet.errors import ConfigError
@@ -30,6 +30,7 @@ COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
 @crops_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a class.")
+@max_pixels_option
 @place_options
 @common_options
 @click.pass_obj
@@ -41,6 +42,7 @@ def predict(
     crops: str,
     as_json: bool,
     as_csv: bool,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -52,19 +54,21 @@ def predict(
     code is 1 then.
     """
     from alexnet.cli.places import find_model
+    from alexnet.data.decode import MAX_PIXELS
     from alexnet.evaluation.predictor import Predictor
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other; leave one out.")
     if images.count("-") > 1:
         raise ConfigError("Standard input holds one image, but '-' was given more than once.")
+    limit = max_pixels or MAX_PIXELS
     placement = placed(device, dtype, threads)
     if model.suffix == ".onnx" and not model.is_dir():
         if device not in ("auto", "cpu") or dtype not in ("auto", "fp32"):
             raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")
-        predictor = Predictor(model)
+        predictor = Predictor(model, max_pixels=limit)
     else:
-        predictor = Predictor(find_model(session, model), placement=placement)
+        predictor = Predictor(find_model(session, model), placement=placement, max_pixels=limit)
     answers = predictor.stream(expand(session, images), top, int(crops))
     if as_json:
         failed = _print_json(answers)

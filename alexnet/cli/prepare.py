@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, from_option, pairs, tops_option, workers_option
+from alexnet.cli.options import PATH, from_option, max_pixels_option, pairs, tops_option, workers_option
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import names, size
 from alexnet.data.sources.names import DESCRIPTIONS
@@ -35,8 +35,16 @@ _LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 @click.option("--split", metavar="val=0.1,test=0.2", help="Shares of each class to hold out.  [default: the source's]")
 @click.option("--split-seed", default=0, show_default=True, help="Which photographs the shares are.")
 @click.option("--side", default=256, metavar="N", show_default=True, help="Pixels of a prepared photograph, 32 to 512.")
+@click.option(
+    "--keep-together",
+    "together",
+    multiple=True,
+    metavar="look-alikes|PATTERN",
+    help="Never part these by a split: what looks alike, or has the same find of a regular expression in its path.",
+)
 @click.option("--resize", default="shorter", metavar="shorter|squash|torchvision", help="squash: as Caffe does.")
 @click.option("--interpolation", default="bicubic", metavar="bicubic|bilinear", help="Both with antialiasing.")
+@max_pixels_option
 @workers_option("Processes; 0: one a core.", default=0)
 @click.option("--strict", is_flag=True, help="Stop at the first photograph that cannot be used.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be opened or read.")
@@ -54,9 +62,11 @@ def prepare(
     quality: int,
     split: str | None,
     split_seed: int,
+    together: tuple[str, ...],
     side: int,
     resize: str,
     interpolation: str,
+    max_pixels: int | None,
     workers: int,
     strict: bool,
     skip_unreadable: bool,
@@ -73,10 +83,15 @@ def prepare(
     from alexnet.cli.progress import Meter
     from alexnet.data.preparation import Preparation
     from alexnet.data.prepare import prepare
+    from alexnet.data.sources.files import ListedSource
 
     preparation = Preparation(resize=resize, interpolation=interpolation, side=side)
     drawn = _drawn(find_source(session, source, location, tops), per_class, seed)
     _apart(drawn, store)
+    if max_pixels is not None:
+        if not isinstance(drawn, ListedSource):
+            raise ConfigError(f"--max-pixels is for photographs, not for {source!r}; leave it out.")
+        drawn.max_pixels = max_pixels
     shares = None if split is None else pairs("--split", split, float)
     with Meter(session) as meter:
         made = prepare(
@@ -87,6 +102,7 @@ def prepare(
             workers=workers,
             split=shares,
             seed=split_seed,
+            together=together,
             preparation=preparation,
             strict=strict,
             skip_unreadable=skip_unreadable,

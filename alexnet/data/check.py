@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.areas import area_sums
+from alexnet.data.likeness import outline
 from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.prepare import CHUNK, PrepareProgress
 from alexnet.data.source import SPLITS, Example, Prepared, Source
@@ -107,7 +107,7 @@ class CheckReport:
         if near := [group for group in self.lookalikes if group.leaks]:
             found.append(
                 f"In different splits there are {len(near)} groups of photographs that look alike; the first is "
-                f"{_first(near)}."
+                f"{_first(near)}. To keep such in one split, prepare with --keep-together look-alikes."
             )
         for split in self.splits:
             if missing := [entry.key for entry in self.classes if split not in entry.splits]:
@@ -161,7 +161,7 @@ def _look(
             broken[row] = f"it cannot be read: {error.strerror or error}"
         else:
             pixels = photograph.pixels
-            facts.append((row, _digest(pixels), _outline(pixels), *photograph.size))
+            facts.append((row, _digest(pixels), outline(pixels), *photograph.size))
             treatments.update(photograph.treatments)
     return np.array(facts, dtype=_FACTS), broken, treatments
 
@@ -177,12 +177,6 @@ def _load(subject: Source | Store, item: Example | int) -> Prepared:
 def _digest(pixels: NDArray[np.uint8]) -> int:
     # 64 bits: one chance in 30 million of a false duplicate among a million photographs
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest())
-
-
-def _outline(pixels: NDArray[np.uint8]) -> int:
-    """64 bits: whether each of 8×8 areas is brighter than its left neighbour."""
-    areas = area_sums(pixels, 8).sum(axis=2)  # (8, 8)
-    return int.from_bytes(np.packbits(areas > np.roll(areas, 1, axis=1)).tobytes())
 
 
 def _report(

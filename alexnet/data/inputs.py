@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from alexnet.data.decode import MAX_PIXELS
 from alexnet.data.images import load_photograph, resized, take_image
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Prepared
@@ -59,11 +60,12 @@ def name_of(image: ImageInput, otherwise: str) -> str:
     return name if isinstance(name, str) and name else otherwise
 
 
-def read_image(image: ImageInput, preparation: Preparation = DEFAULT) -> Prepared:
+def read_image(image: ImageInput, preparation: Preparation = DEFAULT, max_pixels: int = MAX_PIXELS) -> Prepared:
     """The image, prepared. Files are decoded by their content; see `alexnet.data.images` for what is put right.
 
-    An open file is read from where it stands to its end. Raises ImageError with the reason when the image cannot be
-    used, ConfigError for what is no image in one of the forms of `ImageInput`.
+    A file of more than `max_pixels` is reduced or refused, as `decode` says. An open file is read from where it stands
+    to its end. Raises ImageError with the reason when the image cannot be used, ConfigError for what is no image in one
+    of the forms of `ImageInput`.
     """
     if isinstance(image, np.ndarray):
         pixels = _checked(image)
@@ -71,7 +73,7 @@ def read_image(image: ImageInput, preparation: Preparation = DEFAULT) -> Prepare
     if isinstance(image, Image.Image):
         with _loading:  # two threads may have been given the same one
             return take_image(image, preparation)
-    return load_photograph(_content(image), name_of(image, ""), preparation)
+    return load_photograph(_content(image), name_of(image, ""), preparation, max_pixels)
 
 
 def _content(image: object) -> bytes:

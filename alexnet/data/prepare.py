@@ -3,7 +3,7 @@
 import errno
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.jpeg import encode_jpeg
+from alexnet.data.likeness import outline
 from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
@@ -21,6 +22,7 @@ from alexnet.data.split import assign_splits
 from alexnet.data.statistics import InputStatistics, Sums
 from alexnet.data.store import IMAGES, INDEX, Images, Store, partial, seal
 from alexnet.data.store_plan import RAW_LIMIT, StorePlan, store_plan
+from alexnet.data.together import groups, identical
 from alexnet.data.unfinished import Chunk, Unfinished, discard
 from alexnet.errors import DataError, ImageError
 
@@ -51,6 +53,7 @@ def prepare(
     workers: int = 1,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
+    together: Iterable[str] = (),
     preparation: Preparation = DEFAULT,
     strict: bool = False,
     skip_unreadable: bool = False,
@@ -66,9 +69,11 @@ def prepare(
 
     Splits given by the source are kept. `split` are shares to hold out of each class besides, drawn with
     `seed` from the photographs used otherwise for training; None stands for the source's default, used when
-    it gives no split at all. Statistics are those of the training photographs as they will be read back; of all
-    photographs where there is none to train on. Of the `preparation`, its side, its rule of resizing and its
-    interpolation say which pixels are stored; what it says of views is for those who draw them.
+    it gives no split at all. Copies of a photograph go to one split; so do those of one group by the source, and
+    those that `together` asks for: "look-alikes", or a regular expression whose finds in the paths agree.
+    Statistics are those of the training photographs as they will be read back; of all photographs where there is
+    none to train on. Of the `preparation`, its side, its rule of resizing and its interpolation say which pixels
+    are stored; what it says of views is for those who draw them.
 
     A photograph that cannot be used is left out and listed in the store's report; with `strict` it is an
     error instead. A file that cannot be opened or read is an error, because that may be the disk's fault and
@@ -79,7 +84,8 @@ def prepare(
     refuse_in_worker()
     path = Path(path).absolute()
     source = open_source(source) if isinstance(source, str | Path) else source
-    plan = store_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
+    options: dict[str, Any] = {"encoding": encoding, "quality": quality, "split": split, "seed": seed}
+    plan = store_plan(source, **options, together=together, preparation=preparation)
     with _sentences(path):
         if not _vacant(path):
             return _finished(path, plan, strict, skip_unreadable)
@@ -102,21 +108,21 @@ def prepared(
     workers: int = 1,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
+    together: Iterable[str] = (),
     preparation: Preparation = DEFAULT,
     strict: bool = False,
     skip_unreadable: bool = False,
     progress: Callable[[PrepareProgress], object] | None = None,
 ) -> Store:
     """The store of this source and these options in the folder `cache`, made if it is not there; see `prepare`."""
-    plan = store_plan(source, encoding=encoding, quality=quality, split=split, seed=seed, preparation=preparation)
+    options: dict[str, Any] = {"encoding": encoding, "quality": quality, "split": split, "seed": seed}
+    plan = store_plan(source, **options, together=together, preparation=preparation)
     return prepare(
         source,
         Path(cache) / f"{plan.source}-{plan.digest[:16]}.store",
-        encoding=encoding,
-        quality=quality,
+        **options,
         workers=workers,
-        split=split,
-        seed=seed,
+        together=together,
         preparation=preparation,
         strict=strict,
         skip_unreadable=skip_unreadable,
@@ -209,7 +215,8 @@ def _complete(
     index["offset"] = np.cumsum(columns[0]) - columns[0]
     index["label"] = [example.label for example in accepted]
     _check_classes(source, index["label"], refused)
-    index["split"] = _splits(source, accepted, plan)
+    images = Images(work.store / IMAGES, index, plan.encoding, plan.preparation.side)
+    index["split"] = _splits(source, accepted, plan, images, workers)
     train = index[index["split"] == SPLITS.index("train")]
     measured = train if len(train) else index  # photographs to measure a model on alone
     raw = len(examples) * plan.preparation.stored_bytes
@@ -255,14 +262,36 @@ def _check_classes(source: Source, labels: NDArray[np.int32], refused: Mapping[i
         )
 
 
-def _splits(source: Source, accepted: Sequence[Example], plan: StorePlan) -> NDArray[np.uint8]:
+def _splits(
+    source: Source, accepted: Sequence[Example], plan: StorePlan, images: Images, workers: int
+) -> NDArray[np.uint8]:
+    """The split of each photograph: the source's, else drawn, so that no group of photographs is parted."""
     splits = np.array([SPLITS.index(example.split or "train") for example in accepted], dtype=np.uint8)
     if plan.seed is not None:
         labels = np.array([example.label for example in accepted])
         free = np.flatnonzero(splits == SPLITS.index("train"))
         keys = [category.key for category in source.categories]
-        splits[free] = assign_splits(labels[free], plan.shares, plan.seed, keys)
+        part = images.part(free)
+        copies = identical(part.index["crc32"], part.stored)
+        parties = groups(
+            [accepted[row] for row in free.tolist()], plan.together, copies, lambda: _outlines(part, plan, workers)
+        )
+        splits[free] = assign_splits(labels[free], plan.shares, plan.seed, keys, parties)
     return splits
+
+
+def _outlines(images: Images, plan: StorePlan, workers: int) -> Iterator[int]:
+    index = images.index
+    parts = [index[start : start + 4 * CHUNK] for start in range(0, len(index), 4 * CHUNK)]
+    with closing(in_order(_outline, (images.file, plan.encoding, plan.preparation.side), parts, workers)) as results:
+        for outlines in results:
+            yield from outlines
+
+
+def _outline(shared: tuple[Path, str, int], index: NDArray[np.void]) -> list[int]:
+    file, encoding, side = shared
+    images = Images(file, index, encoding, side)
+    return [outline(images.read(position)) for position in range(len(index))]
 
 
 def _measure(

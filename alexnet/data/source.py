@@ -25,11 +25,13 @@ class Example:
 
     `path` identifies it inside its source, with forward slashes, and never changes between runs or machines; `label`
     indexes the source's categories; `split` is "train", "val" or "test" where the source itself says so, else None.
+    Examples of one `group` (photographs of one subject) are kept in one split.
     """
 
     path: str
     label: int
     split: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)

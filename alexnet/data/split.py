@@ -11,15 +11,20 @@ from alexnet.errors import ConfigError, unknown
 
 
 def assign_splits(
-    labels: ArrayLike, shares: Mapping[str, float], seed: int, keys: Sequence[str] | None = None
+    labels: ArrayLike,
+    shares: Mapping[str, float],
+    seed: int,
+    keys: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.uint8]:
     """The split of each photograph as an index into SPLITS: "train" for all that `shares` do not hold out.
 
     A class gives round(share · count) photographs to each held-out split; at least one, as long as one is
     left to train on. Shares that are 1 in sum leave none. What a class gives depends on the seed, the class's key
     and its own photographs' order alone: not on other classes, nor on the order of `shares`. `keys` names the
-    classes in label order; without it their index does. Raises ConfigError when the shares are
-    not of "val" and "test", or not from 0 to 1 in sum.
+    classes in label order; without it their index does. Photographs of one of the `groups` (N,) go to one split,
+    also where they are of several classes; then the counts are as near as whole groups allow. Raises
+    ConfigError when the shares are not of "val" and "test", or not from 0 to 1 in sum.
     """
     labels = np.asarray(labels, dtype=np.int64)
     check_shares(shares)
@@ -28,12 +33,22 @@ def assign_splits(
         name for name in ("test", "val") if shares.get(name)
     ]  # its photographs stay when the share of "val" changes
     rest = _sum(shares) == 1
+    parties = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    settled: dict[int, int] = {}  # the split of each group that an earlier class has dealt with
     for label, members in _classes(labels):
         free = members[_order(len(members), seed, keys[label] if keys is not None else str(label))]
+        units = _units(parties[free].tolist(), free)
+        for party in settled.keys() & units.keys():
+            splits[units.pop(party)] = settled[party]
         for name in names:
-            held = len(free) if rest and name == names[-1] else _held(shares[name], len(members), len(free))
-            splits[free[:held]] = SPLITS.index(name)
-            free = free[held:]
+            left = int((splits[members] == SPLITS.index("train")).sum())
+            index = SPLITS.index(name)
+            already = int((splits[members] == index).sum())
+            room = left if rest and name == names[-1] else _held(shares[name], len(members), left + already) - already
+            for party in _chosen(units, room):
+                splits[units.pop(party)] = index
+                settled[party] = index
+        settled |= dict.fromkeys(units, SPLITS.index("train"))
     return splits
 
 
@@ -58,6 +73,27 @@ def check_shares(shares: Mapping[str, float]) -> None:
             raise ConfigError(f"The share of {name!r} must be from 0 to 1, not {share}.")
     if _sum(shares) > 1:
         raise ConfigError(f"The shares held out ({_listed(shares)}) are more than 1 in sum; lower them.")
+
+
+def _units(parties: Sequence[int], members: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """The members of each group, groups and members in the order given."""
+    units: dict[int, list[int]] = {}
+    for party, member in zip(parties, members.tolist(), strict=True):
+        units.setdefault(party, []).append(member)
+    return {party: np.array(unit) for party, unit in units.items()}
+
+
+def _chosen(units: Mapping[int, NDArray[np.int64]], wanted: int) -> list[int]:
+    """The first groups that go into so many places; the smallest where none does and another is left."""
+    chosen = []
+    room = wanted
+    for party, unit in units.items():
+        if len(unit) <= room:
+            chosen.append(party)
+            room -= len(unit)
+    if not chosen and wanted > 0 and len(units) > 1:
+        chosen.append(min(units, key=lambda party: len(units[party])))
+    return chosen
 
 
 def _sum(shares: Mapping[str, float]) -> float:

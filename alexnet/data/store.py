@@ -56,14 +56,14 @@ class Images:
         self.file = file
         # asarray: a slice of np.memmap takes several times longer to make
         self.content: NDArray[np.uint8] = np.asarray(np.memmap(file, dtype=np.uint8, mode="r"))
-        self._index = index
+        self.index = index
         self._raw = encoding == "raw"
         self._side = side
         self._compared = np.zeros(len(index), dtype=np.bool_)
 
     def read(self, position: int, *, check: bool | None = None) -> NDArray[np.uint8]:
         """The photograph, uint8 RGB (side, side, 3); see `Store.read`."""
-        record = self._index[position]
+        record = self.index[position]
         stored = self.content[record["offset"] : record["offset"] + record["length"]]
         # once: it would be a third of the work on a training batch
         if check or (check is None and not self._compared[position]):
@@ -74,6 +74,15 @@ class Images:
                 )
             self._compared[position] = True
         return stored.reshape(self._side, self._side, 3) if self._raw else decode_jpeg(stored.tobytes())
+
+    def stored(self, position: int) -> bytes:
+        """The photograph as it is stored, encoded or raw."""
+        record = self.index[position]
+        return self.content[record["offset"] : record["offset"] + record["length"]].tobytes()
+
+    def part(self, positions: NDArray[np.int64]) -> "Images":
+        """Those photographs alone, numbered anew."""
+        return Images(self.file, self.index[positions], "raw" if self._raw else "jpeg", self._side)
 
 
 class Store:

@@ -1,13 +1,14 @@
 """What a store is to be: all that decides its content, settled before a photograph is read."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Source
 from alexnet.data.split import check_shares
 from alexnet.data.store import ENCODINGS, as_json
+from alexnet.data.together import checked
 from alexnet.errors import ConfigError, unknown
 
 RAW_LIMIT = 8 * 2**30  # bytes
@@ -18,7 +19,8 @@ class StorePlan:
     """All that decides a store's content; `quality` is None for raw pixels, `seed` with no split to draw.
 
     `resizing` is what of it is not the paper's, so that stores made before there was anything else are still the
-    planned ones: a rule and its interpolation go together, and a side is named where it is not 256.
+    planned ones: a rule and its interpolation go together, and a side is named where it is not 256. `together` are the
+    rules of `alexnet.data.together`, where a split is drawn.
     """
 
     source: str
@@ -28,6 +30,7 @@ class StorePlan:
     shares: dict[str, float]
     seed: int | None
     resizing: dict[str, str | int] = field(default_factory=dict)
+    together: tuple[str, ...] = ()
 
     @property
     def preparation(self) -> Preparation:
@@ -37,7 +40,8 @@ class StorePlan:
     @property
     def content(self) -> bytes:
         """The plan as bytes that differ when anything in it does."""
-        return as_json({name: value for name, value in asdict(self).items() if name != "resizing" or value})
+        later = ("resizing", "together")  # as this came to be
+        return as_json({name: value for name, value in asdict(self).items() if name not in later or value})
 
     @property
     def digest(self) -> str:
@@ -52,6 +56,7 @@ def store_plan(
     quality: int,
     split: Mapping[str, float] | None,
     seed: int,
+    together: Iterable[str] = (),
     preparation: Preparation = DEFAULT,
 ) -> StorePlan:
     """What preparing the source with these options makes. Raises ConfigError where they do not fit it."""
@@ -70,6 +75,11 @@ def store_plan(
             f"The source {source.name} says itself which photographs are {' and '.join(map(repr, clash))}; "
             "a share can only be asked for a split that it does not give."
         )
+    rules = checked(together)
+    if rules and not shares:
+        raise ConfigError(
+            f"Nothing is to be held out, so there is nothing to keep together ({', '.join(rules)}); ask for a split."
+        )
     return StorePlan(
         source.name,
         source.identity,
@@ -78,6 +88,7 @@ def store_plan(
         shares,
         seed if shares else None,
         _resizing(preparation),
+        rules,
     )
 
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from alexnet.data.augment import Views, fixed_views, view_means
+from alexnet.data.decode import MAX_PIXELS
 from alexnet.data.images import kept_part
 from alexnet.data.inputs import ImageInput, is_one, name_of, named, read_image
 from alexnet.data.loader import view_batch
@@ -71,7 +72,14 @@ class Predictor:
     Raises WeightsError for a model that cannot be read, ConfigError for a placement that an ONNX file does not have.
     """
 
-    def __init__(self, model: Model | OnnxModel | str | Path, *, placement: Placement | None = None) -> None:
+    def __init__(
+        self,
+        model: Model | OnnxModel | str | Path,
+        *,
+        placement: Placement | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self._max_pixels = max_pixels
         read_here = isinstance(model, str | Path)
         if isinstance(model, str | Path):
             path = Path(model)
@@ -174,7 +182,7 @@ class Predictor:
     def read(self, image: ImageInput) -> Prepared:
         """The image as the model asks for it, with pixels for `answer`. Raises ImageError, which names the image."""
         try:
-            return read_image(image, self.description.preparation)
+            return read_image(image, self.description.preparation, self._max_pixels)
         except ImageError as error:
             raise _refusal(name_of(image, ""), str(error)) from error
 
@@ -234,7 +242,7 @@ class Predictor:
 
     def _tried(self, image: ImageInput) -> Prepared | str:
         try:
-            return read_image(image, self.description.preparation)
+            return read_image(image, self.description.preparation, self._max_pixels)
         except ImageError as error:
             return str(error)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from posixpath import dirname, normpath
 from typing import Any, ClassVar, Final, NamedTuple
 
+from alexnet.data.decode import MAX_PIXELS
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
@@ -248,6 +249,7 @@ class Listing:
         rows = [f"{category.key}\0{category.name}" for category in self.categories]
         rows += [
             f"{example.path}\0{example.label}\0{example.split}\0{size}"
+            + ("" if example.group is None else f"\0{example.group}")
             for example, size in zip(self.examples, self.sizes, strict=True)
         ]
         return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
@@ -260,6 +262,8 @@ class ListedSource(ABC):
     """
 
     name: ClassVar[str]
+    max_pixels: int = MAX_PIXELS
+    """Files of more pixels are reduced or refused, as `decode` says; to be set before the source is used."""
 
     def __init__(self, files: Files):
         self._files = files
@@ -287,8 +291,11 @@ class ListedSource(ABC):
 
     @cached_property
     def identity(self) -> str:
-        """A digest of the classes, paths, labels, splits and sizes."""
-        return self._listing.identity()
+        """A digest of the classes, paths, labels, splits, groups and sizes, and of another limit of pixels."""
+        digest = self._listing.identity()
+        if self.max_pixels == MAX_PIXELS:
+            return digest
+        return hashlib.sha256(f"{digest} {self.max_pixels}".encode()).hexdigest()
 
     @property
     def default_split(self) -> dict[str, float]:
@@ -297,7 +304,7 @@ class ListedSource(ABC):
 
     def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         """The example's photograph, resized. Raises ImageError with the reason when it cannot be used."""
-        return load_photograph(self._files.read(example.path), example.path, preparation)
+        return load_photograph(self._files.read(example.path), example.path, preparation, self.max_pixels)
 
     @abstractmethod
     def _list(self) -> Listing:

@@ -53,7 +53,7 @@ class ImageNet(ListedSource):
     def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
         """The example's photograph, resized. Raises ImageError with the reason when it cannot be used."""
         split, _, path = example.path.partition("/")
-        return load_photograph(self._parts[split].read(path), path, preparation)
+        return load_photograph(self._parts[split].read(path), path, preparation, self.max_pixels)
 
     def _list(self) -> Listing:
         texts = Texts(self._files.path)
