@@ -62,8 +62,8 @@ _LINES = "\n".join(f"  {name:8} {text}" for name, text in TITLES.items())
 def bench(session: Session, /, what: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Measure speed and memory on this machine.
 
-    Without a word, everything is measured, in several minutes. Figures are medians over the rounds; the spread is from
-    the lowest to the highest. Let nothing else run meanwhile.
+    Without a name, everything is measured; that takes several minutes. Figures are medians over the rounds; the spread
+    is from the lowest to the highest. Run nothing else meanwhile.
     """
     if options["data"] is not None and not (len(what) == 1 and what[0] in ("train", "loader", "prepare")):
         raise ConfigError("--data goes with one of train, loader and prepare; name it, or leave --data out.")

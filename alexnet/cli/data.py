@@ -31,7 +31,7 @@ def data() -> None:
 @from_option
 @tops_option
 @json_option
-@workers_option("Processes; 0: one a core.", default=0)
+@workers_option("Processes; 0: one for each core.", default=0)
 @progress_options
 @click.pass_obj
 def check(session: Session, path: str, location: Path | None, tops: "Tops | None", as_json: bool, workers: int) -> int:

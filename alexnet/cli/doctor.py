@@ -35,7 +35,7 @@ FEATURES = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "sve", "bf16"
 def doctor(as_json: bool) -> int:
     """Show what this machine has.
 
-    Versions, processor, kernels, number format, missing extras, space. The exit code is 1 when something essential is
+    Versions, processor, kernels, dtype, missing extras, space. The exit code is 1 when something essential is
     broken.
     """
     found = _examine()

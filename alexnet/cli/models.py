@@ -33,9 +33,9 @@ def models(
     classes: str | None,
     as_json: bool,
 ) -> None:
-    """List the networks; with MODEL, show one in full; with OTHER, show in what the two differ.
+    """List the networks. With MODEL, show one in full; with OTHER, show how the two differ.
 
-    MODEL and OTHER are names or model directories. What is set is set for all that are shown.
+    MODEL and OTHER are names or model directories. A setting holds for all networks shown.
     """
     from alexnet.model.compare import differences
     from alexnet.model.variants import VARIANTS

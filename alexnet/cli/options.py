@@ -53,9 +53,9 @@ def place_options(verb: F) -> F:
         callback=threads,
         envvar="ALEXNET_THREADS",
         show_envvar=True,
-        help="Processor threads; 0: OMP_NUM_THREADS, or one a core.",
+        help="Processor threads; 0: OMP_NUM_THREADS, or one for each core.",
     )(verb)
-    text = "Numbers; auto: bf16 where it is fast."
+    text = "Type of the numbers; auto: bf16 where it is fast."
     verb = click.option("--dtype", default="auto", metavar="auto|fp32|bf16", help=text)(verb)
     return click.option("--device", default="auto", metavar="auto|cpu|cuda|mps", help="Where the network runs.")(verb)
 

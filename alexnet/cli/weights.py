@@ -25,7 +25,7 @@ CAFFE_EXTRAS = (
 def weights() -> None:
     """Keep published weights: fetch or add a file, check it, list what there is.
 
-    They lie in ALEXNET_HOME/weights (default: ~/.cache/alexnet/weights). Nothing is downloaded but by `add`.
+    They lie in ALEXNET_HOME/weights (default: ~/.cache/alexnet/weights). Only `add` downloads anything.
     """
 
 
