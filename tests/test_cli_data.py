@@ -5,7 +5,7 @@ import pytest
 from commanding import alexnet, photographs, refusal
 
 import alexnet.data.download as downloading
-from alexnet.data.download import ARCHIVES
+from alexnet.data.download import ARCHIVES, Archive
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 
@@ -67,8 +67,8 @@ def test_info_of_what_is_no_store_is_3(tmp_path: Path) -> None:
 
 
 def test_download_hands_over_to_the_library(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(url: str, partial: Path, progress: object) -> None:
-        raise OSError(f"no network in tests: {url}")
+    def fetch(archive: Archive, partial: Path, progress: object) -> None:
+        raise OSError(f"no network in tests: {archive.url}")
 
     monkeypatch.setattr(downloading, "_fetch", fetch)
     code, sentence = refusal("data", "download", "flowers17")
