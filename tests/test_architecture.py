@@ -21,7 +21,7 @@ ROOMS = {
     "experiments": {"kernels", "model", "data", "weights", "evaluation", "training"},
     "cli": {"kernels", "model", "data", "weights", "evaluation", "training", "show", "experiments"},
 }
-ROOTS = {"errors", "hardware", "home", "locking", "process", "reading", "version"}
+ROOTS = {"errors", "hardware", "home", "locking", "process", "reading", "schema", "version"}
 # Third parties that live in certain files only; a trailing slash names a room.
 KEPT_IN = {
     "PIL": ("data/", "training/run.py", "cli/"),
@@ -41,6 +41,7 @@ TORCH_FREE = (
     "hardware.py",
     "process.py",
     "reading.py",
+    "schema.py",
     "version.py",
     "training/recipe.py",
     "training/recipes.py",

@@ -40,7 +40,9 @@ def test_an_unknown_model_names_the_nearest() -> None:
     assert refusal("layers", "papr")[1].startswith("alexnet: error: Unknown model 'papr'; did you mean 'paper'?")
 
 
-@pytest.mark.parametrize(("size", "said"), [("30", "too small for 'paper'"), ("0", "must be at least 1, not 0")])
+@pytest.mark.parametrize(
+    ("size", "said"), [("30", "too small for 'paper'"), ("0", "input_size is 0, expected a number from 1")]
+)
 def test_an_impossible_input_size_is_refused(size: str, said: str) -> None:
     code, sentence = refusal("layers", "--input-size", size)
     assert code == 2

@@ -2,11 +2,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from ctypes import byref
 from pathlib import Path
 
 import pytest
 import torch
 
+from alexnet.errors import ConfigError
 from alexnet.kernels import native, pooled_stage
 
 ROOT = Path(__file__).parents[1]
@@ -81,3 +83,33 @@ def test_installation_succeeds_without_a_compiler(tmp_path: Path, monkeypatch: p
     assert "no-compiler" in done.stderr
     assert list(tmp_path.glob("built/*/alexnet/kernels/pool.py"))
     assert not list(tmp_path.rglob("_native*"))
+
+
+HUGE = (-1, 2**63 - 1, 2**62, -(2**63))
+
+
+@pytest.mark.skipif(not native.available(), reason="no compiled kernels")
+@pytest.mark.parametrize("name", native.instruction_sets())
+def test_kernels_refuse_sizes_that_cannot_be_and_touch_nothing(name: str) -> None:
+    norm = {"channels": 8, "towers": 1, "lo": 2, "hi": 2, "k": 1.0, "alpha": 1.0, "beta": 0.75}
+    with native.instructions(name):
+        for field in ("channels", "towers", "lo", "hi"):
+            for value in HUGE:
+                wrong = native.Norm(**{**norm, field: value})
+                with pytest.raises(ConfigError, match="norm_forward was given sizes that cannot be"):
+                    native.run("norm_forward", byref(wrong), 1, 0, 1, None, None)
+                with pytest.raises(ConfigError, match="norm_backward"):
+                    native.run("norm_backward", byref(wrong), 1, 0, 1, None, None, None)
+        sizes = {"images": 1, "height": 9, "width": 9, "kernel": 3, "stride": 2}
+        for field in (*sizes, "top", "bottom", "left", "right"):
+            for value in (v for v in HUGE if (field, v) != ("images", 2**62)):
+                stage = native.Stage(norm=native.Norm(**norm), **{**sizes, field: value})
+                with pytest.raises(ConfigError, match="stage_forward"):
+                    native.run("stage_forward", byref(stage), 0, 1, None, None, None)
+                with pytest.raises(ConfigError, match="stage_backward"):
+                    native.run("stage_backward", byref(stage), 0, 1, None, None, None, None)
+        for value in HUGE:
+            with pytest.raises(ConfigError, match="dropout_forward"):
+                native.run("dropout_forward", value, 0, 1, 0, 0, 1.0, 0, None, None)
+            with pytest.raises(ConfigError, match="augment"):
+                native.run("augment", byref(native.Augment(1, 9, value, 1, 9)), 0, 1, None)

@@ -1,5 +1,6 @@
 """The conventions of response normalisation, against loops that are obviously right."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -107,3 +108,14 @@ def test_k_and_alpha_scaled_together_scale_the_answer_by_c_to_the_minus_beta(c: 
     norm = ResponseNorm("norm1", k=1.0, alpha=1e-3)
     scaled = replace(norm, k=c * norm.k, alpha=c * norm.alpha)
     torch.testing.assert_close(normalised(scaled, MAPS), c**-norm.beta * normalised(norm, MAPS))
+
+
+@pytest.mark.parametrize("twin", [True, False])
+def test_a_window_wider_than_all_channels_sees_all_of_them(twin: bool) -> None:
+    x = torch.randn(2, 6, 3, 3, generator=torch.Generator().manual_seed(0))
+    with kernels.use_twin() if twin else nullcontext():
+        y = kernels.response_norm(x, 2**62, 2**63 - 1, 2.0, 1e-3, 0.75)
+        towers = kernels.response_norm(x, 2**62, 2**63 - 1, 2.0, 1e-3, 0.75, 2)
+    torch.testing.assert_close(y, x * (2 + 1e-3 * x.square().sum(1, keepdim=True)) ** -0.75)
+    halves = torch.cat([half * (2 + 1e-3 * half.square().sum(1, keepdim=True)) ** -0.75 for half in x.chunk(2, 1)], 1)
+    torch.testing.assert_close(towers, halves)

@@ -107,7 +107,7 @@ def test_batch_normalisation_stands_between_a_convolution_and_what_follows() -> 
         ({"groups": 5}, r"conv2 of 'owt\+groups5': 64 input channels do not divide into 5 groups"),
         ({"dropout": 1.0}, "dropout rate must be from 0 to below 1, not 1.0"),
         ({"norm": True}, "'owt' has no response normalisation to keep"),
-        ({"classes": 0}, "classes of 'owt' must be at least 1, not 0"),
+        ({"classes": 0}, "classes is 0, expected a number from 1 to"),
         ({"input_size": 62}, "62 pixels is too small for 'owt'.* smallest input that works is 63 pixels"),
     ],
 )

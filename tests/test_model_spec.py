@@ -1,12 +1,15 @@
 """Specs as data: options instead of copies, JSON there and back, errors that name the value."""
 
 import json
-from dataclasses import replace
+import math
+import re
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
 from alexnet.errors import ConfigError
-from alexnet.model.spec import Activation, Conv, ResponseNorm, Spec
+from alexnet.model.spec import Activation, Conv, Layer, ResponseNorm, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
 
 
@@ -59,9 +62,53 @@ def test_an_unknown_layer_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("field", ["input_size", "channels", "classes"])
-def test_sizes_below_one_are_refused_with_their_value(field: str) -> None:
-    with pytest.raises(ConfigError, match="must be at least 1, not 0"):
-        replace(PAPER, **{field: 0})
+@pytest.mark.parametrize("value", [0, -(2**63), 2**63, True, 1.0, "1", None, math.nan])
+def test_sizes_that_cannot_be_are_refused_with_their_value(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"its {field} is {value!r}, expected")):
+        replace(PAPER, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "said"),
+    [
+        ("norm1", {"n": 2**63}, "layers[2].n is 9223372036854775808, expected a number from 1 to 1,048,576"),
+        ("norm1", {"alpha": math.nan}, "layers[2].alpha is nan, expected a finite number"),
+        ("norm1", {"beta": "0.75"}, "layers[2].beta is '0.75', expected a finite number"),
+        ("norm1", {"convention": 7}, "layers[2].convention is 7, expected a text"),
+        ("pool1", {"kernel": 10**6}, "layers[3].kernel is 1000000, expected a number from 1 to 4,096"),
+        ("pool1", {"padding": -(2**63)}, "layers[3].padding is -9223372036854775808, expected"),
+        ("pool1", {"padding": (1, 2, 3)}, "layers[3].padding is (1, 2, 3), expected"),
+        ("conv1", {"kernel": 11.0}, "layers[0].kernel is 11.0, expected a whole number"),
+        ("conv1", {"name": "conv1.weight"}, "printable names without dots"),
+        ("conv1", {"name": "\x1b[31m"}, "printable names without dots"),
+        ("fc8", {"units": 10**400}, "expected a number from 1 to"),
+    ],
+)
+def test_layers_that_cannot_be_are_refused_with_their_place(layer: str, change: dict[str, Any], said: str) -> None:
+    def changed(each: Layer) -> Layer:
+        return replace(each, **change) if each.name == layer else each
+
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        PAPER.mapped(changed)
+    plain = {**PAPER.to_json(), "layers": [{"kind": each.kind, **asdict(changed(each))} for each in PAPER.layers]}
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        Spec.from_json(plain)
+
+
+def test_more_layers_than_any_network_has_are_refused() -> None:
+    many = tuple(Activation(f"a{number}") for number in range(100_000))
+    with pytest.raises(ConfigError, match="layers has a length of 100,000, expected at most 500"):
+        Spec("many", many)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [None, [], "paper", 7, {}, {"layers": None}, {"layers": {}}, {"layers": [[]]}, {"layers": [None]}]
+    + [{"layers": [{"kind": kind, "name": "a"}]} for kind in (None, [], {}, 7, "conv")],
+)
+def test_json_that_is_no_network_is_refused(plain: Any) -> None:
+    with pytest.raises(ConfigError, match="There can be no such network: its"):
+        Spec.from_json(plain)
 
 
 def test_layers_need_names_of_their_own() -> None:

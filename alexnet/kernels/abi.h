@@ -41,7 +41,8 @@ struct Augment {
     const float *shift, *mean;     // (images, 3), (crop, crop, 3)
 };
 
-// All functions return 0, or 1 when there is no memory for scratch. `bf16` says what `void*` points to:
+// All functions return 0; 1 when there is no memory for scratch; 2 for sizes that cannot be, of which nothing is read or
+// written. `bf16` says what `void*` points to:
 // bfloat16 (1) or float (0). Tensors are dense and channels-last.
 struct Kernels {
     const char *instructions;

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import torch  # noqa: F401  (before the library, which then shares its thread runtime)
 
+from alexnet.errors import ConfigError
+
 ABI = 2
 MAX_KERNEL = 15
+_NO_SUCH_SIZES = 2
 
 
 class Norm(ctypes.Structure):
@@ -161,7 +164,10 @@ def table() -> Kernels:
 def run(function: str, *arguments: object) -> None:
     """Calls the kernel `function`.
 
-    Raises MemoryError when there is none for its scratch.
+    Raises ConfigError for sizes that cannot be, MemoryError when there is none for its scratch.
     """
-    if getattr(table(), function)(*arguments):
+    status = getattr(table(), function)(*arguments)
+    if status == _NO_SUCH_SIZES:
+        raise ConfigError(f"The kernel {function} was given sizes that cannot be; nothing was computed.")
+    if status:
         raise MemoryError(f"No memory for the scratch space of the kernel {function}.")

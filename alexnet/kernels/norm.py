@@ -29,6 +29,17 @@ def check_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, towers: int)
         )
 
 
+def within_tower(x: Tensor, lo: int, hi: int, towers: int) -> tuple[int, int]:
+    """The same window over a map `x` (N, C, H, W) without what lies outside of every tower: no scratch is for that."""
+    reach = x.shape[1] // towers
+    return min(lo, reach), min(hi, reach)
+
+
+def native_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: float, towers: int) -> native.Norm:
+    """The numbers of a norm of the map `x` (N, C, H, W) as the compiled kernels take them."""
+    return native.Norm(x.shape[1], towers, *within_tower(x, lo, hi, towers), k, alpha, beta)
+
+
 def response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: float = 0.75, towers: int = 1) -> Tensor:
     """`x * (k + alpha * Σ x²)^-beta`, Σ over channels c-lo to c+hi; same shape and dtype as `x` (N, C, H, W).
 
@@ -37,6 +48,7 @@ def response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: flo
     Raises ConfigError for a shape or number that does not fit. (PAPER, section 3.3)
     """
     check_norm(x, lo, hi, k, alpha, towers)
+    lo, hi = within_tower(x, lo, hi, towers)
     if not fused(x.device, x.dtype):
         return twin(twins.response_norm)(x, lo, hi, k, alpha, beta, towers)
     y: Tensor = _response_norm(x, lo, hi, k, alpha, beta, towers)
@@ -47,7 +59,7 @@ def response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: flo
 def _response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: float, towers: int) -> Tensor:
     x = channels_last(x)
     y = new_map(x, x.shape[2], x.shape[3])
-    norm = native.Norm(x.shape[1], towers, lo, hi, k, alpha, beta)
+    norm = native_norm(x, lo, hi, k, alpha, beta, towers)
     pixels = x.shape[0] * x.shape[2] * x.shape[3]
     threads = torch.get_num_threads()
     native.run("norm_forward", byref(norm), pixels, is_bf16(x), threads, x.data_ptr(), y.data_ptr())
@@ -60,7 +72,7 @@ def _response_norm_backward(
 ) -> Tensor:
     x, gy = channels_last(x), channels_last(gy)
     gx = new_map(x, x.shape[2], x.shape[3])
-    norm = native.Norm(x.shape[1], towers, lo, hi, k, alpha, beta)
+    norm = native_norm(x, lo, hi, k, alpha, beta, towers)
     pixels = x.shape[0] * x.shape[2] * x.shape[3]
     pointers = x.data_ptr(), gy.data_ptr(), gx.data_ptr()
     native.run("norm_backward", byref(norm), pixels, is_bf16(x), torch.get_num_threads(), *pointers)

@@ -13,7 +13,7 @@ from torch import Tensor
 from alexnet.errors import ConfigError, unknown
 from alexnet.kernels import native, twins
 from alexnet.kernels.fused import channels_last, fused, is_bf16, new_map
-from alexnet.kernels.norm import check_norm, response_norm
+from alexnet.kernels.norm import check_norm, native_norm, response_norm, within_tower
 from alexnet.kernels.operators import fake, gradient, no_gradient, operator
 from alexnet.kernels.torch_compile import twin
 from alexnet.kernels.twins import NOT_SPATIAL, UNPADDED, Order, Padding, Spatial
@@ -58,7 +58,7 @@ def pooled_stage(
         raise unknown("order of ReLU, norm and pool", order, ORDERS)
     check_norm(x, lo, hi, k, alpha, towers)
     _check_pool(x, kernel, stride, padding)
-    steps, norm = ORDERS[order], (lo, hi, k, alpha, beta, towers)
+    steps, norm = ORDERS[order], (*within_tower(x, lo, hi, towers), k, alpha, beta, towers)
     if steps.spatial and not (spatial.size % 2 and spatial.size > 0 and spatial.k > 0 and spatial.alpha >= 0):
         raise ConfigError(f"A spatial norm needs an odd size, k above 0 and alpha of at least 0, not {spatial}.")
     if not fused(x.device, x.dtype):
@@ -123,7 +123,7 @@ def _pooled_stage(
     """The pooled map up to a norm after it, and its uint8 argmax (empty unless `record`)."""
     x = channels_last(x)
     y, argmax = _new_pooled(x, kernel, stride, padding, record)
-    norm = native.Norm(x.shape[1], towers, lo, hi, k, alpha, beta)
+    norm = native_norm(x, lo, hi, k, alpha, beta, towers)
     spatial = native.Spatial(spatial_size, spatial_k, spatial_alpha, spatial_beta)
     stage = _stage(x.shape, order, kernel, stride, padding, norm, spatial)
     places = argmax.data_ptr() if record else None
@@ -156,7 +156,7 @@ def _pooled_stage_backward(
     """The gradient of the map before the stage, of that `height` and `width`; `x` is needed only by a norm."""
     gy, argmax = channels_last(gy), channels_last(argmax)
     gx = new_map(gy, height, width)
-    norm = native.Norm(gx.shape[1], towers, lo, hi, k, alpha, beta)
+    norm = native_norm(gx, lo, hi, k, alpha, beta, towers)
     spatial = native.Spatial(spatial_size, spatial_k, spatial_alpha, spatial_beta)
     stage = _stage(gx.shape, order, kernel, stride, padding, norm, spatial)
     x = channels_last(x) if x is not None else None

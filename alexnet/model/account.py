@@ -1,14 +1,14 @@
 """What a network costs, from its spec alone: shapes, receptive fields, neurons, parameters, multiply-adds, bytes."""
 
-from contextlib import suppress
+from bisect import bisect_left
 from dataclasses import asdict, dataclass, replace
-from itertools import count
 from math import prod
 from typing import Any
 
 from alexnet.errors import ConfigError
 from alexnet.model.geometry import around, window_positions
 from alexnet.model.spec import (
+    MAX_SIDE,
     Activation,
     BatchNorm,
     Conv,
@@ -22,6 +22,8 @@ from alexnet.model.spec import (
 )
 
 BYTES_PER_NUMBER = 4  # fp32
+# A thousand times what the paper's network has of each: a layer with more would hang, or take all memory.
+MAX_NUMBERS, MAX_MACS = 10**9, 10**12
 
 
 @dataclass(frozen=True)
@@ -99,17 +101,41 @@ def account(spec: Spec) -> Account:
     try:
         rows = _rows(spec)
     except _TooSmallError as error:
-        raise ConfigError(f"{error} The smallest input that works is {smallest_input(spec)} pixels.") from None
+        raise ConfigError(f"{error} {_remedy(spec)}") from None
+    for row in rows:
+        if prod(row.output) > MAX_NUMBERS or row.macs > MAX_MACS:
+            raise ConfigError(
+                f"{row.name} of {spec.name!r} makes {prod(row.output):,} numbers of one image by {row.macs:,} "
+                f"multiply-adds; more than {MAX_NUMBERS:,} or {MAX_MACS:,} are no network of this family."
+            )
     return Account(spec.name, (spec.channels, spec.input_size, spec.input_size), rows)
 
 
 def smallest_input(spec: Spec) -> int:
-    """The least number of pixels that gives every layer of `spec` an output, whatever its own input size."""
-    for size in count(1):
-        with suppress(_TooSmallError):
-            _rows(replace(spec, input_size=size))
-            break
-    return size
+    """The least number of pixels that gives every layer of `spec` an output, whatever its own input size.
+
+    Raises ConfigError when no size that a `Spec` may have does. More pixels never give a layer fewer.
+    """
+    sizes = range(1, MAX_SIDE + 1)
+    found = bisect_left(sizes, True, key=lambda size: _fits(spec, size))
+    if found == len(sizes):
+        raise ConfigError(f"No input of up to {MAX_SIDE:,} pixels is large enough for {spec.name!r}.")
+    return sizes[found]
+
+
+def _fits(spec: Spec, size: int) -> bool:
+    try:
+        _rows(replace(spec, input_size=size))
+    except _TooSmallError:
+        return False
+    return True
+
+
+def _remedy(spec: Spec) -> str:
+    try:
+        return f"The smallest input that works is {smallest_input(spec)} pixels."
+    except ConfigError as error:
+        return str(error)
 
 
 class _TooSmallError(ConfigError):

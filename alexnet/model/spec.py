@@ -5,12 +5,25 @@ modules are built by `alexnet.model.net`. A variation is `dataclasses.replace` o
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, Self, get_args
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from alexnet.errors import ConfigError, unknown
+from alexnet.schema import AtMost, SchemaError, Within, check
 
-Padding = int | tuple[int, int] | str
+Name = Annotated[str, AtMost(100)]
+MAX_SIDE = 4096
+Side = Annotated[int, Within(1, MAX_SIDE)]
+"""Pixels or positions; nothing here comes near."""
+
+Width = Annotated[int, Within(1, 2**20)]
+"""Channels, units, groups or classes."""
+
+Number = Annotated[float, Within(-1e6, 1e6)]
+MAX_LAYERS = 500
+
+_Edge = Annotated[int, Within(0, MAX_SIDE)]
+Padding = _Edge | tuple[_Edge, _Edge] | Name
 """What lies around a map: as much on each side; (at the left and top, at the right and bottom); or a rule.
 
 "ceil" appends at the right and bottom alone, as much as it takes for the last window to be whole: the rule of the 2012
@@ -35,15 +48,15 @@ class Conv:
     """A convolution with zeros around its input as `padding` says; `initialisation` is one of `INITIALISATIONS`."""
 
     kind: ClassVar[str] = "conv"
-    name: str
-    channels: int
-    kernel: int
-    stride: int = 1
+    name: Name
+    channels: Width
+    kernel: Side
+    stride: Side = 1
     padding: Padding = 0
-    groups: int = 1
-    initialisation: str = "normal"
-    std: float = 0.01
-    bias: float = 0.0
+    groups: Width = 1
+    initialisation: Name = "normal"
+    std: Number = 0.01
+    bias: Number = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +64,8 @@ class Scale:
     """Multiplication by `factor`: for networks that learn from pixels of another scale than 0-255."""
 
     kind: ClassVar[str] = "scale"
-    name: str
-    factor: float
+    name: Name
+    factor: Number
 
 
 ACTIVATIONS = ("relu", "tanh")
@@ -63,8 +76,8 @@ class Activation:
     """A pointwise nonlinearity, one of `ACTIVATIONS`: tanh for the paper's comparison (figure 1)."""
 
     kind: ClassVar[str] = "activation"
-    name: str
-    function: str = "relu"
+    name: Name
+    function: Name = "relu"
 
 
 @dataclass(frozen=True)
@@ -76,13 +89,13 @@ class ResponseNorm:
     """
 
     kind: ClassVar[str] = "norm"
-    name: str
-    n: int = 5
-    k: float = 2.0
-    alpha: float = 1e-4
-    beta: float = 0.75
-    convention: str = "original"
-    towers: int = 1
+    name: Name
+    n: Width = 5
+    k: Number = 2.0
+    alpha: Number = 1e-4
+    beta: Number = 0.75
+    convention: Name = "original"
+    towers: Width = 1
 
 
 @dataclass(frozen=True)
@@ -93,11 +106,11 @@ class SpatialNorm:
     """
 
     kind: ClassVar[str] = "spatial norm"
-    name: str
-    size: int = 5
-    k: float = 1.0
-    alpha: float = 1e-3
-    beta: float = 0.75
+    name: Name
+    size: Side = 5
+    k: Number = 1.0
+    alpha: Number = 1e-3
+    beta: Number = 0.75
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,7 @@ class BatchNorm:
     """
 
     kind: ClassVar[str] = "batch norm"
-    name: str
+    name: Name
 
 
 @dataclass(frozen=True)
@@ -116,9 +129,9 @@ class MaxPool:
     """A max-pooling; overlapping where `kernel` exceeds `stride` (paper, section 3.4). Padding is never the maximum."""
 
     kind: ClassVar[str] = "pool"
-    name: str
-    kernel: int = 3
-    stride: int = 2
+    name: Name
+    kernel: Side = 3
+    stride: Side = 2
     padding: Padding = 0
 
 
@@ -127,11 +140,11 @@ class Linear:
     """A fully connected layer, the maps flattened in C, H, W order; `units` None means one unit a class."""
 
     kind: ClassVar[str] = "fc"
-    name: str
-    units: int | None
-    initialisation: str = "normal"
-    std: float = 0.01
-    bias: float = 0.0
+    name: Name
+    units: Width | None
+    initialisation: Name = "normal"
+    std: Number = 0.01
+    bias: Number = 0.0
 
 
 @dataclass(frozen=True)
@@ -144,8 +157,8 @@ class Dropout:
     """
 
     kind: ClassVar[str] = "dropout"
-    name: str
-    rate: float = 0.5
+    name: Name
+    rate: Annotated[float, Within(0, 1)] = 0.5
     inverted: bool = True
 
 
@@ -158,22 +171,25 @@ Learned = Conv | Linear | BatchNorm
 class Spec:
     """A network: `layers` applied in order to `channels` × `input_size` × `input_size` images of `classes` classes."""
 
-    name: str
-    layers: tuple[Layer, ...]
-    input_size: int = 224
-    channels: int = 3
-    classes: int = 1000
-    summary: str = field(default="", compare=False)
-    source: str = field(default="", compare=False)
+    name: Name
+    layers: Annotated[tuple[Layer, ...], AtMost(MAX_LAYERS)]
+    input_size: Side = 224
+    channels: Side = 3
+    classes: Width = 1000
+    summary: Annotated[str, AtMost(10_000)] = field(default="", compare=False)
+    source: Annotated[str, AtMost(10_000)] = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        try:
+            check(self, type(self))
+        except SchemaError as error:
+            raise ConfigError(f"There can be no such network: its {error}.") from error
         names = [layer.name for layer in self.layers]
+        if bad := [name for name in names if not name.isprintable() or not name or "." in name]:
+            raise ConfigError(f"The layers of {self.name!r} must have printable names without dots, not {bad[0]!r}.")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"The layers of {self.name!r} must have names of their own; twice: {', '.join(twice)}.")
-        for value, what in ((self.input_size, "input size"), (self.channels, "channels"), (self.classes, "classes")):
-            if value < 1:
-                raise ConfigError(f"The {what} of {self.name!r} must be at least 1, not {value}.")
 
     def layer(self, name: str) -> Layer:
         """The layer called `name`. Raises ConfigError, naming the nearest, when there is none."""
@@ -200,23 +216,34 @@ class Spec:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
-        """The spec that `to_json` wrote. Raises ConfigError for an unknown kind of layer or field."""
-        layers = []
-        for fields in plain["layers"]:
-            fields = dict(fields)
-            kind = fields.pop("kind")
-            if fields.pop("ceil", False):  # how models of format 1 say it
-                fields["padding"] = "ceil"
-            fields = {FORMER_FIELDS.get(name, name): value for name, value in fields.items()}
-            if kind not in LAYERS:
-                raise unknown("kind of layer", kind, LAYERS)
-            layers.append(_construct(LAYERS[kind], fields))
-        spec: Self = _construct(cls, {**plain, "layers": tuple(layers)})
+        """The spec that `to_json` wrote. Raises ConfigError for anything else."""
+        try:
+            check(plain, dict[str, Any])
+            check(plain.get("layers"), Annotated[list[dict[str, Any]], AtMost(MAX_LAYERS)], "layers")
+            layers = [_layer(fields, f"layers[{number}]") for number, fields in enumerate(plain["layers"])]
+            spec: Self = _construct(cls, {**plain, "layers": layers})
+        except SchemaError as error:
+            raise ConfigError(f"There can be no such network: its {error}.") from error
         return spec
 
 
-def _construct(cls: Any, fields: Mapping[str, Any]) -> Any:
-    surplus = sorted(set(fields) - set(cls.__dataclass_fields__))
-    if surplus:
-        raise unknown(f"field of {cls.__name__}", surplus[0], cls.__dataclass_fields__)
-    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+def _layer(plain: Mapping[str, Any], where: str) -> Layer:
+    fields = {FORMER_FIELDS.get(name, name): value for name, value in plain.items()}
+    kind = fields.pop("kind", None)
+    if fields.pop("ceil", False):  # how models of format 1 say it
+        fields["padding"] = "ceil"
+    check(kind, str, f"{where}.kind")
+    if kind not in LAYERS:
+        raise unknown("kind of layer", kind, LAYERS)
+    layer: Layer = _construct(LAYERS[kind], fields, where)
+    return layer
+
+
+def _construct(cls: Any, plain: Mapping[str, Any], where: str = "") -> Any:
+    known = [each.name for each in fields(cls)]
+    if surplus := [name for name in plain if name not in known]:
+        raise unknown(f"field of {cls.__name__}", surplus[0], known)
+    for each in fields(cls):
+        if each.name not in plain and each.default is MISSING:
+            raise SchemaError(f"{where}{'.' if where else ''}{each.name} is missing")
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()})
