@@ -6,7 +6,6 @@ of "your" folder. What is not run here is named in `NOT_RUN` with the reason.
 
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,29 +71,6 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
         assert result.exit_code == 0, f"{' '.join(words)}\n{result.output}"
         ran += 1
     assert ran >= 10
-
-
-def test_the_python_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    import alexnet as package
-    from alexnet.data.sources.shapes import Shapes
-    from alexnet.training.recipes import recipe
-
-    block = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert block
-    monkeypatch.chdir(tmp_path)
-    small = Shapes(per_class={"train": 2, "val": 1, "test": 1})
-    monkeypatch.setattr(package, "open_source", lambda name: small, raising=False)
-    monkeypatch.setattr(package, "recipe", lambda name: replace(recipe(name), epochs=1, lr=1e-4), raising=False)
-    your_photographs(tmp_path)
-    names = {"images_as_tensor": torch.zeros(1, 3, 224, 224)}
-    exec(block[1], names)
-    assert {name: tensor.shape[1] for name, tensor in names["stages"].items()} == {
-        "conv1": 96,
-        "norm1": 96,
-        "fc7": 4096,
-    }
 
 
 def your_photographs(folder: Path) -> None:

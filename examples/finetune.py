@@ -1,0 +1,27 @@
+"""A network that knows other classes already learns yours: fewer photographs, fewer epochs.
+
+    python examples/finetune.py WEIGHTS PHOTOGRAPHS
+
+WEIGHTS is a model or a run directory, or a file of published weights, such as torchvision's alexnet-owt-7be5be79.pth;
+PHOTOGRAPHS a folder with one sub-folder for each class.
+"""
+
+import sys
+from dataclasses import replace
+
+import alexnet
+
+weights, photographs = sys.argv[1:]
+model = alexnet.load(weights)
+
+# photographs are resized as the model has always seen them; a fifth of each class is held out
+store = alexnet.prepare(photographs, "finetune.store", split={"val": 0.2}, preparation=model.preparation)
+
+# the last layer is new, because the classes are; the first layers, which see edges and colours, stay as they are
+recipe = replace(alexnet.recipe("small"), name="finetune", epochs=20, lr=0.002, warmup=1.0)
+run = alexnet.train(store, model, recipe=recipe, out="runs/finetune", freeze=["conv1", "conv2"])
+
+tally = alexnet.evaluate(run.model, store, crops=10)
+print(f"{tally.top1_error:.1%} of {tally.images} photographs that were held out are named wrongly")
+for name, error in zip(store.class_names, tally.class_errors(), strict=True):
+    print(f"  {name}: {error:.0%}")

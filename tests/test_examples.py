@@ -1,0 +1,76 @@
+"""The examples, and README's Python, as a reader runs them: a file, in a process of its own, without a guard."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_walkthrough import README, your_photographs
+
+from alexnet.data.store import Store
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def output(file: Path, *words: object, folder: Path) -> str:
+    """What a program prints in `folder`; its data and networks are those of tests/small."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent / "small"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(file), *map(str, words)]
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The folder in which the quickstart ran, beside photographs, and what it printed."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    your_photographs(folder)
+    return folder, output(ROOT / "examples" / "quickstart.py", folder=folder).splitlines()
+
+
+def test_the_quickstart_prepares_trains_measures_and_names(learned: tuple[Path, list[str]]) -> None:
+    folder, lines = learned
+    assert lines[0] == "40 photographs of 10 classes: {'train': 20, 'val': 10, 'test': 10}"
+    assert re.fullmatch(r"\d+\.0% of 10 photographs are named wrongly, chance is 90%", lines[1])
+    store = Store.open(folder / "quickstart.store")
+    assert [line.split(":")[0] for line in lines[2:]] == [f"test/{thing}/00000" for thing in store.class_names[:3]]
+
+
+def test_a_network_is_made_to_know_other_classes(learned: tuple[Path, list[str]]) -> None:
+    words = "runs/quickstart", "photographs"
+    lines = output(ROOT / "examples" / "finetune.py", *words, folder=learned[0]).splitlines()
+    assert "of 2 photographs that were held out are named wrongly" in lines[0]
+    assert len(lines) == 3
+
+
+def test_features_are_kept_and_compared(learned: tuple[Path, list[str]]) -> None:
+    names = ["holiday.jpg", "garden.png", "holiday.jpg"]
+    lines = output(ROOT / "examples" / "features.py", "runs/quickstart", *names, folder=learned[0]).splitlines()
+    assert lines[:2] == ["pool5 (3, 32, 6, 6) float32", "relu7 (3, 24) float32"]
+    assert lines[2] == "holiday.jpg is most like holiday.jpg, at a distance of 0.0"
+    assert (learned[0] / "features.npz").is_file()
+
+
+def test_a_network_of_one_s_own_is_trained_as_any_other(tmp_path: Path) -> None:
+    lines = output(ROOT / "examples" / "own_network.py", folder=tmp_path).splitlines()
+    assert lines[0].startswith("conv1  32 × 28 × 28")
+    assert lines[-1] == "{'norm1': (1, 32, 28, 28), 'relu3': (1, 128)}"
+
+
+def test_the_python_of_the_page_works_as_a_file(tmp_path: Path) -> None:
+    block = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert block
+    (tmp_path / "page.py").write_text(block[1], encoding="utf-8")
+    your_photographs(tmp_path)
+    lines = output(tmp_path / "page.py", folder=tmp_path).splitlines()
+    assert [line.split(" ")[0] for line in lines[1:3]] == ["holiday.jpg", "garden.png"]
+    assert lines[3:] == ["(2, 12, 55, 55) (2, 24)"]
+
+
+def test_examples_are_short_and_all_of_them_are_run() -> None:
+    assert {file.stem for file in EXAMPLES} == {"quickstart", "finetune", "features", "own_network"}
+    assert all(len(file.read_text(encoding="utf-8").splitlines()) < 60 for file in EXAMPLES)
