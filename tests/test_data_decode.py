@@ -115,7 +115,7 @@ def test_16_bit_levels_are_scaled_linearly(kind, mode):
     ("image", "reason"),
     [
         (Image.new("F", (9, 9), 0.5), "floating-point"),
-        (Image.new("I", (9, 9), 65535), "32-bit signed numbers, of which no range is stated"),
+        (Image.new("I", (9, 9), 65535), "32-bit signed numbers without a stated range"),
     ],
 )
 def test_levels_without_a_known_range_are_refused(image, reason):

@@ -250,11 +250,11 @@ def test_tiff_of_jpeg_strips(subsampling: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (tiff(levels(8, 1), 8, 1, t339=[2]), "its pixels are 8-bit signed numbers, of which no range is stated"),
+        (tiff(levels(8, 1), 8, 1, t339=[2]), "its pixels are 8-bit signed numbers without a stated range"),
         (tiff(levels(16, 1), 16, 1, t339=[2]), "16-bit signed numbers"),
-        (tiff(levels(32, 1), 32, 1), "its pixels are 32-bit integers, of which no range is stated"),
+        (tiff(levels(32, 1), 32, 1), "its pixels are 32-bit integers without a stated range"),
         (tiff(levels(8, 1), 32, 1), "32-bit integers"),  # few as its levels are
-        (tiff(levels(32, 1), 32, 1, t339=[3]), "its pixels are floating-point numbers, of which no range is stated"),
+        (tiff(levels(32, 1), 32, 1, t339=[3]), "its pixels are floating-point numbers without a stated range"),
         (tiff(levels(32, 3), 32, 2, t339=[3] * 3), "floating-point"),
         (tiff(levels(8, 3), 8, 8), "8-bit CIE Lab samples, which is not read; save it as 8-bit RGB"),
         (tiff(levels(8, 3), 8, 6), "8-bit YCbCr samples"),

@@ -136,8 +136,8 @@ def test_a_photograph_that_vanishes_is_an_error_of_the_system(tmp_path):
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        ("", "has no class folders; expected was one for each class"),
-        ("1.jpg 2.jpg", "has no class folders; expected was one for each class"),
+        ("", "has no class folders; there should be one for each class"),
+        ("1.jpg 2.jpg", "has no class folders; there should be one for each class"),
         ("flowers/1.jpg", "has the class folder flowers alone"),
         ("a/1.jpg b/1.jpg stray.png", r"stray\.png lies beside the class folders"),
         ("a/1.jpg b/notes.txt c/readme.md", "The class folders .*/b, .*/c have no photographs"),

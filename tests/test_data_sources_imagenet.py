@@ -297,7 +297,7 @@ def half_an_archive(root: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (nothing, "holds no part of ImageNet: expected were"),
+        (nothing, "holds no part of ImageNet: it should have"),
         (val_tar, r"have no labels: put ILSVRC2012_devkit_t12\.tar\.gz beside them"),
         (empty_class, "has no photographs of the class n09999999"),
         (no_class, "train has no class folders, each named by a wnid"),

@@ -307,7 +307,7 @@ def test_other_means_are_refused(tmp_path: Path) -> None:
             read_mean(path)
 
     refused(
-        r"has shape \(256, 256, 3\) of float32; expected were \(3, side, side\) floats", np.zeros((256, 256, 3), "f4")
+        r"has shape \(256, 256, 3\) of float32; it should be \(3, side, side\) floats", np.zeros((256, 256, 3), "f4")
     )
     refused(r"has shape \(3,\)", np.zeros(3))
     refused(r"has shape \(\)", np.zeros(()))

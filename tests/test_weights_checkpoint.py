@@ -59,7 +59,7 @@ def test_a_file_of_anything_else_is_a_sentence(file: Path) -> None:
     noise = random.Random(0)
     for content in (b"", b"hello", pickle.dumps({"format": 1}), *(noise.randbytes(200) for _ in range(50))):
         file.write_bytes(content)
-        with pytest.raises(WeightsError, match=r"last\.pt is damaged, or is none"):
+        with pytest.raises(WeightsError, match=r"last\.pt is damaged, or is not a checkpoint"):
             load_checkpoint(file)
 
 

@@ -87,11 +87,11 @@ def without(name: str) -> Callable[[Any], None]:
         (lambda content: node(content, "r24").input.__delitem__(2), "the node 'n22' has no biases; AlexNets have"),
         (
             lambda content: content.opset_import[0].__setattr__("version", 99),
-            "ONNX, version 99; known are the versions",
+            "ONNX, version 99; this package reads versions",
         ),
         (
             lambda content: content.opset_import.add(domain="ai.onnx", version=7),
-            "operators of ONNX, version 7 and 9; known",
+            "operators of ONNX, version 7 and 9; this package reads",
         ),
         (lambda content: content.graph.output[0].__setattr__("name", "r24"), "answers 'r24', expected 'prob_1'"),
     ],

@@ -245,7 +245,7 @@ def _to_rgb(image: Image.Image, content: bytes, facts: TiffFacts | None) -> tupl
     """The image in mode RGB and what was done beyond leaving it alone."""
     mode = image.mode
     if mode == "F":
-        raise ImageError("its pixels are floating-point numbers, of which no range is stated")
+        raise ImageError("its pixels are floating-point numbers without a stated range")
     if mode.startswith("I"):
         return _from_levels(image, facts)
     if image.has_transparency_data:

@@ -102,12 +102,12 @@ class TiffFacts:
         if self.reduced:
             return "its first picture is a reduced copy of another in the file; save the one that is meant"
         if self.sample_format == 3:
-            return "its pixels are floating-point numbers, of which no range is stated"
+            return "its pixels are floating-point numbers without a stated range"
         if self.sample_format in (2, 5, 6):
             kind = "signed" if self.sample_format == 2 else "complex"
-            return f"its pixels are {bits}-bit {kind} numbers, of which no range is stated"
+            return f"its pixels are {bits}-bit {kind} numbers without a stated range"
         if max(self.bits) >= 32:
-            return f"its pixels are {max(self.bits)}-bit integers, of which no range is stated"
+            return f"its pixels are {max(self.bits)}-bit integers without a stated range"
         if self.compression not in _COMPRESSIONS:
             known = _OTHER_COMPRESSIONS.get(self.compression, f"number {self.compression}")
             return f"it is a TIFF compressed by {known}, which is not read; save it with LZW or Deflate"

@@ -32,7 +32,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged and foreign files fail in any way
         raise WeightsError(
-            f"The checkpoint {path} is damaged, or is none ({type(error).__name__}); copy it again or train anew."
+            f"The checkpoint {path} is damaged, or is not a checkpoint ({type(error).__name__}); copy it again, or "
+            "train anew."
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise WeightsError(f"{path} is not a checkpoint of this version (format {FORMAT}).")

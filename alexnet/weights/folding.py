@@ -27,7 +27,7 @@ def folded(model: Model) -> Model:
     if not isinstance(first, Conv) or first.groups != 1:
         raise WeightsError(
             f"The model takes {preparation.channels} on the scale {preparation.in_words['scale']}, which only a "
-            f"convolution of all colours can take over; the first layer of {model.net.spec.name!r} is none."
+            f"convolution of all colours can take over; the first layer of {model.net.spec.name!r} is not one."
         )
     name = f"{first.name}.weight"
     state = dict(model.net.state_dict())

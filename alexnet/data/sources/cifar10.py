@@ -50,8 +50,8 @@ class Cifar10(ListedSource):
         splits = {example.split for example in listing.examples}
         if classes != NAMES or splits != {"train", "test"}:
             raise DataError(
-                f"{self._files.path} is not CIFAR-10: expected were the folders train and test, each with the "
-                f"class folders {', '.join(NAMES)}, or cifar-10-binary.tar.gz."
+                f"{self._files.path} is not CIFAR-10: give cifar-10-binary.tar.gz, or a folder with train and test, "
+                f"each with the class folders {', '.join(NAMES)}."
             )
         return listing
 
@@ -62,7 +62,7 @@ class Cifar10(ListedSource):
             labels = content[::_RECORD]
             if not content or len(content) % _RECORD or max(labels) >= len(NAMES):
                 raise DataError(
-                    f"{self._files.path} has no whole {batch}: found were {len(content):,} bytes, expected were "
+                    f"{self._files.path} has no whole {batch}: it has {len(content):,} bytes, which are not "
                     f"records of {_RECORD:,} bytes that start with a label under {len(NAMES)}. Get it again."
                 )
             examples += [Example(f"{batch}/{row:05d}", label, split) for row, label in enumerate(labels)]

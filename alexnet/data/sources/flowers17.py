@@ -39,7 +39,7 @@ class Flowers17(ListedSource):
         if missing := [path for path in paths if path not in sizes]:
             raise DataError(
                 f"{self._files.path} lacks {len(missing)} of the {len(paths)} photographs of flowers17, first "
-                f"{missing[0]}; expected was 17flowers.tgz or the folder extracted from it."
+                f"{missing[0]}; give 17flowers.tgz or the folder extracted from it."
             )
         return Listing(
             tuple(Category(name, name) for name in NAMES),

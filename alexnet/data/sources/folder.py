@@ -159,7 +159,7 @@ def _class_folders(tree: _Tree, branches: Collection[str]) -> list[str]:
     if len(classes) < 2:
         raise DataError(
             f"{tree.files.path} has {f'the class folder {classes[0]} alone' if classes else 'no class folders'}; "
-            "expected was one for each class, at least two. Was the folder above or below it meant?"
+            "there should be one for each class, at least two. Did you mean the folder above or below it?"
         )
     return classes
 

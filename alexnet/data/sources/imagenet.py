@@ -44,7 +44,7 @@ class ImageNet(ListedSource):
         self._parts = {split: part for split, part in parts.items() if part}
         if not self._parts:
             raise DataError(
-                f"{root} holds no part of ImageNet: expected were ILSVRC2012_img_train.tar and "
+                f"{root} holds no part of ImageNet: it should have ILSVRC2012_img_train.tar and "
                 "ILSVRC2012_img_val.tar, or the folders train and val."
             )
         super().__init__(FolderFiles(root))

@@ -128,7 +128,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     square = len(shape) == 3 and shape[0] == 3 and shape[1] == shape[2]
     if not square or found.size != prod(shape) or found.dtype.kind != "f":
         raise WeightsError(
-            f"The mean image {path} has shape {found.shape} of {found.dtype}; expected were (3, side, side) floats."
+            f"The mean image {path} has shape {found.shape} of {found.dtype}; it should be (3, side, side) floats."
         )
     side, (least, greatest) = shape[1], SIDES
     if not least <= side <= greatest:

@@ -102,7 +102,7 @@ def add_weights(
     when a download fails.
     """
     if digest is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
-        raise ConfigError(f"A SHA-256 has 64 hexadecimal digits; {digest!r} is none.")
+        raise ConfigError(f"A SHA-256 has 64 hexadecimal digits; {digest!r} is not one.")
     digest = digest.lower() if digest else None
     if what not in KNOWN and "://" not in what:
         return _copied(what, folder, digest)

@@ -168,8 +168,8 @@ def _opset(content: Any, path: Path) -> int:
     versions = {each.version for each in content.opset_import if each.domain in DOMAINS} or {1}
     if len(versions) > 1 or not versions <= set(OPSETS):
         raise WeightsError(
-            f"{path} is written in operators of ONNX, version {' and '.join(map(str, sorted(versions)))}; known are "
-            f"the versions {OPSETS[0]} to {OPSETS[-1]}, one in a file."
+            f"{path} is written in operators of ONNX, version {' and '.join(map(str, sorted(versions)))}; this "
+            f"package reads versions {OPSETS[0]} to {OPSETS[-1]}, one in a file."
         )
     return int(versions.pop())
 
