@@ -247,6 +247,24 @@ class Predictor:
             return str(error)
 
 
+@overload
+def predict(  # type: ignore[overload-overlap]  # as above
+    model: Model | OnnxModel | str | Path,
+    images: ImageInput,
+    *,
+    top: int = ...,
+    crops: int = ...,
+    placement: Placement | None = ...,
+) -> Prediction: ...
+@overload
+def predict(
+    model: Model | OnnxModel | str | Path,
+    images: Iterable[ImageInput],
+    *,
+    top: int = ...,
+    crops: int = ...,
+    placement: Placement | None = ...,
+) -> list[Prediction]: ...
 def predict(
     model: Model | OnnxModel | str | Path,
     images: ImageInput | Iterable[ImageInput],
@@ -255,7 +273,7 @@ def predict(
     crops: int = 1,
     placement: Placement | None = None,
 ) -> Prediction | list[Prediction]:
-    """What `Predictor(model, placement=placement).predict` says of the images; for many calls, keep a predictor."""
+    """The classes of one image, or of several, as `Predictor.predict`; for more than one call, keep a predictor."""
     return Predictor(model, placement=placement).predict(images, top, crops)
 
 
