@@ -186,3 +186,33 @@ def test_subjects_are_kept_together_by_a_pattern(tmp_path: Path) -> None:
     sides = {(path.rpartition("-")[0], store.split_of(position)) for position, path in enumerate(store.paths)}
     assert len(sides) == 12
     assert store.splits == {"train": 18, "val": 9, "test": 9}
+
+
+def test_lists_are_given_by_option_or_as_the_source(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "trees")
+    for name, number in (("train", 4), ("test", 2)):
+        paths = sorted(folder.glob("*/*.png"))
+        chosen = [path for path in paths if (int(path.stem) < 4) == (name == "train")]
+        text = "\n".join(path.relative_to(folder).as_posix() for path in chosen)
+        (tmp_path / f"{name}.txt").write_text(text)
+        assert len(chosen) == 3 * number
+    words = [f"--list={name}={tmp_path / name}.txt" for name in ("train", "test")]
+    assert alexnet("prepare", folder, tmp_path / "a", *words, "-j", "1").exit_code == 0
+    assert Store.open(tmp_path / "a").splits == {"train": 12, "test": 6}
+    (folder / "labels.csv").write_text("path,label\n" + "\n".join(f"ash/{n}.png,{n % 2}" for n in range(6)))
+    found = alexnet("prepare", folder / "labels.csv", tmp_path / "b", "-j", "1")
+    assert "Not listed, and left out: 12, first birch/0.png." in found.stderr
+    assert Store.open(tmp_path / "b").class_names == ("0", "1")
+    words = ["--label-from", r"(\d)\.png"]
+    assert alexnet("prepare", folder, tmp_path / "c", *words, "-j", "1").exit_code == 0
+    assert len(Store.open(tmp_path / "c").classes) == 6
+    assert "'somewhere' is no split" in refusal("prepare", folder, tmp_path / "d", "--list", "somewhere=x.txt")[1]
+    assert "names x.txt, which is no file" in refusal("prepare", folder, tmp_path / "d", "--list", "x.txt")[1]
+    assert "--list and --label-from are for folders" in refusal("prepare", "shapes", tmp_path / "d", *words)[1]
+
+
+def test_a_flat_folder_is_told_the_way_on(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "trees")
+    code, sentence = refusal("prepare", folder / "ash", tmp_path / "s")
+    assert code == 3
+    assert "lie flat, --label-from PATTERN or --list FILE says of which class each is" in sentence

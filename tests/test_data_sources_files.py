@@ -3,6 +3,7 @@ import os
 import pickle
 import random
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,16 @@ def make_tar(path: Path, files: dict[str, bytes], mode: str = "w", top: str = ""
     return path
 
 
+def make_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
 PLACES = {
+    "zip": lambda tmp: make_zip(tmp / "set.zip", CONTENT | HIDDEN),
+    "deflated": lambda tmp: make_zip(tmp / "set.zip", CONTENT | HIDDEN, zipfile.ZIP_DEFLATED),
     "folder": lambda tmp: make_folder(tmp / "set", CONTENT | HIDDEN),
     "tar": lambda tmp: make_tar(tmp / "set.tar", CONTENT | HIDDEN),
     "dotted": lambda tmp: make_tar(tmp / "set.tar", CONTENT | HIDDEN, top="./"),
@@ -170,7 +180,7 @@ def test_truncated_archive_is_an_error(tmp_path, mode, length):
 
 def test_file_that_is_no_archive_is_an_error(tmp_path):
     path = tmp_path / "photo.jpg"
-    path.write_bytes(b"\xff\xd8\xff" + bytes(2000))
+    path.write_bytes(b"no archive" + bytes(2000))
     with pytest.raises(DataError, match="not a whole tar archive"):
         _ = open_files(path).sizes
 
@@ -197,3 +207,34 @@ def test_names_that_are_not_unicode_have_an_identity(tmp_path):
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
     (name,) = FolderFiles(tmp_path).sizes
     assert len(Listing((), (Example(name, 0),), (1,)).identity()) == 64
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_archive_that_broke_off_or_is_damaged_is_told(tmp_path, method):
+    path = make_zip(tmp_path / "set.zip", {"a/1.jpg": bytes(range(256)) * 9, "b/2.jpg": b"second"}, method)
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"is not a whole zip archive \(.*\); get it again"):
+        _ = open_files(path).sizes
+    content[60] ^= 255
+    path.write_bytes(content)
+    files = open_files(path)
+    assert files.read("b/2.jpg") == b"second"
+    with pytest.raises(ImageError, match="it cannot be unpacked"):
+        files.read("a/1.jpg")
+    with pytest.raises(FileNotFoundError):
+        files.read("c/3.jpg")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"Rar!\x1a\7\1\0", "is a RAR archive, which is not read; unpack it and give the folder"),
+        (b"7z\xbc\xaf'\x1c\0\4", "is a 7-Zip archive"),
+        (b"\xff\xd8\xff\xe0", "is one JPEG image; give the folder of photographs, an archive or a list of them"),
+    ],
+)
+def test_another_kind_of_file_is_told_what_it_is(tmp_path, content, sentence):
+    (tmp_path / "set").write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        open_files(tmp_path / "set")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, from_option, json_option, tops_option, workers_option
+from alexnet.cli.options import PATH, from_option, json_option, reading_options, workers_option
 from alexnet.cli.session import Session, common_options, home, offline, progress_options
 from alexnet.cli.terminal import counted, print_json, print_table
 from alexnet.data.download import ARCHIVES
@@ -29,12 +29,21 @@ def data() -> None:
 @data.command()
 @click.argument("path")
 @from_option
-@tops_option
+@reading_options
 @json_option
 @workers_option("Processes; 0: one for each core.", default=0)
 @progress_options
 @click.pass_obj
-def check(session: Session, path: str, location: Path | None, tops: "Tops | None", as_json: bool, workers: int) -> int:
+def check(
+    session: Session,
+    path: str,
+    location: Path | None,
+    tops: "Tops | None",
+    lists: tuple[str, ...],
+    label_from: str | None,
+    as_json: bool,
+    workers: int,
+) -> int:
     """Look for what makes results wrong.
 
     PATH is a store, a folder of class folders, or the name of a source. Every photograph is read: unreadable files,
@@ -50,7 +59,7 @@ def check(session: Session, path: str, location: Path | None, tops: "Tops | None
     if is_store(path):
         subject = Store.open(path, verify=True)
     else:
-        subject = find_source(session, path, location, tops)
+        subject = find_source(session, path, location, tops, lists, label_from)
     with Meter(session) as meter:
         report = check(subject, workers=workers, progress=meter.preparing)
     if as_json:

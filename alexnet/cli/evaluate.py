@@ -103,7 +103,11 @@ def usual_split(session: Session, data: str, store: "Store") -> str:
     """
     from alexnet.cli.places import is_store
 
-    if not is_store(data) and store.manifest["source"]["name"] == "folder" and store.manifest["split"]["shares"]:
+    if (
+        not is_store(data)
+        and store.manifest["source"]["name"] in ("folder", "list")
+        and store.manifest["split"]["shares"]
+    ):
         session.note(f"{data} has no splits of its own, so all of it is measured: {counted(len(store), 'photograph')}.")
         return "all"
     if "val" in store.splits:

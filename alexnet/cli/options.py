@@ -76,9 +76,13 @@ def from_option(verb: F) -> F:
     return click.option("--from", "location", type=PATH, help="The archive or folder of a named source.")(verb)
 
 
-def tops_option(verb: F) -> F:
-    """Adds --splits and --classes, which say what the upper folders of a folder are; None where neither is given."""
+def reading_options(verb: F) -> F:
+    """Adds --splits, --classes, --list and --label-from, which say how a folder's photographs have their classes."""
     text = "What the upper folders of SOURCE are, where two readings are possible."
+    text_of_label = "Find the class in each photograph's path: a regular expression, its first parenthesis."
+    verb = click.option("--label-from", metavar="PATTERN", help=text_of_label)(verb)
+    text_of_list = "A list of photographs in SOURCE: path,label[,split[,group]]; path label; or paths alone."
+    verb = click.option("--list", "lists", multiple=True, metavar="[SPLIT=]FILE", help=text_of_list)(verb)
     verb = click.option("--splits", "tops", flag_value="splits", help=text)(verb)
     return click.option("--classes", "tops", flag_value="classes", help="See --splits.")(verb)
 

@@ -1,5 +1,6 @@
 """What the words DATA and MODEL stand for: stores, sources and model directories, wherever they lie."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,18 @@ def is_store(data: str) -> bool:
     return (Path(data) / "manifest.json").is_file()
 
 
-def find_source(session: Session, data: str, location: Path | None, tops: "Tops | None" = None) -> "Source":
-    """The source that `data` names, at `location` or where its download lies; how it was read is said."""
+def find_source(
+    session: Session,
+    data: str,
+    location: Path | None,
+    tops: "Tops | None" = None,
+    lists: Sequence[str] = (),
+    label_from: str | None = None,
+) -> "Source":
+    """The source that `data` names, at `location` or where its download lies; how it was read is said.
+
+    `lists` are FILE or SPLIT=FILE.
+    """
     from alexnet.data.download import ARCHIVES
     from alexnet.data.sources.files import ListedSource
     from alexnet.data.sources.table import open_source
@@ -31,11 +42,25 @@ def find_source(session: Session, data: str, location: Path | None, tops: "Tops 
         if archive.is_file():
             session.note(f"Taking {data} from {archive}.")
             location = archive
-    source = open_source(data, location, tops=tops)
+    source = open_source(data, location, tops=tops, lists=[_list(text) for text in lists], label_from=label_from)
     if isinstance(source, ListedSource):
         for remark in source.remarks:
             session.note(remark)
     return source
+
+
+def _list(text: str) -> tuple[str | None, Path]:
+    """`"test=test.txt"` → `("test", test.txt)`; None for the split of a file alone. Raises ConfigError, naming it."""
+    from alexnet.data.sources.split_names import split_of
+
+    name, _, file = text.rpartition("=")
+    path = Path(file).expanduser()
+    split = split_of(name) if name else None
+    if name and split is None:
+        raise ConfigError(f"--list takes FILE or SPLIT=FILE; {name!r} is no split (train, val or test).")
+    if not path.is_file():
+        raise ConfigError(f"--list names {path}, which is no file.")
+    return split, path
 
 
 def find_store(session: Session, data: str, location: Path | None, preparation: "Preparation | None" = None) -> "Store":

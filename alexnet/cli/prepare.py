@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, from_option, max_pixels_option, pairs, tops_option, workers_option
+from alexnet.cli.options import PATH, from_option, max_pixels_option, pairs, reading_options, workers_option
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import names, size
 from alexnet.data.sources.names import DESCRIPTIONS
@@ -23,13 +23,14 @@ _LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 
 @click.command(
     epilog="\b\nSOURCE is a folder with one sub-folder per class (or train/ and val/ of those),\n"
+    "a tar or zip archive of it, a list of photographs (path,label in a .csv or .txt),\n"
     f"or one of:\n{_LINES}\n\n"
     "An interrupted preparation goes on where it stopped: give the same command."
 )
 @click.argument("source")
 @click.argument("store", type=PATH)
 @from_option
-@tops_option
+@reading_options
 @click.option("--encoding", default="auto", metavar="auto|raw|jpeg", help="auto: raw up to 8 GiB, JPEG above.")
 @click.option("--quality", default=90, show_default=True, help="JPEG quality, 1 to 100.")
 @click.option("--split", metavar="val=0.1,test=0.2", help="Shares of each class to hold out.  [default: the source's]")
@@ -58,6 +59,8 @@ def prepare(
     store: Path,
     location: Path | None,
     tops: "Tops | None",
+    lists: tuple[str, ...],
+    label_from: str | None,
     encoding: str,
     quality: int,
     split: str | None,
@@ -86,7 +89,7 @@ def prepare(
     from alexnet.data.sources.files import ListedSource
 
     preparation = Preparation(resize=resize, interpolation=interpolation, side=side)
-    drawn = _drawn(find_source(session, source, location, tops), per_class, seed)
+    drawn = _drawn(find_source(session, source, location, tops, lists, label_from), per_class, seed)
     _apart(drawn, store)
     if max_pixels is not None:
         if not isinstance(drawn, ListedSource):

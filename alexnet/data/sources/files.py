@@ -1,4 +1,4 @@
-"""What sources are made of: files by name, in a folder or in a tar archive, and the examples among them."""
+"""What sources are made of: files by name, in a folder or in an archive, and the examples among them."""
 
 import bz2
 import errno
@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import tarfile
+import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from posixpath import dirname, normpath
 from typing import Any, ClassVar, Final, NamedTuple
 
 from alexnet.data.decode import MAX_PIXELS
+from alexnet.data.formats import format_of
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
@@ -139,6 +141,9 @@ _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
 }
 
 
+_OTHER_ARCHIVES: Final = {b"Rar!": "RAR", b"7z\xbc\xaf'\x1c": "7-Zip", b"\x28\xb5\x2f\xfd": "Zstandard"}
+
+
 @dataclass(frozen=True)
 class TarFiles(Files):
     """The files in a tar archive, read at random without extracting it.
@@ -176,10 +181,9 @@ class TarFiles(Files):
                 stream.seek(self.start)
                 with tarfile.open(fileobj=stream, mode="r:") as archive:
                     for member in archive:
-                        name = normpath(member.name).lstrip("/").removeprefix(top) or "."
-                        parts = name.split("/")
-                        if cut := next((end for end, part in enumerate(parts, 1) if is_hidden(part)), 0):
-                            hidden.add("/".join(parts[:cut]))
+                        name = _inner(member.name, top)
+                        if cut := _hidden_part(name):
+                            hidden.add(cut)
                             continue
                         if member.isdir():
                             folders.add(name)
@@ -202,6 +206,74 @@ class TarFiles(Files):
         with self.path.open("rb") as file:
             magic = file.read(5)
         return next((_unpack(self.path, way) for start, way in _COMPRESSED.items() if magic.startswith(start)), None)
+
+
+@dataclass(frozen=True)
+class ZipFiles(Files):
+    """The files in a zip archive, read at random without extracting it; see `TarFiles` for `inside`."""
+
+    inside: str = ""
+
+    def read(self, name: str, part: Span | None = None) -> bytes:
+        """The content of a file, or a part of it; see `Files.read`."""
+        if name not in self._spans:
+            raise FileNotFoundError(errno.ENOENT, f"it is not in {self.path}", name)
+        if self._spans[name].size > MAX_BYTES:
+            raise ImageError(f"it holds more than {MAX_BYTES:,} bytes")
+        try:
+            content = self._archive.read(self._members[name])
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ImageError(f"it cannot be unpacked ({error})") from error
+        return content if part is None else content[part.offset : part.offset + part.size]
+
+    def _look(self) -> Found:
+        return self._index[0]
+
+    @property
+    def _members(self) -> dict[str, str]:
+        return self._index[1]
+
+    @cached_property
+    def _archive(self) -> zipfile.ZipFile:
+        """The archive, opened once in each process; its reader lets threads take turns."""
+        try:
+            return zipfile.ZipFile(self.path)
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read ({error.strerror}).") from error
+        except (zipfile.BadZipFile, ValueError) as error:
+            raise DataError(f"{self.path} is not a whole zip archive ({error}); get it again.") from error
+
+    @cached_property
+    def _index(self) -> tuple[Found, dict[str, str]]:
+        """What is there, and the archive's own name of each file."""
+        found, members, hidden = Found({}, set(), []), {}, set()
+        top = f"{self.inside}/" if self.inside else ""
+        for info in self._archive.infolist():
+            if info.flag_bits & 1:
+                raise DataError(f"{self.path} is encrypted; unpack it with its password and give the folder.")
+            name = _inner(info.filename, top)
+            if cut := _hidden_part(name):
+                hidden.add(cut)
+                continue
+            if info.is_dir():
+                found.folders.add(name)
+            else:
+                found.spans[name], members[name] = Span(0, info.file_size), info.filename
+            while name := dirname(name):
+                found.folders.add(name)
+        found.hidden.extend(sorted(name.rpartition("/")[2] for name in hidden - {"."}))
+        return found, members
+
+
+def _inner(name: str, top: str) -> str:
+    """The name of an archive's member below its place."""
+    return normpath(name).lstrip("/").removeprefix(top) or "."
+
+
+def _hidden_part(name: str) -> str:
+    """The upper end of a hidden branch; empty for what is not hidden."""
+    parts = name.split("/")
+    return "/".join(parts[: next((end for end, part in enumerate(parts, 1) if is_hidden(part)), 0)])
 
 
 def _unpack(path: Path, way: Callable[[Path], Any]) -> bytes:
@@ -227,12 +299,18 @@ def _read(path: Path, part: Span | None) -> bytes:
 
 
 def open_files(path: Path, inside: str = "") -> Files:
-    """The files in a folder or a tar archive; in its folder `inside`, if there is one of that name."""
+    """The files in a folder, a tar or a zip archive; in its folder `inside`, if there is one of that name."""
     if path.is_dir():
         return FolderFiles(path / inside if (path / inside).is_dir() else path)
-    if path.is_file():
-        return TarFiles(path, inside)
-    raise DataError(f"{path} does not exist; give the path of a folder or of a tar archive.")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; give the path of a folder, or of a tar or zip archive.")
+    with path.open("rb") as file:
+        start = file.read(16)
+    if (kind := format_of(start)) is not None:
+        raise DataError(f"{path} is one {kind} image; give the folder of photographs, an archive or a list of them.")
+    if other := next((name for magic, name in _OTHER_ARCHIVES.items() if start.startswith(magic)), None):
+        raise DataError(f"{path} is a {other} archive, which is not read; unpack it and give the folder.")
+    return ZipFiles(path, inside) if start.startswith(b"PK") else TarFiles(path, inside)
 
 
 @dataclass(frozen=True)

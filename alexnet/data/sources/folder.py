@@ -157,9 +157,13 @@ def _class_folders(tree: _Tree, branches: Collection[str]) -> list[str]:
                 "split needs the same classes."
             )
     if len(classes) < 2:
+        flat = not classes and any(tree.photographs[branch] for branch in branches)
+        hint = "Did you mean the folder above or below it?"
+        if flat:
+            hint = "Where photographs lie flat, --label-from PATTERN or --list FILE says of which class each is."
         raise DataError(
             f"{tree.files.path} has {f'the class folder {classes[0]} alone' if classes else 'no class folders'}; "
-            "there should be one for each class, at least two. Did you mean the folder above or below it?"
+            f"there should be one for each class, at least two. {hint}"
         )
     return classes
 

@@ -1,7 +1,7 @@
 """The table of sources, and the one way to open them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,8 @@ from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.flowers17 import Flowers17
 from alexnet.data.sources.folder import Folder, Tops
 from alexnet.data.sources.imagenet import ImageNet
+from alexnet.data.sources.lists import SUFFIXES as LISTS
+from alexnet.data.sources.lists import PhotographList
 from alexnet.data.sources.shapes import Shapes
 from alexnet.errors import ConfigError, DataError, unknown
 
@@ -46,8 +48,18 @@ SOURCES: Final = {
 """The sources by name."""
 
 
-def open_source(name_or_path: str | Path, location: str | Path | None = None, *, tops: Tops | None = None) -> Source:
-    """The source of that name, at `location`; or the `Folder` at that path, its upper folders being `tops`.
+def open_source(
+    name_or_path: str | Path,
+    location: str | Path | None = None,
+    *,
+    tops: Tops | None = None,
+    lists: Sequence[tuple[str | None, Path]] = (),
+    label_from: str | None = None,
+) -> Source:
+    """The source of that name, at `location`; or what is at that path, a folder or an archive of class folders.
+
+    `tops` says what its upper folders are (see `Folder`); with `lists` or `label_from` it is a `PhotographList`. So is
+    the path of a list itself (.csv, .txt), of photographs beside it or at `location`.
 
     A name of the table comes before a folder of the same name (write ./name, or give a Path, for the folder). Raises
     ConfigError for an unknown name or a missing location, DataError when the data is not what the source consists of.
@@ -56,10 +68,16 @@ def open_source(name_or_path: str | Path, location: str | Path | None = None, *,
     row = None if isinstance(name_or_path, Path) else SOURCES.get(name_or_path)
     name_or_path = str(name_or_path)
     if row is None:
-        return Folder(_existing(name_or_path, location), tops)
+        given = Path(name_or_path)
+        if given.suffix.lower() in LISTS and given.is_file():
+            return PhotographList(location or given.absolute().parent, [(None, given), *lists], label_from)
+        location = _existing(name_or_path, location)
+        row = SOURCES["folder"]
+    if row.open is Folder and location is not None:
+        return PhotographList(location, lists, label_from) if lists or label_from else Folder(location, tops)
+    if lists or label_from:
+        raise ConfigError(f"--list and --label-from are for folders of photographs, not for {name_or_path!r}.")
     if tops is not None:
-        if row.open is Folder and location is not None:
-            return Folder(location, tops)
         raise ConfigError(f"--splits and --classes are for folders of photographs, not for {name_or_path!r}.")
     if row.how_to_get is None:
         if location is not None:
