@@ -13,10 +13,11 @@ import ctypes
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from alexnet.errors import unknown
+from alexnet.errors import ConfigError, unknown
 from alexnet.hardware import physical_cores
 
 ALLOCATORS: Final = {
@@ -114,3 +115,37 @@ def thread_count(environment: Mapping[str, str]) -> int:
     if named and not (sharing > 1 and named == "1"):
         return 0
     return max(1, physical_cores() // sharing)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """This process among those that `torchrun` started together; the only one where it did not start it."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    address: str = ""
+    port: int = 0
+    attempt: int = 0  # how often they have been started again
+    agent_store: bool = False  # whether torchrun itself keeps the store at the address
+
+
+def seat(environment: Mapping[str, str]) -> Seat:
+    """What `torchrun` says in the environment. Raises ConfigError where some of it is missing."""
+    if int(environment.get("WORLD_SIZE") or 1) == 1:
+        return Seat()
+    try:
+        return Seat(
+            rank=int(environment["RANK"]),
+            size=int(environment["WORLD_SIZE"]),
+            local_rank=int(environment["LOCAL_RANK"]),
+            address=environment["MASTER_ADDR"],
+            port=int(environment["MASTER_PORT"]),
+            attempt=int(environment.get("TORCHELASTIC_RESTART_COUNT") or 0),
+            agent_store=environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
+        )
+    except KeyError as error:
+        raise ConfigError(
+            f"WORLD_SIZE is {environment['WORLD_SIZE']}, but {error.args[0]} is not set; start several processes with "
+            "torchrun, which sets both."
+        ) from None

@@ -17,6 +17,7 @@ from alexnet.training.loop import Trainer
 from alexnet.training.plan import training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import create_run
+from alexnet.training.team import ALONE, Team
 
 Weights = dict[str, torch.Tensor]
 STEPS = 6  # of 8 photographs, the last of 2: 42
@@ -26,7 +27,14 @@ class Bench:
     """A trainer of the tiny network in a directory of its own, with all that it tells."""
 
     def __init__(
-        self, store: Store, path: Path, recipe: Recipe, *, dtype: str = "fp32", save_every: float = 1e9
+        self,
+        store: Store,
+        path: Path,
+        recipe: Recipe,
+        *,
+        dtype: str = "fp32",
+        save_every: float = 1e9,
+        team: Team = ALONE,
     ) -> None:
         self.told: list[Event] = []
         self.act: Callable[[Event], None] = lambda event: None
@@ -42,6 +50,7 @@ class Bench:
             workers=1,
             save_every=save_every,
             listener=self.listen,
+            team=team,
         )
 
     def listen(self, event: Event) -> None:

@@ -1,10 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from making import CLASSES, Colours, tiny_model, tiny_spec, tiny_store
+from teaming import together, values
 
 from alexnet.data.augment import fixed_views
 from alexnet.data.preparation import Preparation
@@ -16,6 +18,7 @@ from alexnet.evaluation.evaluate import evaluate, mean_probabilities, other_pixe
 from alexnet.evaluation.metrics import Tally
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
+from alexnet.training.team import ALONE, Team
 from alexnet.weights.model_dir import Model, save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -263,3 +266,26 @@ def test_paths_do_as_well_and_the_model_stays_as_it_is(colours: Store, tmp_path:
     for models in (tmp_path / "run", str(tmp_path / "run" / "model"), [model, str(tmp_path / "run")]):
         assert evaluate(models, str(colours.path), placement=placement).to_json() == expected
     assert evaluate(model, colours).images == expected["images"]
+
+
+def count_with(team: Team, store: Path, images: int) -> tuple[int, dict[str, Any]]:
+    evaluation.VIEWS_PER_BATCH = images * 10
+    opened = Store.open(store)
+    reads: list[int] = []
+    read = opened.read
+    opened.read = lambda position: (reads.append(position), read(position))[1]  # type: ignore[method-assign, func-returns-value]
+    tally = evaluate([tiny_model(opened)], opened, split="test", crops=10, placement=FP32, sharers=team.everyone)
+    return len(reads), tally.to_json()
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_share_out_the_photographs_and_count_each_once(
+    colours: Store, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(evaluation, "VIEWS_PER_BATCH", 20)
+    alone = count_with(ALONE, colours.path, 2)
+    assert alone[0] == 11
+    ends = values(together(size, count_with, colours.path, 2))
+    assert sum(reads for reads, _ in ends) == 11
+    assert [reads for reads, _ in ends] == ([6, 5] if size == 2 else [4, 3, 2, 2])
+    assert all(counts == alone[1] for _, counts in ends)

@@ -151,3 +151,13 @@ def test_the_users_word_counts_and_torchruns_does_not(
 ) -> None:
     monkeypatch.setattr(process, "physical_cores", lambda: 4)
     assert thread_count(environment) == threads
+
+
+def test_the_seat_is_what_torchrun_says() -> None:
+    assert process.seat({}) == process.seat({"WORLD_SIZE": "1", "RANK": "0"}) == process.Seat()
+    told = {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29511"}
+    assert process.seat(told) == process.Seat(3, 4, 1, "10.0.0.1", 29511)
+    again = {**told, "TORCHELASTIC_RESTART_COUNT": "2", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    assert process.seat(again) == process.Seat(3, 4, 1, "10.0.0.1", 29511, attempt=2, agent_store=True)
+    with pytest.raises(ConfigError, match="WORLD_SIZE is 4, but MASTER_PORT is not set"):
+        process.seat({name: value for name, value in told.items() if name != "MASTER_PORT"})

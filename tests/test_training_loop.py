@@ -17,7 +17,7 @@ from alexnet.errors import AlexNetError
 from alexnet.evaluation.metrics import Tally
 from alexnet.training import loop, watch
 from alexnet.training.events import EpochEnd, Event, Saved, StepEnd, Warned
-from alexnet.training.interrupt import Interrupted, StopRequest
+from alexnet.training.interrupt import Interrupted
 from alexnet.training.loop import Trainer
 from alexnet.training.recipe import LayerRate, Recipe
 from alexnet.training.schedule import base_rate
@@ -129,8 +129,8 @@ def test_the_best_weights_are_those_of_the_lowest_validation_error(
     wrong = iter([9, 5, 5, 7, 4, 4])
     validate = Trainer._validate
 
-    def validated(self: Trainer, request: StopRequest) -> Tally:
-        tally = validate(self, request)
+    def validated(self: Trainer) -> Tally:
+        tally = validate(self)
         tally.top1_wrong = next(wrong)
         return tally
 

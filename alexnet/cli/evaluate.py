@@ -10,13 +10,13 @@ import click
 
 from alexnet.cli.options import PATH, crops_option, from_option, json_option, place_options, placed
 from alexnet.cli.session import Session, progress_options
+from alexnet.cli.team import device_of, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json, print_table
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.evaluation.metrics import Tally
-    from alexnet.model.device import Placement
     from alexnet.weights.model_dir import Model
 
 ROWS = 5  # classes and confusions shown
@@ -31,6 +31,7 @@ ROWS = 5  # classes and confusions shown
 @crops_option
 @json_option
 @click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; rows are true classes.")
+@wait_option
 @place_options
 @progress_options
 @click.pass_obj
@@ -45,12 +46,14 @@ def evaluate(
     device: str,
     dtype: str,
     threads: int,
+    wait: float,
 ) -> None:
     """Measure errors on a split of DATA, every photograph once.
 
     MODEL is a model directory, as `alexnet train` leaves in its run directory; the answers of several are averaged.
     DATA is a store, a folder of class folders, or the name of a source. Its classes are the model's or some of them,
     matched by key; with some, errors are given for answers among all classes and among those present.
+    Under torchrun, the processes share out the photographs.
     """
     from alexnet.cli.places import find_model, find_store
     from alexnet.weights.files import write_text
@@ -63,14 +66,21 @@ def evaluate(
         raise ConfigError(
             f"{confusion} cannot be written: there is no folder {confusion.absolute().parent}; make it first."
         )
-    placement = placed(device, dtype, threads)
-    paths = [find_model(session, Path(name)) for name in names]
-    models = [load_model(path) for path in paths]
-    store = find_store(session, data, location, models[0].preparation)
-    chosen = split or usual_split(session, data, store)
-    if sentence := _seen(models, store, chosen):
-        session.warn(sentence)
-    tally = measure(session, models, store, split=chosen, crops=int(crops), placement=placement)
+    with working_together(session, wait) as team:
+        placement = placed(device_of(device), dtype, threads)
+        paths = [find_model(session, Path(name)) for name in names]
+        models = [load_model(path) for path in paths]
+        preparation = models[0].preparation
+        store = team.leader_first("prepare", lambda: find_store(session, data, location, preparation))
+        chosen = split or usual_split(session, data, store)
+        team.agree({"store (fingerprint)": store.fingerprint[:12], "dtype": placement.dtype_name, "split": chosen})
+        if sentence := _seen(models, store, chosen):
+            session.warn(sentence)
+        tally = measure(
+            session, models, store, split=chosen, crops=int(crops), placement=placement, sharers=team.everyone
+        )
+    if not session.speaks:
+        return
     classes = [category.name for category in models[0].categories]
     if confusion is not None:
         write_text(confusion, confusion_csv(tally, classes))
@@ -83,17 +93,15 @@ def evaluate(
         _print(tally, classes, int(crops))
 
 
-def measure(
-    session: Session, models: "Sequence[Model]", store: "Store", *, split: str, crops: int, placement: "Placement"
-) -> "Tally":
-    """The models' counts on a split, progress shown."""
+def measure(session: Session, models: "Sequence[Model]", store: "Store", **how: Any) -> "Tally":
+    """The models' counts on a split, as `alexnet.evaluation.evaluate.evaluate` finds them; progress shown."""
     from alexnet.cli.progress import Meter
     from alexnet.evaluation.evaluate import evaluate, other_pixels
 
     with Meter(session) as meter:
         if sentence := other_pixels(models, store):
             meter.warn(sentence)
-        return evaluate(models, store, split=split, crops=crops, placement=placement, progress=meter.evaluating)
+        return evaluate(models, store, progress=meter.evaluating, **how)
 
 
 def usual_split(session: Session, data: str, store: "Store") -> str:

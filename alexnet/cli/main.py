@@ -1,6 +1,7 @@
 """The `alexnet` command: its verbs, loaded when they are called, and what becomes of an error."""
 
 import gc
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from alexnet.cli.session import Session, common_options
+from alexnet.cli.team import check_shared
 from alexnet.errors import AlexNetError, unknown
 from alexnet.version import VERSION
 
@@ -90,7 +92,12 @@ class Verbs(click.Group):
             if session.debug:
                 traceback.print_exc()
             sentence, status = _verdict(error)
-            click.echo(f"alexnet: {sentence}", err=True)
+            if str(error) or not isinstance(error, AlexNetError):  # else another process says it
+                click.echo(f"alexnet: {sentence}", err=True)
+            if session.shared:  # PyTorch's clean-up would wait for processes that are gone, or abort
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
         sys.exit(status or 0)
 
 
@@ -123,6 +130,7 @@ def _verdict(error: Exception) -> tuple[str, int]:
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """The network of Krizhevsky, Sutskever and Hinton (2012): prepare photographs, train it, measure it, use it."""
+    check_shared(ctx.invoked_subcommand)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

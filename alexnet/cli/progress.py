@@ -26,7 +26,7 @@ class Meter:
         self._console = Console(
             stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True
         )  # heeds NO_COLOR
-        self._quiet = session.quiet
+        self._quiet, self._speaks = session.quiet, session.speaks
         moving = session.progress and not session.quiet and self._console.is_terminal
         columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[note]}"))
         self._bar = Progress(*columns, console=self._console, transient=True, refresh_per_second=4) if moving else None
@@ -61,7 +61,8 @@ class Meter:
 
     def warn(self, text: str) -> None:
         """Says, even with -q, what the user should know."""
-        self._console.print(Text(f"warning: {text}", "yellow"))
+        if self._speaks:
+            self._console.print(Text(f"warning: {text}", "yellow"))
 
     def count(self, title: str, done: int, total: int, remark: str = "") -> None:
         """Shows photographs done, with their rate and the time left as they have gone since the title's first call."""
@@ -120,6 +121,7 @@ def _start(event: "Started") -> list[str]:
         f"Data     {images}",
         f"Plan     {counted(event.epochs, 'epoch')} of {counted(event.steps_per_epoch, 'step')}{begin}",
         f"Machine  {event.device}, {event.dtype}, {counted(event.threads, 'thread')}",
+        *([f"Team     {event.processes}"] if event.processes else []),
         f"Kernels  {event.kernels}",
         f"Memory   freed blocks: {event.memory}",
     ]

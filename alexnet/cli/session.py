@@ -19,6 +19,8 @@ class Session:
     quiet: bool = False
     progress: bool = True
     debug: bool = False
+    shared: bool = False  # whether this process is one of several that work together
+    speaks: bool = True  # whether it is the one of them that says what came out
 
     def note(self, text: str) -> None:
         """Says something in passing, on standard error."""
@@ -27,7 +29,8 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Says what makes a result doubtful, on standard error, quiet or not."""
-        click.echo(f"warning: {text}", err=True)
+        if self.speaks:
+            click.echo(f"warning: {text}", err=True)
 
 
 def _switch(field: str, value: bool, *names: str, text: str) -> Callable[[F], F]:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from alexnet.cli.options import PATH, from_option, place_options, settings_given, workers_option
 from alexnet.cli.session import Session, progress_options
+from alexnet.cli.team import device_of, run_before, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json
 from alexnet.errors import ConfigError
 from alexnet.training.recipe import Recipe, read_recipe
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.model.spec import Spec
     from alexnet.training.run import Run
+    from alexnet.training.team import Team
     from alexnet.training.train import Runtime
     from alexnet.weights.model_dir import Model
 
 FEW = 20_000  # photographs, with which the recipe of the paper's million seldom begins to learn
 SHORTHANDS = ("model", "epochs", "batch_size", "lr", "seed")
 # What a resumed run may be told anew; all else is what it started with.
-RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every", "compile"}
+RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every", "compile", "wait"}
 
 _width = max(map(len, RECIPES))
 RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in RECIPES.items())
@@ -78,6 +80,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @click.option("--data", "moved", type=PATH, metavar="STORE", help="With --resume: the store, if it has moved.")
 @click.option("--print-recipe", is_flag=True, help="Print the settings as JSON and stop; --recipe reads such a file.")
 @click.option("--compile", is_flag=True, help="On a GPU: join small operations by torch.compile.")
+@wait_option
 @place_options
 @workers_option("Threads that assemble batches.", default=1)
 @progress_options
@@ -89,7 +92,8 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
     """
     session: Session = ctx.obj
     if resumed is not None:
-        _resume(ctx, session, resumed, options["moved"] or (Path(data) if data else None))
+        with working_together(session, options["wait"]) as team:
+            _resume(ctx, session, resumed, options["moved"] or (Path(data) if data else None), team)
         return
     if options["moved"] is not None:
         raise ConfigError("--data goes with --resume; to start a run, give DATA without it.")
@@ -103,7 +107,12 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
         return
     if data is None:
         raise click.UsageError("Missing argument 'DATA': a store, a folder of class folders, or a source.", ctx)
-    _start(session, data, chosen, freeze, options)
+    with working_together(session, options["wait"]) as team:
+        before = run_before(team, options["out"])
+        if before is None:
+            _start(session, data, chosen, freeze, options, team)
+        else:
+            _take_up(session, before, None, _runtime(options, team))
 
 
 def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str | None]) -> Recipe:
@@ -121,23 +130,28 @@ def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str |
     return chosen.updated(settings_given(assignments, shorthands))
 
 
-def _start(session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any]) -> None:
+def _start(
+    session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any], team: "Team"
+) -> None:
     from alexnet.cli.places import find_start
     from alexnet.training.train import placement_for
 
-    placement_for(_runtime(options))  # what is not to be had should not wait for the data
+    runtime = _runtime(options, team)
+    placement_for(runtime)  # what is not to be had should not wait for the data
     start = find_start(session, options["init_from"]) if options["init_from"] else None
     if start is not None:
         asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
         chosen = replace(chosen, model=_of(start, asked))
     spec = _spec(chosen, start, options["input_size"])
-    store = _store(session, data, options["location"], options["side"], start)
+    store = team.leader_first("prepare", lambda: _store(session, data, options["location"], options["side"], start))
     classes = options["classes"]
     spec = replace(spec, classes=len(store.classes) if classes is None else classes)
     out = options["out"] or Path("runs") / f"{spec.name}-{chosen.name}"
     how = {"init_from": start, "freeze": freeze, "overfit": options["overfit"] or 0}
     said = _remarks(chosen, len(store.split("train")), options["recipe_name"] is not None)
-    _finish(session, run_training(session, store, spec, chosen, out, _runtime(options), said, **how), store)
+    run = run_training(session, store, spec, chosen, out, runtime, said, **how)
+    if session.speaks:
+        _finish(session, run, store)
 
 
 def _remarks(chosen: Recipe, images: int, asked: bool) -> list[str]:
@@ -219,11 +233,8 @@ def _of(start: "Model", asked: str | None) -> str:
     return name
 
 
-def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None) -> None:
-    from alexnet.cli.progress import Meter
-    from alexnet.data.store import Store
+def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None, team: "Team") -> None:
     from alexnet.training.run import open_run
-    from alexnet.training.train import resume
 
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if surplus := given - RESUMABLE:
@@ -231,23 +242,33 @@ def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None
         raise ConfigError(
             f"{names} cannot change in a run that has begun; leave it out, or train anew without --resume."
         )
-    told = open_run(path).read("run.json")
+    told = team.by_leader(lambda: open_run(path).read("run.json"))
     kept = {name: told[name] for name in ("device", "dtype", "threads") if name not in given}
+    _take_up(session, path, moved, _runtime({**ctx.params, **kept}, team))
+
+
+def _take_up(session: Session, path: Path, moved: Path | None, runtime: "Runtime") -> None:
+    from alexnet.cli.progress import Meter
+    from alexnet.data.store import Store
+    from alexnet.training.train import resume
+
     with Meter(session) as meter:
-        run = resume(path, runtime=_runtime({**ctx.params, **kept}), data=moved, listener=meter.training)
-    _finish(session, run, Store.open(moved or told["data"]))
+        run = resume(path, runtime=runtime, data=moved, listener=meter.training)
+    if session.speaks:
+        _finish(session, run, Store.open(moved or run.read("run.json")["data"]))
 
 
-def _runtime(options: dict[str, Any]) -> "Runtime":
+def _runtime(options: dict[str, Any], team: "Team") -> "Runtime":
     from alexnet.training.train import Runtime
 
     return Runtime(
-        device=options["device"],
+        device=device_of(options["device"]),
         dtype=options["dtype"],
         threads=options["threads"],
         workers=options["workers"],
         save_every=options["save_every"],
         compile=options["compile"],
+        team=team,
     )
 
 

@@ -19,6 +19,7 @@ from alexnet.data.augment import (
     random_views,
     view_means,
 )
+from alexnet.data.parts import WHOLE, Parts
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.resize import resize
 from alexnet.data.statistics import InputStatistics
@@ -29,7 +30,10 @@ BATCHES_AHEAD = 2
 
 
 class Batch(NamedTuple):
-    """Images (N, 3, crop, crop), or in blocks (see `InputLayout`), channels-last in memory; labels (N,) int64."""
+    """Images (N, 3, crop, crop), or in blocks (see `InputLayout`), channels-last in memory; labels (N,) int64.
+
+    Where a batch is shared out (see `Parts`), the images are those to be worked on here, the labels those of all.
+    """
 
     images: Tensor
     labels: Tensor
@@ -68,6 +72,7 @@ class TrainingLoader:
         reshuffle: bool = True,
         workers: int = 1,
         layout: InputLayout = InputLayout(),
+        parts: Parts = WHOLE,
     ) -> None:
         self.store = store
         self.positions = positions
@@ -78,6 +83,7 @@ class TrainingLoader:
         self.reshuffle = reshuffle
         self.workers = workers
         self.layout = layout
+        self.parts = parts
         self._mean = centre_mean(statistics, augmentation.crop)
 
     @property
@@ -98,8 +104,9 @@ class TrainingLoader:
         ]
 
         def make(row: slice) -> Batch:
-            pixels = [self.store.read(int(position)) for position in order[row]]
-            images = assemble(pixels, views[row], self._mean, self.layout, scale=scale)
+            mine = _within(row, self.parts)
+            pixels = [self.store.read(int(position)) for position in order[mine]]
+            images = assemble(pixels, views[mine], self._mean, self.layout, scale=scale)
             return Batch(images, torch.from_numpy(self.store.labels[order[row]]))
 
         with ThreadPoolExecutor(max(1, self.workers), thread_name_prefix="loader") as pool:
@@ -126,18 +133,34 @@ def evaluation_batches(
     images_per_batch: int,
     layout: InputLayout = InputLayout(),
     preparation: Preparation = DEFAULT,
+    rank: int = 0,
+    sharers: int = 1,
 ) -> Iterator[Batch]:
     """Every photograph once, in order, each as `crops` consecutive views: images are (N · crops, 3, crop, crop).
+
+    Where several share the work, a batch is `images_per_batch` for each of the `sharers`, as `shares` says, and its
+    images are those of the one called `rank`: the same batches run through the network whatever their number.
 
     Labels are (N,), one a photograph, in the store's numbering. `statistics` and `preparation` are those the network
     was trained with; the store has resized its photographs by its own.
     """
     views = fixed_views(crop, statistics.mean_image.shape[0], crops)
     mean = view_means(statistics, crop, views, preparation)
-    for first in range(0, len(positions), images_per_batch):
-        rows = positions[first : first + images_per_batch]
-        photographs = [store.read(int(position)) for position in rows]
+    mine = slice(rank * images_per_batch, (rank + 1) * images_per_batch)
+    for first in range(0, len(positions), images_per_batch * sharers):
+        rows = positions[first : first + images_per_batch * sharers]
+        photographs = [store.read(int(position)) for position in rows[mine]]
         yield Batch(view_batch(photographs, views, mean, layout, preparation), torch.from_numpy(store.labels[rows]))
+
+
+def shares(total: int, images_per_batch: int, sharers: int) -> list[int]:
+    """How many of the `total` photographs in a batch of `evaluation_batches` each of the sharers has."""
+    return [max(0, min(images_per_batch, total - rank * images_per_batch)) for rank in range(sharers)]
+
+
+def _within(row: slice, parts: Parts) -> slice:
+    mine = parts.rows(row.stop - row.start)
+    return slice(row.start + mine.start, row.start + mine.stop)
 
 
 def view_batch(

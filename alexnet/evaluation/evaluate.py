@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from alexnet.data.loader import InputLayout, evaluation_batches
+from alexnet.data.loader import Batch, InputLayout, evaluation_batches, shares
 from alexnet.data.store import Store
 from alexnet.errors import DataError, WeightsError
 from alexnet.evaluation.metrics import Tally
@@ -43,6 +44,46 @@ def averaged(logits: Tensor, crops: int, name: str) -> Tensor:
     return probabilities
 
 
+class Sharers(Protocol):
+    """Processes that share out the photographs, and a way to hear what the others found."""
+
+    @property
+    def rank(self) -> int:
+        """This process's place among them, from 0."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor:
+        """The rows of all one under the other; `counts` says how many each has."""
+
+
+class Alone:
+    """One process, which has all the photographs."""
+
+    rank, size = 0, 1
+
+    def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor:
+        """The rows."""
+        return rows
+
+
+ALONE = Alone()
+
+
+def shared_probabilities(
+    net: AlexNet, batch: Batch, crops: int, placement: Placement, images_per_batch: int, sharers: Sharers
+) -> Tensor:
+    """`mean_probabilities` of all photographs in a batch of `evaluation_batches`, whoever they were given to."""
+    counts = shares(len(batch.labels), images_per_batch, sharers.size)
+    if counts[sharers.rank]:
+        own = mean_probabilities(net, batch.images, crops, placement)
+    else:
+        own = torch.empty(0, net.spec.classes, device=placement.device)
+    return sharers.gather_rows(own, counts)
+
+
 def input_layout(net: AlexNet, placement: Placement) -> InputLayout:
     """The layout of images that `net` is fastest with there: space to depth on a CPU, pinned for CUDA, in its dtype."""
     block, padding = net.space_to_depth_block if placement.device.type == "cpu" else (1, 0)
@@ -72,6 +113,7 @@ def evaluate(
     crops: int = 1,
     placement: Placement | None = None,
     progress: Callable[[int, int], None] | None = None,
+    sharers: Sharers = ALONE,
 ) -> Tally:
     """The errors of `models`, their probabilities averaged, on every photograph of a split once ("all": of the store).
 
@@ -80,9 +122,9 @@ def evaluate(
 
     Labels are matched by the classes' keys, not by their order. A store may have some of the models' classes alone;
     then the tally has an `among`. Photographs are taken as the store has resized them, by whatever rule: see
-    `other_pixels`. `progress` is told (photographs done, in all). Raises DataError when the models do not know the same
-    classes or lack one of the store's, when its photographs are of another side than a model takes, or for a split that
-    the store lacks.
+    `other_pixels`. `progress` is told (photographs done, in all). The `sharers` share out the photographs and all get
+    the same tally. Raises DataError when the models do not know the same classes or lack one of the store's, when its
+    photographs are of another side than a model takes, or for a split that the store lacks.
     """
     given = [models] if isinstance(models, Model | str | Path) else models
     loaded = [each if isinstance(each, Model) else load(each) for each in given]
@@ -97,6 +139,7 @@ def evaluate(
     labels_of = torch.tensor([place_of[category.key] for category in store.classes])
     nets = [frozen_copy(model.net, placement) for model in loaded]
     tally = Tally(len(reference.categories), sorted(labels_of.tolist()))
+    images_per_batch = max(1, VIEWS_PER_BATCH // crops)
     # models with other inputs than the first one's each get their own views
     streams = [
         evaluation_batches(
@@ -105,15 +148,18 @@ def evaluate(
             statistics=model.statistics,
             crop=model.net.spec.input_size,
             crops=crops,
-            images_per_batch=max(1, VIEWS_PER_BATCH // crops),
+            images_per_batch=images_per_batch,
             layout=input_layout(model.net, placement),
             preparation=model.preparation,
+            rank=sharers.rank,
+            sharers=sharers.size,
         )
         for model in loaded
     ]
     for batches in zip(*streams, strict=True):
         answers = [
-            mean_probabilities(net, batch.images, crops, placement) for net, batch in zip(nets, batches, strict=True)
+            shared_probabilities(net, batch, crops, placement, images_per_batch, sharers)
+            for net, batch in zip(nets, batches, strict=True)
         ]
         tally.add(torch.stack(answers).mean(0), labels_of[batches[0].labels])
         if progress:

@@ -36,7 +36,8 @@ class Tally:
         rank = (probabilities > true).sum(1) + ((probabilities == true) & earlier).sum(1)
         self.top1_wrong += int((rank >= 1).sum())
         self.top5_wrong += int((rank >= TOP).sum())
-        self.loss_sum += float(-true.clamp_min(1e-300).log().sum())
+        for loss in (-true.clamp_min(1e-300).log()).flatten().tolist():  # one by one, whatever the batch
+            self.loss_sum += loss
         first = probabilities.argmax(1)
         self.confusion.index_put_((labels, first), torch.ones_like(labels), accumulate=True)
         if self.among is not None:

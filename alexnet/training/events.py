@@ -22,6 +22,7 @@ class Started:
     threads: int
     kernels: str
     memory: str  # what becomes of freed blocks
+    processes: str = ""  # who shares the work, and the bytes that costs; empty for one process
 
 
 @dataclass(frozen=True)

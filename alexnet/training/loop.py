@@ -10,18 +10,22 @@ from typing import Any, NamedTuple
 from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
 from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
-from alexnet.evaluation.evaluate import VIEWS_PER_BATCH, input_layout, mean_probabilities
+from alexnet.evaluation.evaluate import VIEWS_PER_BATCH, input_layout, shared_probabilities
 from alexnet.evaluation.metrics import Tally
 from alexnet.model.device import Placement, working_copy
 from alexnet.model.net import AlexNet
+from alexnet.training.decisions import Decisions
 from alexnet.training.events import Listener, Saved, Warned
+from alexnet.training.exchange import SharedSGD
 from alexnet.training.interrupt import Interrupted, StopRequest
 from alexnet.training.optimiser import MomentumSGD
 from alexnet.training.plan import TrainingPlan
+from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space
 from alexnet.training.schedule import Rate, base_rate, layer_rate
 from alexnet.training.state import TrainingState
 from alexnet.training.step import Outcome, TrainingStep
+from alexnet.training.team import ALONE, Team
 from alexnet.training.watch import StuckWatch, check_finite
 from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
 from alexnet.weights.statistics_tensors import to_tensors
@@ -50,6 +54,7 @@ class Trainer:
         workers: int,
         save_every: float,
         listener: Listener,
+        team: Team = ALONE,
     ) -> None:
         recipe = plan.recipe
         self.plan, self.recipe, self.store, self.run = plan, recipe, store, run
@@ -57,15 +62,11 @@ class Trainer:
         self.placement = placement
         self.save_every = save_every
         self.listener = listener
+        self.team = team
+        self.parts = team.parts(recipe.accumulate)
         self.net = net.to(placement.device)
         self.working = working_copy(self.net, placement)
-        self.optimiser = MomentumSGD(
-            self.net,
-            self.working,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            bias_decay=recipe.bias_decay,
-        )
+        self.optimiser = _optimiser(recipe, self.net, self.working, team)
         self.loader = TrainingLoader(
             store,
             plan.train,
@@ -76,8 +77,9 @@ class Trainer:
             reshuffle=recipe.reshuffle,
             workers=workers,
             layout=input_layout(self.net, placement),
+            parts=self.parts,
         )
-        self.step = TrainingStep(recipe, self.working, self.optimiser, placement)
+        self.step = TrainingStep(recipe, self.working, self.optimiser, placement, self.parts)
         self.progress = TrainingState()
         self.best: dict[str, Any] | None = None  # not yet written to best.pt
         self._saved_at = time.monotonic()
@@ -88,10 +90,14 @@ class Trainer:
         Raises Interrupted, after saving, when a stop is requested; Diverged when the loss is not finite.
         """
         watch = StuckWatch(self.plan.spec.classes)
+        self._decisions = Decisions(self.team, request, self._is_due)
+        if self.team.size > 1 and not (self.progress.epoch or self.progress.step):
+            self.save()  # what a restart goes on from, in this directory, whatever happens now
         while self.progress.epoch < self.recipe.epochs:
-            check_space(self.run, sum(parameter.numel() for parameter in self.net.parameters()))
-            self._train_epoch(request, watch)
-            self._finish_epoch(request)
+            if self.team.leads:
+                check_space(self.run, sum(parameter.numel() for parameter in self.net.parameters()))
+            self._train_epoch(watch)
+            self._finish_epoch()
             if until_learned and not self.progress.history[-1]["train_error"]:
                 break
         self.save()
@@ -103,20 +109,24 @@ class Trainer:
         Diverged, and leaves the last good checkpoint as it is, when weights are not finite.
         """
         self._check_weights()
-        if self.best is not None:
-            save_checkpoint(self.run.best, self.best)
-            self.best = None
-        save_checkpoint(
-            self.run.last,
-            {
-                "weights": self.net.state_dict(),
-                "velocity": self.optimiser.velocity,
-                "progress": asdict(self.progress),
-                "statistics": to_tensors(self.statistics),
-            },
-        )
+        content = {
+            "weights": self.net.state_dict(),
+            "velocity": self.optimiser.velocity,
+            "progress": asdict(self.progress),
+            "statistics": to_tensors(self.statistics),
+        }
+        if self.team.leads:
+            if self.best is not None:
+                save_checkpoint(self.run.best, self.best)
+            save_checkpoint(self.run.last, content)
+        self.best = None
         self._saved_at = time.monotonic()
         self.listener(Saved(str(self.run.last), self.progress.epoch, self.progress.step))
+
+    @property
+    def bytes_a_step(self) -> int:
+        """What this process sends to others in a step in which all layers learn."""
+        return self.optimiser.bytes_a_step
 
     def restore(self, content: dict[str, Any]) -> None:
         """Goes back to where the checkpoint with this content was written."""
@@ -132,7 +142,7 @@ class Trainer:
         self.net.load_state_dict(best["weights"])
         return int(best["epoch"])
 
-    def _train_epoch(self, request: StopRequest, watch: StuckWatch) -> None:
+    def _train_epoch(self, watch: StuckWatch) -> None:
         progress, recipe = self.progress, self.recipe
         self.working.train()
         self._freeze()
@@ -145,9 +155,9 @@ class Trainer:
             lr = self._rate(step)
             under_way.append(UnderWay(waited, lr, self._step(batch, lr, step)))
             self._settle(under_way, watch, leave=int(self.placement.runs_ahead))
-            if self._is_due(request):
+            if self._decisions.save:
                 self._settle(under_way, watch)
-                self._pause(request)
+                self._pause()
         self._settle(under_way, watch)
 
     def _step(self, batch: Batch, lr: float, step: int) -> Outcome:
@@ -164,7 +174,7 @@ class Trainer:
         while len(under_way) > leave:
             step = under_way.popleft()
             progress.lr = step.lr
-            loss, wrong = step.outcome.read()
+            loss, wrong = self._hear(step.outcome)
             self._check_finite("loss", loss)
             now = time.perf_counter()
             seconds, self._told_at = now - self._told_at, now
@@ -173,17 +183,28 @@ class Trainer:
             if warning := watch.see(loss, step.lr):
                 self.listener(Warned(warning))
 
-    def _finish_epoch(self, request: StopRequest) -> None:
+    def _hear(self, outcome: Outcome) -> tuple[float, int]:
+        """The mean loss and the wrong answers of the whole batch; waits for the device."""
+        count, mine = self.parts.count, self.parts.mine
+        found = [0.0] * (2 * count)
+        if self.team.tower == 0:  # the other one has the same
+            found[mine.start : mine.stop] = map(float, outcome.losses)
+            found[count + mine.start : count + mine.stop] = map(float, outcome.wrong)
+        heard = self._decisions.hear(found)
+        return sum(heard[:count]) / outcome.photographs, int(sum(heard[count:]))
+
+    def _finish_epoch(self) -> None:
         self._check_weights()
-        end = self.progress.finish_epoch(self._validate(request) if len(self.plan.val) else None)
+        end = self.progress.finish_epoch(self._validate() if len(self.plan.val) else None)
         if end.best:
             weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.net.state_dict().items()}
             self.best = {"weights": weights, "epoch": end.epoch, "val_top1_error": end.val_top1_error}
         self.listener(end)
 
-    def _validate(self, request: StopRequest) -> Tally:
+    def _validate(self) -> Tally:
         self.working.eval()
         tally = Tally(self.plan.spec.classes)
+        circle = self.team.replicas
         for batch in evaluation_batches(
             self.store,
             self.plan.val,
@@ -192,9 +213,13 @@ class Trainer:
             crops=1,
             images_per_batch=VIEWS_PER_BATCH,
             layout=self.loader.layout,
+            rank=circle.rank,
+            sharers=circle.size,
         ):
-            tally.add(mean_probabilities(self.working, batch.images, 1, self.placement), batch.labels)
-            self._pause(request)
+            answers = shared_probabilities(self.working, batch, 1, self.placement, VIEWS_PER_BATCH, circle)
+            tally.add(answers, batch.labels)
+            self._decisions.hear()
+            self._pause()
         return tally
 
     def _rate(self, step: int) -> float:
@@ -229,22 +254,30 @@ class Trainer:
         )
 
     def _check_weights(self) -> None:
+        self.optimiser.settle()
         for name, parameter in self.net.named_parameters():
             self._check_finite(f"sum of {name}", float(parameter.detach().sum()))
 
-    def _is_due(self, request: StopRequest) -> bool:
-        return request.number is not None or time.monotonic() - self._saved_at >= self.save_every
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= self.save_every
 
-    def _pause(self, request: StopRequest) -> None:
+    def _pause(self) -> None:
         """Between two batches: saves when it is time to, and obeys a request to stop."""
-        if self._is_due(request):
+        if self._decisions.save:
             self.save()
-        if request.number is not None:
+        if (number := self._decisions.stop) is not None:
             raise Interrupted(
-                request.number,
+                number,
                 f"Stopped after epoch {self.progress.epoch}, step {self.progress.step}; go on with: "
                 f"alexnet train --resume {self.run.path}",
             )
+
+
+def _optimiser(recipe: Recipe, net: AlexNet, working: AlexNet, team: Team) -> MomentumSGD | SharedSGD:
+    how: Any = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "bias_decay": recipe.bias_decay}
+    if recipe.accumulate == team.replicas.size == 1:
+        return MomentumSGD(net, working, **how)
+    return SharedSGD(net, working, **how, circle=team.replicas)
 
 
 def _timed(batches: Iterator[Batch]) -> Iterator[tuple[float, Batch]]:

@@ -58,6 +58,17 @@ class MomentumSGD:
         for parameter in self.working.values():
             parameter.grad = None
 
+    bytes_a_step = 0  # nothing is sent
+
+    def begin_part(self, *, last: bool) -> None:
+        """Nothing: PyTorch adds the gradients of one part to those before."""
+
+    def end_part(self) -> None:
+        """Nothing, as `begin_part`."""
+
+    def settle(self) -> None:
+        """Nothing: all weights are here."""
+
     def load_velocity(self, velocity: Mapping[str, Tensor]) -> None:
         """Takes over the velocities of a checkpoint."""
         for name, mine in self.velocity.items():

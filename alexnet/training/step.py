@@ -9,56 +9,63 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet.data.loader import Batch
+from alexnet.data.parts import Parts
 from alexnet.model.device import Placement
 from alexnet.model.net import AlexNet
+from alexnet.training.exchange import SharedSGD
 from alexnet.training.optimiser import MomentumSGD
 from alexnet.training.recipe import Recipe
 from alexnet.training.schedule import Rate
 
 
 class Outcome(NamedTuple):
-    """What a step found, part by part; the numbers may still be under way on the device."""
+    """What a step found in the parts worked on here; the numbers may still be under way on the device."""
 
-    photographs: int
+    photographs: int  # of the whole batch
     losses: list[Tensor]  # summed over the photographs of a part
     wrong: list[Tensor]
-
-    def read(self) -> tuple[float, int]:
-        """The mean loss and the number of wrong answers; waits for the device."""
-        return sum(map(float, self.losses)) / self.photographs, sum(map(int, self.wrong))
 
 
 class TrainingStep:
     """Steps of `working` with a recipe.
 
-    A batch is worked through in the recipe's number of parts. The draws of a part are a function of (seed, epoch, step,
-    part), so a resumed run makes the same ones, and it does not matter who works through which part.
+    A batch is worked through in `parts`, some or all of them here. The draws of a part are a function of (seed, epoch,
+    step, part), so a resumed run makes the same ones, and it does not matter who works through which part.
     """
 
-    def __init__(self, recipe: Recipe, working: AlexNet, optimiser: MomentumSGD, placement: Placement) -> None:
+    def __init__(
+        self, recipe: Recipe, working: AlexNet, optimiser: MomentumSGD | SharedSGD, placement: Placement, parts: Parts
+    ) -> None:
         self.recipe, self.working, self.optimiser, self.placement = recipe, working, optimiser, placement
+        self.parts = parts
 
     def take(self, batch: Batch, rate_of: Callable[[str], Rate], *, epoch: int, step: int) -> Outcome:
         """One update; `rate_of` gives the learning rates by the name of the layer."""
         seed, strength = self.recipe.seed, self.recipe.mixup
+        total = len(batch.labels)
+        sizes = self.parts.sizes(total)
         images = batch.images.to(self.placement.device, self.placement.dtype, non_blocking=True)
-        labels = batch.labels.to(self.placement.device, non_blocking=True)
+        labels = batch.labels[self.parts.rows(total)].to(self.placement.device, non_blocking=True)
         torch.manual_seed(part_seed(seed, epoch, step, 0))
         share = mixing_share(strength) if strength else 1.0
-        outcome = Outcome(len(labels), [], [])
+        outcome = Outcome(total, [], [])
         self.optimiser.zero_grad()
-        for number, (part, targets) in enumerate(zip(self._parts(images), self._parts(labels), strict=True)):
-            if number:
-                torch.manual_seed(part_seed(seed, epoch, step, number))
-            loss, wrong = self._forward(part, targets, share)
-            (loss / outcome.photographs).backward()  # type: ignore[no-untyped-call]
+        for part, own, targets in zip(
+            self.parts.mine, torch.split(images, sizes), torch.split(labels, sizes), strict=True
+        ):
+            if part:
+                torch.manual_seed(part_seed(seed, epoch, step, part))
+            self.optimiser.begin_part(last=part == self.parts.mine[-1])
+            if len(targets):
+                loss, wrong = self._forward(own, targets, share)
+                (loss / total).backward()  # type: ignore[no-untyped-call]
+            else:
+                loss, wrong = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+            self.optimiser.end_part()
             outcome.losses.append(loss.detach())
             outcome.wrong.append(wrong)
         self.optimiser.step(rate_of)
         return outcome
-
-    def _parts(self, tensor: Tensor) -> tuple[Tensor, ...]:
-        return tensor.tensor_split(min(self.recipe.accumulate, len(tensor)))
 
     def _forward(self, images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
         """The summed loss of a part and the number of its wrong answers.

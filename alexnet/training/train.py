@@ -1,7 +1,7 @@
 """Training from the outside: from a store and a recipe to a finished model, and on from where a run stopped."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,8 @@ from alexnet.hardware import peak_memory
 from alexnet.model.device import Placement, place, undisturbed
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
-from alexnet.training.events import Event, Finished, Listener, Started, silent
+from alexnet.training.circle import PeerLost
+from alexnet.training.events import Event, Finished, Listener, Started, Warned, silent
 from alexnet.training.interrupt import stop_requests
 from alexnet.training.log import RunLog
 from alexnet.training.loop import Trainer
@@ -26,6 +27,8 @@ from alexnet.training.named import what_to_train
 from alexnet.training.plan import frozen, training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
+from alexnet.training.sharing import check_same, shared_plan
+from alexnet.training.team import ALONE, Team
 from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
 from alexnet.weights.folding import folded
@@ -43,6 +46,7 @@ class Runtime:
     workers: int = 1  # threads that assemble batches
     save_every: float = 120.0  # seconds between checkpoints
     compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
+    team: Team = ALONE  # the processes that train together
 
 
 @undisturbed()
@@ -78,31 +82,37 @@ def train(
     out = Path("runs") / f"{spec.name}-{recipe.name}" if out is None else Path(out)
     if placement is not None:
         runtime = replace(runtime, device=str(placement.device), dtype=placement.dtype_name)
-    plan = training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit)
+    team = runtime.team
+    plan = shared_plan(training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit), team)
     start = folded(start) if start else None
     statistics = _statistics(start, store)
     placement = placement_for(runtime)
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
     if start is not None:
         _take_over(net, start, store)
-    check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
-    run = create_run(out)
-    with run.held():
-        run.write("recipe.json", plan.recipe.to_json())
-        run.write("environment.json", _environment(placement))
-        run.write(
-            "run.json",
-            {
-                "data": str(store.path),
-                "fingerprint": store.fingerprint,
-                "spec": spec.to_json(),
-                "device": str(placement.device),
-                "dtype": placement.dtype_name,
-                "threads": torch.get_num_threads(),
-                "overfit": overfit,
-                "init_from": start.provenance if start else None,
-            },
-        )
+    check_same(plan, store, net, placement, team)
+
+    def begun() -> Run:
+        check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
+        return create_run(out)
+
+    run = team.by_leader(begun)
+    with _held(run, team):
+        facts = {
+            "data": str(store.path),
+            "fingerprint": store.fingerprint,
+            "spec": spec.to_json(),
+            "device": str(placement.device),
+            "dtype": placement.dtype_name,
+            "threads": torch.get_num_threads(),
+            "processes": team.size,
+            "overfit": overfit,
+            "init_from": start.provenance if start else None,
+        }
+        if team.leads:
+            run.write("recipe.json", plan.recipe.to_json())
+            run.write("environment.json", _environment(placement))
+            run.write("run.json", facts)
         trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
         return _run(trainer, overfit, runtime.compile)
 
@@ -124,9 +134,10 @@ def resume(
     when another process trains there.
     """
     refuse_in_worker()
-    run = open_run(Path(path))
-    with run.held():
-        told = run.read("run.json")
+    team = runtime.team if runtime else ALONE
+    run = team.by_leader(lambda: open_run(Path(path)))
+    with _held(run, team):
+        told, settings = team.by_leader(lambda: (run.read("run.json"), run.read("recipe.json")))
         runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])
         store = Store.open(data or Path(told["data"]))
         if store.fingerprint != told["fingerprint"]:
@@ -135,12 +146,13 @@ def resume(
                 f"{store.fingerprint[:12]}, not {told['fingerprint'][:12]}; name the right one with --data."
             )
         spec = Spec.from_json(told["spec"])
-        plan = training_plan(spec, Recipe.from_json(run.read("recipe.json")), store, overfit=told["overfit"])
+        recipe = Recipe.from_json(settings)
+        plan = shared_plan(training_plan(spec, recipe, store, overfit=told["overfit"]), team)
         placement = placement_for(runtime)
         with torch.device("meta"):
             net = AlexNet(plan.spec)
         net.to_empty(device="cpu")
-        checkpoint = load_checkpoint(run.last)
+        checkpoint = team.everyone.hand_out(load_checkpoint(run.last) if team.leads else None)
         try:
             statistics = from_tensors(checkpoint["statistics"])
             trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
@@ -150,24 +162,39 @@ def resume(
                 f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put "
                 "the right one back or train anew."
             ) from error
+        check_same(plan, store, net, placement, team)
+        if plan.recipe.accumulate != recipe.accumulate and team.leads:
+            listener(Warned(_other_parts(recipe.accumulate, plan.recipe.accumulate, team)))
         return _run(trainer, told["overfit"], runtime.compile)
 
 
+def _held(run: Run, team: Team) -> AbstractContextManager[None]:
+    """The leader keeps other trainings out of the run."""
+    return run.held() if team.leads else nullcontext()
+
+
 def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
-    return {"workers": runtime.workers, "save_every": runtime.save_every, "listener": listener}
+    return {
+        "workers": runtime.workers,
+        "save_every": runtime.save_every,
+        "listener": listener,
+        "team": runtime.team,
+    }
 
 
 def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
-    run, progress, listener = trainer.run, trainer.progress, trainer.listener
-    log = RunLog(run, progress.history)
+    run, team, listener = trainer.run, trainer.team, trainer.listener
+    log = RunLog(run, trainer.progress.history) if team.leads else None
 
     def tell(event: Event) -> None:
-        log.write(event)
-        listener(event)
+        if log is not None:
+            log.write(event)
+            listener(event)
 
     trainer.listener = tell
+    team.remember("run", str(run.path))
     try:
-        if log.missing:
+        if log is not None and log.missing:
             tell(log.missing)
         with stop_requests() as request, kernels.compile_twins() if compiled else nullcontext():
             tell(_started(trainer))
@@ -178,14 +205,21 @@ def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
                 f"The network did not learn {len(trainer.plan.train)} photographs by heart in {last['epoch']} epochs: "
                 f"{last['train_error']:.1%} are still wrong. Try another learning rate, and look at the photographs."
             )
+        if not team.leads:
+            return run
         epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
         store, provenance = trainer.store, _provenance(trainer, epoch)
         save_model(Model(trainer.net, store.classes, trainer.statistics, provenance, store.preparation), run.model)
         finished = _finished(trainer, epoch)
         run.write("summary.json", asdict(finished))
         tell(finished)
+    except PeerLost as error:
+        at = f"at epoch {trainer.progress.epoch + 1}, step {trainer.progress.step + 1}"
+        error.where = f", {at}; go on with: the command as before, and --resume {run.path}"
+        raise
     finally:
-        log.close()
+        if log is not None:
+            log.close()
     return run
 
 
@@ -206,6 +240,24 @@ def _started(trainer: Trainer) -> Started:
         threads=torch.get_num_threads(),
         kernels=kernels.describe(),
         memory=process.describe_memory(),
+        processes=_processes(trainer),
+    )
+
+
+def _processes(trainer: Trainer) -> str:
+    """Who works through what, and what that costs on the wire; nothing to say of one process."""
+    team, count = trainer.team, trainer.parts.count
+    if team.size == 1:
+        return ""
+    size = -(-trainer.recipe.batch_size // count)
+    parts = f"{count} parts of {size}, {len(trainer.parts.mine)} each"
+    return f"{team.describe()}, {parts}; {trainer.bytes_a_step / 1e6:.3g} MB a step and process"
+
+
+def _other_parts(before: int, now: int, team: Team) -> str:
+    return (
+        f"{team.replicas.size} processes share a batch out in {now} parts, and the run began with {before}: its result "
+        "is as good, but not bit for bit that of a run that never stopped."
     )
 
 
