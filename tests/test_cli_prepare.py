@@ -216,3 +216,12 @@ def test_a_flat_folder_is_told_the_way_on(tmp_path: Path) -> None:
     code, sentence = refusal("prepare", folder / "ash", tmp_path / "s")
     assert code == 3
     assert "lie flat, --label-from PATTERN or --list FILE says of which class each is" in sentence
+
+
+def test_the_user_s_folder_is_known_where_the_shell_leaves_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert alexnet("prepare", "folder", "~/s", "--from=~/trees", "-j", "1").exit_code == 0
+    assert alexnet("prepare", "~/trees", "~/t", "-j", "1").exit_code == 0
+    assert Store.open(tmp_path / "s").fingerprint == Store.open(tmp_path / "t").fingerprint

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+
+class UserPath(click.Path):
+    """A path in which "~" is the user's folder, also where the shell leaves it (--from=~/photographs)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        return super().convert(os.path.expanduser(value) if isinstance(value, str) else value, param, ctx)
+
+
+PATH = UserPath(path_type=Path)
 
 
 def allocator_option(verb: F) -> F:

@@ -1,5 +1,6 @@
 """What the words DATA and MODEL stand for: stores, sources and model directories, wherever they lie."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def is_store(data: str) -> bool:
     """Whether `data` is the path of a store."""
-    return (Path(data) / "manifest.json").is_file()
+    return (Path(data).expanduser() / "manifest.json").is_file()
 
 
 def find_source(
@@ -37,6 +38,7 @@ def find_source(
     from alexnet.data.sources.files import ListedSource
     from alexnet.data.sources.table import open_source
 
+    data = os.path.expanduser(data)
     if location is None and data in ARCHIVES:
         archive = home() / "downloads" / ARCHIVES[data].file_name
         if archive.is_file():
@@ -76,7 +78,7 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
     if is_store(data):
         if location is not None:
             raise ConfigError(f"{data} is a store already, so --from {location} has no meaning; leave it out.")
-        return Store.open(data)
+        return Store.open(Path(data).expanduser())
     source = find_source(session, data, location)
     cache = home() / "stores"
     cache.mkdir(parents=True, exist_ok=True)

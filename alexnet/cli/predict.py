@@ -2,20 +2,19 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
-from errno import ENOENT
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from alexnet.cli.images import WORDS, expand
 from alexnet.cli.options import PATH, crops_option, json_option, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import bar, percent, print_json
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from alexnet.data.inputs import ImageInput
     from alexnet.evaluation.answers import Prediction
 
 COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
@@ -23,13 +22,14 @@ COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
+@click.argument("images", nargs=-1, required=True, metavar=WORDS)
 @click.option(
     "-k", "--top", type=click.IntRange(min=1), default=5, metavar="N", show_default=True, help="Classes shown."
 )
 @crops_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a class.")
+@click.option("--list", "listed", is_flag=True, help='"-" is a list of paths, one a line.')
 @max_pixels_option
 @place_options
 @common_options
@@ -42,6 +42,7 @@ def predict(
     crops: str,
     as_json: bool,
     as_csv: bool,
+    listed: bool,
     max_pixels: int | None,
     device: str,
     dtype: str,
@@ -50,8 +51,9 @@ def predict(
     """Rank the classes that images may show, with probabilities.
 
     MODEL is a model directory, or an ONNX file that `alexnet export` wrote. A folder stands for all images in it and
-    below, "-" for one image on standard input. An image that cannot be read gets an error in its place, and the exit
-    code is 1 then.
+    below, a quoted pattern ('trip/**/*.jpg') for those that it matches, @FILE for those that a file lists, and "-" for
+    one image on standard input, or for a list of them with --list. An image that cannot be read gets an error in its
+    place, and the exit code is 1 then.
     """
     from alexnet.cli.places import find_model
     from alexnet.data.decode import MAX_PIXELS
@@ -59,8 +61,7 @@ def predict(
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other; leave one out.")
-    if images.count("-") > 1:
-        raise ConfigError("Standard input holds one image, but '-' was given more than once.")
+    chosen = expand(session, images, listed=listed)
     limit = max_pixels or MAX_PIXELS
     placement = placed(device, dtype, threads)
     if model.suffix == ".onnx" and not model.is_dir():
@@ -69,43 +70,12 @@ def predict(
         predictor = Predictor(model, max_pixels=limit)
     else:
         predictor = Predictor(find_model(session, model), placement=placement, max_pixels=limit)
-    answers = predictor.stream(expand(session, images), top, int(crops))
+    answers = predictor.stream(chosen, top, int(crops))
     if as_json:
         failed = _print_json(answers)
     else:
         failed = _print_csv(answers) if as_csv else print_bars(answers)
     return 1 if failed else 0
-
-
-def expand(session: Session, images: Iterable[str]) -> Iterator[tuple[str, "ImageInput"]]:
-    """Every image with its name, folders opened."""
-    for image in images:
-        if image == "-":
-            yield "-", sys.stdin.buffer
-        elif Path(image).is_dir():
-            yield from _inside(session, Path(image))
-        else:
-            yield image, image
-
-
-def _inside(session: Session, folder: Path) -> Iterator[tuple[str, "ImageInput"]]:
-    from alexnet.data.sources.files import FolderFiles
-    from alexnet.data.sources.photographs import is_photograph, passed_over
-
-    files = FolderFiles(folder)
-    images = sorted(filter(is_photograph, files.sizes), key=PurePosixPath)
-    if sentence := passed_over((name for name in files.sizes if not is_photograph(name)), files.hidden):
-        session.note(f"{folder}: {sentence}")
-    yield from ((str(folder / name), folder / name) for name in images)
-    if not images:
-        yield str(folder), _Empty()
-
-
-class _Empty:
-    """Stands for the image that a folder has not."""
-
-    def read(self) -> bytes:
-        raise FileNotFoundError(ENOENT, "there is no image in this folder")
 
 
 def _print_json(answers: "Iterable[Prediction]") -> bool:

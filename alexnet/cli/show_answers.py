@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from alexnet.cli.evaluate import confusion_csv, measure, usual_split
+from alexnet.cli.images import expand
 from alexnet.cli.options import PATH, crops_option, from_option, place_options, placed
 from alexnet.cli.pictures import Picture, picture_options
-from alexnet.cli.predict import expand
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
 
