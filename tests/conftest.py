@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from making import CLASSES, Colours, tiny_store
+from asking import Service, serving
+from making import CLASSES, Colours, tiny_model, tiny_store
 
 from alexnet.data.store import Store
+from alexnet.weights.model_dir import save_model
 
 os.environ["ALEXNET_ALLOCATOR"] = "system"  # commands called in this process must not set up its heap for good
 
@@ -42,3 +44,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def served(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of an untrained tiny network with low limits, in a process of its own."""
+    pytest.importorskip("uvicorn", reason="needs the extra serve")
+    folder = tmp_path_factory.mktemp("served")
+    save_model(tiny_model(colours), folder / "model")
+    low = {"max_bytes": 300_000, "max_pixels": 1_000_000, "head_seconds": 2.0, "body_seconds": 2.0, "connections": 80}
+    with serving(folder / "model", folder / "log", **low) as service:
+        yield service

@@ -42,6 +42,7 @@ VERBS: dict[str, dict[str, Entry]] = {
         "evaluate": Entry("evaluate", "Measure top-1 and top-5 error, with one crop or ten."),
         "predict": Entry("predict", "Name what photographs show."),
         "show": Entry("show", "Draw pictures of a network, its answers and its training."),
+        "serve": Entry("serve", "Answer over HTTP, with a page to look inside a network, offline."),
         "import": Entry("import_", "Make a model of another program's weights: torchvision, Caffe, ONNX, npy."),
         "export": Entry("export", "Write a model for other programs: ONNX, torch.export, safetensors, torchvision."),
         "weights": Entry("weights", "Keep published weights: fetch or add a file, check it, list them."),

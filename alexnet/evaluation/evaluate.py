@@ -35,7 +35,12 @@ def averaged(logits: Tensor, crops: int, name: str) -> Tensor:
 
     Raises WeightsError when there is NaN among them; `name` is the network's.
     """
-    probabilities = logits.float().softmax(1).view(-1, crops, logits.shape[1]).mean(1)
+    return votes(logits, crops, name).mean(1)
+
+
+def votes(logits: Tensor, crops: int, name: str) -> Tensor:
+    """As `averaged`, but each view's probabilities: (N, crops, K)."""
+    probabilities = logits.float().softmax(1).view(-1, crops, logits.shape[1])
     if probabilities.isnan().any():
         raise WeightsError(
             f"The network {name!r} answers NaN instead of probabilities: its weights are damaged or its training "

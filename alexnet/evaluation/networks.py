@@ -14,7 +14,7 @@ from torch import Tensor
 from alexnet.data.augment import Views
 from alexnet.data.loader import view_batch
 from alexnet.errors import ConfigError
-from alexnet.evaluation.evaluate import averaged, input_layout, mean_probabilities
+from alexnet.evaluation.evaluate import input_layout, mean_probabilities, votes
 from alexnet.model.device import Placement, frozen_copy
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.session import OnnxModel
@@ -31,6 +31,9 @@ class Network(Protocol):
 
     def probabilities(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
         """Class probabilities (N, K) on the CPU in fp32, averaged over the views of each photograph."""
+
+    def votes(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
+        """Class probabilities (N, V, K) of each view, on the CPU in fp32."""
 
     def stages(self, squares: Squares, views: Views, mean: NDArray[np.float32], names: Sequence[str]) -> list[Tensor]:
         """The outputs of the named layers, (N · V, …) each, on the CPU in fp32."""
@@ -52,6 +55,13 @@ class InPyTorch:
         """See `Network`."""
         batch = view_batch(squares, views, mean, self.layout, self.preparation)
         return mean_probabilities(self.net, batch, len(views), self.placement).cpu()
+
+    @torch.inference_mode()
+    def votes(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
+        """See `Network`."""
+        batch = view_batch(squares, views, mean, self.layout, self.preparation)
+        batch = batch.to(self.placement.device, self.placement.dtype, non_blocking=True)
+        return votes(self.net(batch), len(views), self.net.spec.name).cpu()
 
     @torch.inference_mode()
     def stages(self, squares: Squares, views: Views, mean: NDArray[np.float32], names: Sequence[str]) -> list[Tensor]:
@@ -78,11 +88,15 @@ class InOnnxRuntime:
 
     def probabilities(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
         """See `Network`."""
+        return self.votes(squares, views, mean).mean(1)
+
+    def votes(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
+        """See `Network`."""
         if self.model.input == "images":
             batch = torch.from_numpy(np.stack(squares))
         else:
             batch = view_batch(squares, views, mean, preparation=self.model.description.preparation)
-        return averaged(self.model.logits(batch), len(views), self.model.description.spec.name)
+        return votes(self.model.logits(batch), len(views), self.model.description.spec.name)
 
     def stages(self, squares: Squares, views: Views, mean: NDArray[np.float32], names: Sequence[str]) -> list[Tensor]:
         """Raises ConfigError: a file has one output."""

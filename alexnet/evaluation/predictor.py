@@ -195,6 +195,12 @@ class Predictor:
         found: NDArray[np.float32] = self._network.probabilities(squares, *self._views(crops)).numpy()
         return found
 
+    def votes(self, squares: Squares, crops: int = 10) -> NDArray[np.float32]:
+        """As `answer`, but what each view says, (N, crops, K): how the views differ; their mean is the answer."""
+        self._check_side(squares)
+        found: NDArray[np.float32] = self._network.votes(squares, *self._views(crops)).numpy()
+        return found
+
     def _check_side(self, squares: Squares) -> None:
         side = self.description.preparation.side
         for square in squares:

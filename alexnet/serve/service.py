@@ -1,0 +1,161 @@
+"""The model at work for many clients: photographs are decoded, wait, go through the network together, are answered."""
+
+import asyncio
+import json
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from alexnet.data.formats import format_of, jpeg_frame
+from alexnet.data.images import kept_part, load_photograph
+from alexnet.data.source import Prepared
+from alexnet.errors import ImageError
+from alexnet.evaluation.answers import ranked
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.account import account
+from alexnet.model.device import Placement, place
+from alexnet.model.fields import fields
+from alexnet.model.spec import Activation
+from alexnet.serve.backlog import Backlog
+from alexnet.serve.metrics import Metrics
+from alexnet.serve.problems import Problem
+from alexnet.serve.settings import Settings
+from alexnet.weights.files import sha256
+from alexnet.weights.model_dir import DESCRIPTION, WEIGHTS, Model, load_model
+from alexnet.weights.onnx.session import OnnxModel
+
+BASELINE = (0xC0, 0xC1)  # JPEG frames that are decoded row by row; of others all coefficients are in memory at once
+TOLD = ("trained_with", "photographs", "weights_of", "errors", "imported_from", "format")  # of a provenance
+
+
+class Service:
+    """A model directory, or an ONNX file that `alexnet export` wrote, at work. `run` is a run directory to follow."""
+
+    def __init__(self, path: Path, placement: Placement | None, settings: Settings, run: Path | None = None) -> None:
+        self.settings, self.run = settings, run
+        self.model: Model | None
+        if path.suffix == ".onnx" and path.is_file():
+            self.model = None
+            self.predictor = Predictor(OnnxModel(path))
+            self.digest = sha256(path)
+        else:
+            self.model = load_model(path)
+            self.predictor = Predictor(self.model, placement=placement)
+            self.digest = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
+        self.known = self.predictor.description
+        self.stopping = False
+
+    def start(self) -> None:
+        """Makes the threads and queues; in a running loop."""
+        allowed = self.settings
+        self.backlog: Backlog[NDArray[np.uint8], NDArray[np.float32]] = Backlog(
+            self._votes, queue=allowed.queue, batch=allowed.batch, name="network", told=lambda n: self.metrics.batch(n)
+        )
+        self.slow: Backlog[Callable[[], Any], Any] = Backlog(
+            lambda _, items: [item() for item in items], queue=allowed.slow_queue, batch=1, name="slow"
+        )
+        self.metrics = Metrics(lambda: self.backlog.waiting)
+        self._decoders = ThreadPoolExecutor(allowed.decoders, thread_name_prefix="decoder")
+        self.backlog.start()
+        self.slow.start()
+
+    async def close(self) -> None:
+        """Ends the threads."""
+        await self.backlog.close()
+        await self.slow.close()
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+    async def decode(self, content: bytes) -> Prepared:
+        """The photograph, in a thread. Raises Problem when it cannot be used."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
+
+    def answers(self, votes: NDArray[np.float32], top: int) -> list[dict[str, Any]]:
+        """The first classes of probabilities (K,), as `alexnet predict --json` has them."""
+        found = ranked(torch.from_numpy(votes), self.known.categories, top)
+        return [
+            {"class": each.name, "key": each.key, "index": each.index, "probability": each.probability}
+            for each in found
+        ]
+
+    @cached_property
+    def exact(self) -> Predictor:
+        """The model in fp32 on the processor, for what must not be rounded: features and maps."""
+        placement = self.predictor.placement
+        if self.model is None or (placement.device.type == "cpu" and placement.dtype == torch.float32):
+            return self.predictor
+        return Predictor(self.model, placement=place("cpu", "fp32"))
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """What the model is, as plain JSON types."""
+        spec, allowed = self.known.spec, self.settings
+        told = {name: self.known.provenance[name] for name in TOLD if name in self.known.provenance}
+        return {
+            "model": f"sha256:{self.digest}",
+            "network": spec.name,
+            "summary": spec.summary,
+            "input_size": spec.input_size,
+            "side": self.known.preparation.side,
+            "preparation": self.known.preparation.in_words,
+            "classes": [{"class": each.name, "key": each.key} for each in self.known.categories],
+            "provenance": told,
+            "device": self.predictor.placement.device.type,
+            "dtype": self.predictor.placement.dtype_name,
+            "last_hidden": self.last_hidden,
+            "inside": self.model is not None,
+            "run": self.run is not None,
+            "limits": {"bytes": allowed.max_bytes, "pixels": allowed.max_pixels, "queue": allowed.queue},
+        }
+
+    @cached_property
+    def layers(self) -> dict[str, Any]:
+        """The account of the network, with the place that each output sees."""
+        told = account(self.known.spec).to_json()
+        places = fields(self.known.spec)
+        for row in told["layers"]:
+            field = places.get(row["name"])
+            row["field"] = vars(field) if field else None
+        return told
+
+    @cached_property
+    def last_hidden(self) -> str:
+        """The last hidden layer, after its activation: relu7 of the paper's network."""
+        layers = self.known.spec.layers
+        return next((each.name for each in reversed(layers) if isinstance(each, Activation)), layers[0].name)
+
+    def inside(self) -> Model:
+        """The model with its stages. Raises Problem for an ONNX file, which gives its answers and nothing before."""
+        if self.model is None:
+            raise Problem(404, "answers_only", "An ONNX file gives its answers and nothing before them.")
+        return self.model
+
+    def part(self, size: tuple[int, int]) -> list[float]:
+        """The part of the upright photograph that is kept: left, top, right, bottom."""
+        return [round(edge, 2) for edge in kept_part(*size, self.known.preparation)]
+
+    def _votes(self, crops: Hashable, squares: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]:
+        """The probabilities (V, K) of each square."""
+        assert isinstance(crops, int)
+        if crops == 1:
+            return list(self.predictor.answer(squares, 1)[:, None])
+        return list(self.predictor.votes(squares, crops))
+
+    def _decode(self, content: bytes) -> Prepared:
+        most = self.settings.max_pixels
+        frame = jpeg_frame(content) if format_of(content) == "JPEG" else None
+        if frame is not None and frame.marker not in BASELINE and frame.width * frame.height > most:
+            text = f"It is a progressive JPEG of {frame.width}×{frame.height} pixels, more than {most:,}."
+            raise Problem(422, "too_many_pixels", text)
+        try:
+            return load_photograph(content, "", self.known.preparation, most)
+        except ImageError as error:
+            text = str(error)
+            many = "--max-pixels" in text
+            code = "too_many_pixels" if many else "unusable_image" if format_of(content) else "not_an_image"
+            raise Problem(422, code, text[:1].upper() + text[1:].rstrip(".") + ".") from None

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asking import Service, picture
+from making import CLASSES, tiny_model
+
+import alexnet
+from alexnet.data.store import Store
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.device import place
+
+
+@pytest.fixture(scope="module")
+def predictor(colours: Store) -> Predictor:
+    return Predictor(tiny_model(colours), placement=place("cpu", "fp32"))
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+def test_an_answer_is_that_of_predict(served: Service, predictor: Predictor, crops: int) -> None:
+    content = picture(crops, (90, 50), "JPEG")
+    answer = served.ask(f"/v1/predict?k=3&crops={crops}", content).json
+    expected = predictor.predict(content, 3, crops).to_json()["predictions"]
+    assert [(each["key"], each["index"], each["class"]) for each in answer["predictions"]] == [
+        (each["key"], each["index"], each["class"]) for each in expected
+    ]
+    for found, right in zip(answer["predictions"], expected, strict=True):
+        assert found["probability"] == pytest.approx(right["probability"], abs=1e-6)
+
+
+def test_ten_crops_tell_where_they_lie_and_average_to_the_answer(served: Service, predictor: Predictor) -> None:
+    content = picture(3)
+    answer = served.ask("/v1/predict?crops=10&k=6", content).json
+    seen = predictor.views(content, 10)
+    crops = answer["crops"]
+    assert [crop["mirrored"] for crop in crops] == seen.mirrored.tolist()
+    lefts_tops = [crop["box"][:2] for crop in crops]
+    assert lefts_tops == seen.boxes[:, :2].tolist() and {tuple(crop["box"][2:]) for crop in crops} == {(32, 32)}
+    shares = np.zeros(len(CLASSES))
+    for crop in crops:
+        for each in crop["predictions"]:
+            shares[each["index"]] += each["probability"] / 10
+    for each in answer["predictions"]:
+        assert each["probability"] == pytest.approx(shares[each["index"]], abs=1e-6)
+
+
+def test_an_answer_says_what_the_network_saw(served: Service) -> None:
+    answer = served.ask("/v1/predict", picture(size=(300, 100), kind="GIF")).json
+    assert answer["size"] == [300, 100] and answer["part"] == [100, 0, 200, 100] and answer["orientation"] == 1
+    assert answer["side"] == 256 and answer["view"] == [112, 112, 32, 32]
+    assert answer["treatments"] == ["converted from a palette"]
+    assert "crops" not in answer
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("k=0", "k is a whole number from 1 to 10000, not '0'"),
+        ("k=%D9%A3", "k is a whole number"),
+        ("k=1e9", "k is a whole number"),
+        ("k=99999999999999999999", "k is a whole number"),
+        ("crops=2", "Unknown crops '2'"),
+        ("corps=10", "Unknown parameter 'corps'; did you mean 'crops'?"),
+        ("k=1&k=2", "The parameter k is given twice"),
+    ],
+)
+def test_parameters_are_known_ones(served: Service, query: str, words: str) -> None:
+    answer = served.ask(f"/v1/predict?{query}", picture())
+    assert answer.status == 400 and answer.json["code"] == "bad_parameter"
+    assert words in answer.json["detail"]
+
+
+def test_the_card_names_classes_and_limits_and_no_place(served: Service) -> None:
+    card = served.ask("/v1/model").json
+    assert [each["key"] for each in card["classes"]] == list(CLASSES)
+    assert card["limits"] == {"bytes": 300_000, "pixels": 1_000_000, "queue": 128}
+    assert card["input_size"] == 32 and card["dtype"] == "fp32"
+    assert str(Path.home()) not in json.dumps(card) and "/tmp" not in json.dumps(card)
+
+
+def test_layers_are_those_of_the_account_with_the_place_that_each_sees(served: Service, colours: Store) -> None:
+    told = served.ask("/v1/layers").json
+    expected = alexnet.account(tiny_model(colours).net.spec).to_json()
+    for row in told["layers"]:
+        field = row.pop("field")
+        assert (field or {}).get("side") == row["receptive_field"]
+    assert told == json.loads(json.dumps(expected))
+
+
+def test_the_counters_are_read_by_prometheus(served: Service) -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    served.ask("/v1/predict", picture())
+    answer = served.ask("/metrics")
+    families = {each.name: each for each in parser.text_string_to_metric_families(answer.body.decode())}
+    counted = {frozenset(sample.labels.values()): sample.value for sample in families["alexnet_requests"].samples}
+    assert counted[frozenset(("/v1/predict", "POST", "200"))] >= 1
+    assert families["alexnet_waiting_views"].samples[0].value == 0
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_health(served: Service) -> None:
+    assert served.ask("/healthz").json == {"status": "ok"}
