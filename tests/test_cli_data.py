@@ -1,12 +1,16 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from commanding import alexnet, photographs, refusal
+from fake_source import FakeSource
 
 import alexnet.data.download as downloading
 from alexnet.data.download import ARCHIVES, Archive
+from alexnet.data.prepare import PrepareProgress, prepare
 from alexnet.data.store import Store
+from alexnet.data.unfinished import Unfinished
 from alexnet.errors import DataError
 
 
@@ -102,3 +106,52 @@ def test_an_unknown_part_of_data_is_refused() -> None:
     code, sentence = refusal("data", "chek")
     assert code == 2
     assert "'chek'" in sentence
+
+
+def test_what_is_kept_is_listed_and_removed(tmp_path: Path, home: Path, colours: Store) -> None:
+    assert alexnet("data", "list").stdout == f"Nothing is kept in {home}.\n"
+    for folder, name in (("downloads", "17flowers.tgz"), ("downloads", "x.tgz.part"), ("weights", "alexnet.pth")):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+        (home / folder / name).write_bytes(bytes(1000))
+    (home / "models" / "torchvision").mkdir(parents=True)
+    shutil.copytree(colours.path, home / "stores" / "colours-1.store")
+    lines = alexnet("data", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:-1] if line.strip()] == [
+        *("colours-1.store", "17flowers.tgz", "x.tgz.part", "torchvision", "alexnet.pth")
+    ]
+    assert lines[1].endswith("colours, 65 photographs")
+    plain = json.loads(alexnet("data", "list", "--json").stdout)
+    assert [(entry["kind"], entry["unfinished"]) for entry in plain][1:3] == [("download", False), ("download", True)]
+    code, sentence = refusal("data", "remove", "17flowers.tgz", "18flowers.tgz")
+    assert code == 2
+    assert "did you mean '17flowers.tgz'" in sentence
+    assert len(json.loads(alexnet("data", "list", "--json").stdout)) == 5, "nothing is removed then"
+    said = alexnet("data", "remove", "colours-1.store", "torchvision").stdout.splitlines()
+    assert said[1] == f"Removed {home / 'models' / 'torchvision'} (model, 0 bytes)."
+    assert alexnet("data", "remove", "--unfinished").stdout.count("Removed") == 1
+    assert [entry["name"] for entry in json.loads(alexnet("data", "list", "--json").stdout)] == [
+        *("17flowers.tgz", "alexnet.pth")
+    ]
+    assert alexnet("data", "remove", "--unfinished").stderr == f"Nothing unfinished is kept in {home}.\n"
+    assert "Name what is to be removed" in refusal("data", "remove")[1]
+
+
+def test_work_of_an_interrupted_preparation_is_found_there(home: Path) -> None:
+    (home / "stores").mkdir(parents=True)
+    path = home / "stores" / "fake-1.store"
+    with pytest.raises(KeyboardInterrupt):
+        prepare(FakeSource(80), path, workers=1, progress=interrupt)
+    (entry,) = json.loads(alexnet("data", "list", "--json").stdout)
+    assert (entry["name"], entry["kind"], entry["unfinished"]) == ("fake-1.store.partial", "store", True)
+    assert entry["detail"] == "fake, 64 photographs so far"
+    with Unfinished(path, (path.with_name("fake-1.store.partial") / "plan.json").read_bytes()):
+        code, sentence = refusal("data", "remove", "--unfinished")
+        assert code == 3
+        assert "Another process is preparing" in sentence
+    assert alexnet("data", "remove", "--unfinished").exit_code == 0
+    assert not list((home / "stores").iterdir())
+
+
+def interrupt(progress: PrepareProgress) -> None:
+    if progress.done >= 64:
+        raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """`alexnet data`: what photographs and stores hold, what is wrong with them, where to get them."""
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,12 +9,13 @@ import click
 
 from alexnet.cli.options import PATH, from_option, json_option, reading_options, workers_option
 from alexnet.cli.session import Session, common_options, home, offline, progress_options
-from alexnet.cli.terminal import counted, print_json, print_table
+from alexnet.cli.terminal import counted, print_json, print_table, size
 from alexnet.data.download import ARCHIVES
 from alexnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from alexnet.data.check import CheckReport
+    from alexnet.data.kept import Kept
     from alexnet.data.source import Source
     from alexnet.data.sources.folder import Tops
 
@@ -23,7 +25,7 @@ CLASSES_SHOWN = 40
 @click.group()
 @common_options
 def data() -> None:
-    """Check data, describe a store, download a published set."""
+    """Check data, describe a store, download a published set, list and remove what is kept."""
 
 
 @data.command()
@@ -144,3 +146,49 @@ def download(session: Session, name: str, sha256: bool) -> None:
     with Meter(session) as meter:
         path = download(name, folder, meter.downloading)
     click.echo(path)
+
+
+@data.command("list")
+@json_option
+@common_options
+def list_(as_json: bool) -> None:
+    """List what is kept in ALEXNET_HOME: stores made on the way, downloads, models, weights, unfinished work."""
+    from alexnet.data.kept import kept
+
+    found = kept(home())
+    if as_json:
+        print_json([{**asdict(thing), "path": str(thing.path)} for thing in found])
+        return
+    if not found:
+        click.echo(f"Nothing is kept in {home()}.")
+        return
+    rows = [[thing.name, _kind(thing), size(thing.bytes), _day(thing.seconds), thing.detail] for thing in found]
+    total = ["", counted(len(found), "thing"), size(sum(thing.bytes for thing in found)), "", str(home())]
+    print_table(["name", "kind", ">size", "changed", "what it is"], rows, total=total)
+
+
+@data.command()
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--unfinished", is_flag=True, help="All unfinished stores and downloads.")
+@common_options
+@click.pass_obj
+def remove(session: Session, names: tuple[str, ...], unfinished: bool) -> None:
+    """Remove what `alexnet data list` names from ALEXNET_HOME. What is removed can be made or fetched again."""
+    from alexnet.data.kept import kept, remove
+
+    chosen = [*names, *(thing.name for thing in kept(home()) if unfinished and thing.unfinished)]
+    if not chosen and not unfinished:
+        raise ConfigError("Name what is to be removed; `alexnet data list` lists the names.")
+    gone = remove(home(), chosen)
+    for thing in gone:
+        click.echo(f"Removed {thing.path} ({_kind(thing)}, {size(thing.bytes)}).")
+    if not gone:
+        session.note(f"Nothing unfinished is kept in {home()}.")
+
+
+def _kind(thing: "Kept") -> str:
+    return f"unfinished {thing.kind}" if thing.unfinished else thing.kind
+
+
+def _day(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d}"

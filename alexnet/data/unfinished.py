@@ -165,6 +165,18 @@ class Unfinished:
         self._journal.truncate(lines)
 
 
+def in_use(folder: Path) -> bool:
+    """Whether another process is at work in this folder of unfinished work."""
+    if sys.platform == "win32" or not (folder / "lock").is_file():
+        return False
+    with (folder / "lock").open("r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def discard(path: Path) -> None:
     """Delete the work on the store at `path`, and nothing that others put beside it."""
     folder = partial(path)
