@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from alexnet.training.recipe import Recipe
 from alexnet.training.recipes import recipe
 
 ROOT = Path(__file__).parents[1]
@@ -54,4 +55,5 @@ def test_a_search_says_what_was_asked_and_names_no_machine_s_paths(path: Path) -
     assert found["question"] and len(found["commit"]) == 40 and len(found["runs"]) > 1
     assert "/tmp/" not in text and "/home/" not in text and "/root/" not in text
     for tried in found["runs"]:
+        Recipe.from_json({**recipe(tried["recipe"]).to_json(), **tried["settings"]})  # this version reads its settings
         assert tried["lowest_val_top1_error"] <= tried["last"]["val_top1_error"] <= 1
