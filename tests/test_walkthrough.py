@@ -61,7 +61,7 @@ def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "home"))
     your_photographs(tmp_path)
     ran = 0
-    for command in commands():
+    for command in dict.fromkeys(commands()):
         if match(command, NOT_RUN) is not None:
             continue
         words = shlex.split(command)[1:] + shlex.split(match(command, SMALLER) or "")
