@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -160,6 +161,36 @@ def test_a_log_that_cannot_be_opened_is_a_sentence(run: Run) -> None:
     (run.path / "log.jsonl").mkdir()
     with pytest.raises(AlexNetError, match=r"Cannot write the logs in .*run: Is a directory; free some space or mend"):
         RunLog(run, [])
+
+
+@pytest.mark.parametrize("when", ["opened", "written", "closed"])
+def test_a_board_that_cannot_be_written_is_a_warning_said_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    class Broken:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.fail("opened")
+
+        def add_scalar(self, *_: object) -> None:
+            self.fail("written")
+
+        def close(self) -> None:
+            self.fail("closed")
+
+        def fail(self, now: str) -> None:
+            if now == when:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logs, "SummaryWriter", Broken)
+    told: list[Warned] = []
+    log = RunLog(run, [], told.append)
+    for _ in range(3):
+        log.write(EPOCH)
+    log.close()
+    assert [warned.text for warned in told] == [
+        "TensorBoard events cannot be written (No space left on device); the other logs go on."
+    ]
+    assert len((run.path / "metrics.csv").read_text().splitlines()) == 4
 
 
 def test_a_disk_that_fills_up_is_a_sentence_and_the_log_can_still_be_closed(run: Run) -> None:

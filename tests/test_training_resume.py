@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from making import Colours, tiny_recipe, tiny_spec, tiny_store
 from running import RECIPE, RUNTIME, begin, difference, events, stop_at
 
 from alexnet.data.store import Store
-from alexnet.errors import ConfigError, DataError, WeightsError
+from alexnet.errors import AlexNetError, ConfigError, DataError, WeightsError
 from alexnet.locking import BusyError
 from alexnet.training.events import Event, Started, StepEnd
 from alexnet.training.interrupt import Interrupted
@@ -182,6 +183,56 @@ def test_a_checkpoint_of_another_network_is_refused(whole: Run, tmp_path: Path, 
             content = {"epoch": 3}
     save_checkpoint(run.last, content)
     with pytest.raises(WeightsError, match=r"last\.pt is not a checkpoint of the network and version that .* says"):
+        resume(run.path)
+
+
+@pytest.mark.parametrize("change", ["weights", "other run", "other epoch", "no epoch"])
+def test_best_weights_of_another_run_are_refused(whole: Run, tmp_path: Path, change: str) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    best = load_checkpoint(run.best)
+    match change:
+        case "weights":
+            best["weights"].pop("fc2.bias")
+        case "other run":
+            best["run"] = "0" * 64
+        case "other epoch":
+            best["epoch"] = 9
+        case "no epoch":
+            del best["epoch"]
+    save_checkpoint(run.best, best)
+    with pytest.raises(WeightsError, match=r"best\.pt does not hold the best weights of this run"):
+        resume(run.path)
+
+
+def test_best_weights_from_before_they_named_their_run_are_taken(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    best = load_checkpoint(run.best)
+    del best["run"]
+    save_checkpoint(run.best, best)
+    assert difference(whole, resume(run.path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "said"),
+    [
+        ("run.json", "threads", 10**9, "threads is 1000000000, expected a number from 0 to 100,000"),
+        ("run.json", "data", None, "data is None, expected a text"),
+        ("run.json", "overfit", -1, "overfit is -1, expected a number from 0"),
+        ("run.json", "spec", [], "spec is [], expected an object"),
+        ("recipe.json", "epochs", 10**30, "must be at most 1,000,000,000"),
+        ("recipe.json", "lr", {"a": 1}, "The setting lr takes a number"),
+        ("recipe.json", "lr_steps", [[1]] * 2000, "must be at most 1,000 long"),
+    ],
+)
+def test_a_run_whose_files_say_what_cannot_be_is_refused(
+    whole: Run, tmp_path: Path, name: str, key: str, value: object, said: str
+) -> None:
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    run.write(name, {**run.read(name), key: value})
+    with pytest.raises(AlexNetError, match=re.escape(said)):
         resume(run.path)
 
 

@@ -51,8 +51,8 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 
 def test_json_files_come_back(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.write("run.json", {"name": "Ŵ", "number": 1 / 3, "none": None})
-    assert run.read("run.json") == {"name": "Ŵ", "number": 1 / 3, "none": None}
+    run.write("summary.json", {"name": "Ŵ", "number": 1 / 3, "none": None})
+    assert run.read("summary.json") == {"name": "Ŵ", "number": 1 / 3, "none": None}
 
 
 def test_missing_and_damaged_files_are_sentences(tmp_path: Path) -> None:

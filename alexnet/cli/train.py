@@ -14,7 +14,7 @@ from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, run_before, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json
 from alexnet.errors import ConfigError
-from alexnet.training.recipe import Recipe, read_recipe
+from alexnet.training.recipe import Recipe, load_recipe
 from alexnet.training.recipes import RECIPES, recipe
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def resolve(name: str, assignments: tuple[str, ...], shorthands: dict[str, str |
     path = Path(name)
     if path.suffix == ".json":
         try:
-            chosen = read_recipe(path.read_text(encoding="utf-8"))
+            chosen = load_recipe(path)
         except FileNotFoundError:
             raise ConfigError(
                 f"There is no recipe file {name}; a name without .json is one of: {', '.join(RECIPES)}."

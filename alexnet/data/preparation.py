@@ -104,7 +104,10 @@ class Preparation:
         std = plain.get("std")
         if std is not None and not (isinstance(std, list | tuple) and all(isinstance(v, int | float) for v in std)):
             raise ConfigError(f"The std of a preparation must be three positive numbers (R, G, B), not {std!r}.")
-        return cls(**{**plain, "std": None if std is None else tuple(map(float, std))})
+        try:
+            return cls(**{**plain, "std": None if std is None else tuple(map(float, std))})
+        except OverflowError as error:
+            raise ConfigError("The std of a preparation must be three numbers that a float can hold.") from error
 
 
 DEFAULT: Final = Preparation()

@@ -3,14 +3,14 @@
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from alexnet.errors import AlexNetError
-from alexnet.training.events import EpochEnd, Event, StepEnd, Warned
+from alexnet.training.events import EpochEnd, Event, StepEnd, Warned, silent
 from alexnet.training.run import Run
 
 try:
@@ -24,15 +24,21 @@ NO_TENSORBOARD = "TensorBoard events are not written, since tensorboard is not i
 
 
 class RunLog:
-    """The logs of a run, opened to go on after the epochs in `history`; later rows of an earlier try are dropped."""
+    """The logs of a run, opened to go on after the epochs in `history`; later rows of an earlier try are dropped.
 
-    def __init__(self, run: Run, history: Sequence[Mapping[str, Any]]) -> None:
-        self._path = run.path
+    TensorBoard's file only repeats what the others say: when it cannot be written, `warn` is told so once, and no more
+    is written to it.
+    """
+
+    def __init__(self, run: Run, history: Sequence[Mapping[str, Any]], warn: Callable[[Warned], None] = silent) -> None:
+        self._path, self._warn = run.path, warn
         self._board: Any = None
+        self._told = False
         with self._sentence():
             _cut_torn_line(run.path / "log.jsonl")
             self._write_rows("w", [{name: name for name in COLUMNS}, *history])
-            if SummaryWriter is not None:
+        if SummaryWriter is not None:
+            with self._board_or_warning():
                 self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(history) + 1)
 
     def write(self, event: Event) -> None:
@@ -49,12 +55,13 @@ class RunLog:
     def close(self) -> None:
         """Flushes and closes what is open."""
         if self._board is not None:
-            self._board.close()
+            with self._board_or_warning():
+                self._board.close()
 
     @property
     def missing(self) -> Warned | None:
         """What the user should know about logs that are not written."""
-        return Warned(NO_TENSORBOARD) if self._board is None else None
+        return Warned(NO_TENSORBOARD) if SummaryWriter is None else None
 
     def _write_rows(self, mode: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with open(self._path / "metrics.csv", mode, encoding="utf-8", newline="") as file:
@@ -62,10 +69,22 @@ class RunLog:
 
     def _write_scalars(self, event: EpochEnd) -> None:
         if self._board is not None:
-            for name in COLUMNS:
-                value = getattr(event, name)
-                if name != "epoch" and value is not None:
-                    self._board.add_scalar(name, value, event.epoch)
+            with self._board_or_warning():
+                for name in COLUMNS:
+                    value = getattr(event, name)
+                    if name != "epoch" and value is not None:
+                        self._board.add_scalar(name, value, event.epoch)
+
+    @contextmanager
+    def _board_or_warning(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # its thread hands on whatever it met
+            self._board = None
+            if not self._told:
+                self._told = True
+                reason = getattr(error, "strerror", None) or error
+                self._warn(Warned(f"TensorBoard events cannot be written ({reason}); the other logs go on."))
 
     @contextmanager
     def _sentence(self) -> Iterator[None]:

@@ -1,5 +1,7 @@
 """The training loop: steps, epochs, validation, checkpoints."""
 
+import hashlib
+import json
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
 from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
+from alexnet.errors import WeightsError
 from alexnet.evaluation.evaluate import VIEWS_PER_BATCH, input_layout, shared_probabilities
 from alexnet.evaluation.metrics import Tally
 from alexnet.model.device import Placement, working_copy
@@ -137,10 +140,29 @@ class Trainer:
         self.progress = TrainingState(**content["progress"])
 
     def load_best(self) -> int:
-        """Takes the weights of the best validation error into the network; returns their epoch, counted from 1."""
-        best = load_checkpoint(self.run.best)
-        self.net.load_state_dict(best["weights"])
-        return int(best["epoch"])
+        """Takes the weights of the best validation error into the network; returns their epoch, counted from 1.
+
+        Raises WeightsError when they are not this run's.
+        """
+        best, errors = load_checkpoint(self.run.best), self.progress.val_errors
+        try:
+            epoch = int(best["epoch"])
+            mine = 1 <= epoch <= len(errors) and best["val_top1_error"] == errors[epoch - 1] == min(errors)
+            if not mine or best.get("run", self.identity) != self.identity:
+                raise ValueError("it is of another run")
+            self.net.load_state_dict(best["weights"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"{self.run.best} does not hold the best weights of this run ({error}); put the right one back or "
+                "train anew."
+            ) from error
+        return epoch
+
+    @property
+    def identity(self) -> str:
+        """What tells the run from others: a digest of network, recipe and photographs."""
+        told = [self.plan.spec.to_json(), self.recipe.to_json(), self.store.fingerprint]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def _train_epoch(self, watch: StuckWatch) -> None:
         progress, recipe = self.progress, self.recipe
@@ -198,7 +220,8 @@ class Trainer:
         end = self.progress.finish_epoch(self._validate() if len(self.plan.val) else None)
         if end.best:
             weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.net.state_dict().items()}
-            self.best = {"weights": weights, "epoch": end.epoch, "val_top1_error": end.val_top1_error}
+            found = {"epoch": end.epoch, "val_top1_error": end.val_top1_error, "run": self.identity}
+            self.best = {"weights": weights, **found}
         self.listener(end)
 
     def _validate(self) -> Tally:

@@ -1,14 +1,18 @@
 """How a network is trained, as frozen data: one field a decision, each with the line of text that the help prints."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.options import OPTIONS
+from alexnet.reading import UnfitFileError, read_file
+from alexnet.schema import SchemaError, decode
 
+MOST = 10**9
+MAX_JSON = 1_000_000  # bytes of a recipe file
 SCHEDULES = ("plateau", "steps", "cosine", "constant")
 
 
@@ -81,6 +85,11 @@ class Recipe:
         """Refuses what cannot work, naming the value."""
         for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("crop_group", 1), ("patience", 1)):
             self._require(name, getattr(self, name) >= low, f"at least {low}")
+        for name in ("epochs", "batch_size", "accumulate", "crop_group", "patience", "max_falls"):
+            self._require(name, getattr(self, name) <= MOST, f"at most {MOST:,}")
+        self._require("seed", self.seed < 2**63, "below 2^63")
+        for name in ("lr_steps", "layer_rates"):
+            self._require(name, len(getattr(self, name)) <= 1000, "at most 1,000 long")
         for name in ("lr", "lr_factor", "noise_divisor", "bias_rate", "last_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
         for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls", "mixup"):
@@ -116,6 +125,8 @@ class Recipe:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The recipe that `to_json` wrote. Raises ConfigError for unknown keys and values of the wrong type."""
+        if not isinstance(plain, Mapping):
+            raise ConfigError(f"A recipe is an object of settings, not {str(plain)[:40]!r}.")
         return cls().updated({key: _text(value) for key, value in plain.items()})
 
     def updated(self, settings: Mapping[str, str]) -> Self:
@@ -199,12 +210,20 @@ def _value(text: str, kind: Any) -> Any:
     return tuple(_value(item, inner) for item in text.split(",") if item)
 
 
-def read_recipe(text: str) -> Recipe:
-    """The recipe in JSON `text`, as a run directory holds it."""
+def read_recipe(content: str | bytes) -> Recipe:
+    """The recipe in JSON, as a run directory holds it. Raises ConfigError for anything else."""
     try:
-        plain = json.loads(text)
-    except json.JSONDecodeError as error:
+        plain = decode(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    except SchemaError as error:
         raise ConfigError(f"A recipe file holds JSON, but this one does not parse: {error}.") from error
     if not isinstance(plain, dict):
-        raise ConfigError(f"A recipe file holds a JSON object of settings, not {text.strip()[:40]!r}.")
+        raise ConfigError(f"A recipe file holds a JSON object of settings, not {str(plain)[:40]!r}.")
     return Recipe.from_json(plain)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a file. Raises ConfigError when it holds none, OSError when it cannot be read."""
+    try:
+        return read_recipe(read_file(path, MAX_JSON))
+    except UnfitFileError as error:
+        raise ConfigError(f"{path} is no recipe file: {error}.") from error

@@ -14,7 +14,7 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy
 import PIL
@@ -24,10 +24,32 @@ from alexnet import kernels, process
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.hardware import processor
 from alexnet.locking import held
+from alexnet.reading import UnfitFileError, read_file
+from alexnet.schema import AtMost, Digest, SchemaError, Within, decode
 from alexnet.version import VERSION
 from alexnet.weights.files import write_text
 
 SMALL_FILES = 10**7  # bytes: mean images, logs and the rest
+
+
+MAX_JSON = 10_000_000  # bytes
+
+
+class RunJson(TypedDict):
+    """A run.json."""
+
+    data: str
+    fingerprint: Digest
+    spec: dict[str, Any]
+    device: Annotated[str, AtMost(100)]
+    dtype: Annotated[str, AtMost(100)]
+    threads: Annotated[int, Within(0, 100_000)]
+    processes: NotRequired[Annotated[int, Within(1, 100_000)]]
+    overfit: Annotated[int, Within(0, 10**9)]
+    init_from: dict[str, Any] | None
+
+
+KINDS: dict[str, Any] = {"run.json": RunJson}
 
 
 @dataclass(frozen=True)
@@ -60,12 +82,12 @@ class Run:
         write_text(self.path / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     def read(self, name: str) -> dict[str, Any]:
-        """The content of a JSON file of the run. Raises WeightsError when there is none."""
+        """The content of a JSON file of the run. Raises WeightsError when there is none, or it is not as declared."""
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content: dict[str, Any] = decode(read_file(self.path / name, MAX_JSON), KINDS.get(name, dict[str, Any]))
         except FileNotFoundError:
             raise WeightsError(f"{self.path} is not a run directory: it has no {name}.") from None
-        except json.JSONDecodeError as error:
+        except (SchemaError, UnfitFileError) as error:
             raise WeightsError(f"{self.path / name} is damaged: {error}.") from error
         return content
 

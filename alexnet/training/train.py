@@ -157,7 +157,7 @@ def resume(
             statistics = from_tensors(checkpoint["statistics"])
             trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
             trainer.restore(checkpoint)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(
                 f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put "
                 "the right one back or train anew."
@@ -184,7 +184,7 @@ def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
 
 def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
     run, team, listener = trainer.run, trainer.team, trainer.listener
-    log = RunLog(run, trainer.progress.history) if team.leads else None
+    log = RunLog(run, trainer.progress.history, listener) if team.leads else None
 
     def tell(event: Event) -> None:
         if log is not None:

@@ -4,7 +4,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -14,7 +14,8 @@ from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.spec import Spec
-from alexnet.weights.model_dir import Model
+from alexnet.schema import check, decode
+from alexnet.weights.model_dir import CategoriesJson, Model
 from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 FORMAT = 1
@@ -35,6 +36,16 @@ class Description:
 def describe(model: Model) -> Description:
     """The model without its parameters."""
     return Description(model.net.spec, model.categories, model.statistics, model.provenance, model.preparation)
+
+
+class DescriptionJson(TypedDict):
+    """A description's "alexnet.model"."""
+
+    format: int
+    spec: dict[str, Any]
+    classes: CategoriesJson
+    preparation: dict[str, Any]
+    provenance: dict[str, Any]
 
 
 def to_texts(model: Model) -> dict[str, str]:
@@ -67,9 +78,12 @@ def from_texts(texts: Mapping[str, str], where: object) -> Description:
             "files written by `alexnet export` do."
         )
     try:
-        plain = json.loads(texts[MODEL])
-        if plain["format"] != FORMAT:
-            raise WeightsError(f"{where} is of format {plain['format']}, this version reads format {FORMAT}.")
+        plain = decode(texts[MODEL].encode("utf-8", "surrogatepass"))
+        if isinstance(plain, dict) and plain.get("format") != FORMAT:
+            raise WeightsError(
+                f"{where} is of format {str(plain.get('format'))[:20]}, this version reads format {FORMAT}."
+            )
+        check(plain, DescriptionJson)
         statistics = from_tensors(load(b64decode(texts[STATISTICS], validate=True)))
         preparation = Preparation.from_json(plain["preparation"])
         statistics.check_side(preparation.side)

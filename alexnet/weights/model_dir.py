@@ -2,14 +2,16 @@
 
 model.safetensors   the network's parameters, fp32, under the names of its layers
 input.safetensors   the mean image, covariance and principal components of the training photographs
-model.json          format version, spec, classes, preparation, provenance, SHA-256 of the two files above
+model.json          format version, spec, classes, preparation, provenance, SHA-256 of the two files above and of itself
 README.md           the model card
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +23,8 @@ from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
+from alexnet.reading import UnfitFileError, read_file
+from alexnet.schema import AtMost, Digest, SchemaError, check, decode
 from alexnet.weights.card import model_card
 from alexnet.weights.files import recover, replacing_folder, sha256, write_text
 from alexnet.weights.statistics_tensors import from_tensors, to_tensors
@@ -28,6 +32,31 @@ from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 FORMAT = 2
 FORMER = 1  # the preparation in words: always the same ones, since there was no other yet
 WEIGHTS, INPUT, DESCRIPTION, CARD = "model.safetensors", "input.safetensors", "model.json", "README.md"
+
+
+MAX_JSON = 50_000_000  # bytes of a model.json; one of 20,000 classes has 2 million
+
+
+class CategoryJson(TypedDict):
+    """A class in a file."""
+
+    key: Annotated[str, AtMost(1000)]
+    name: Annotated[str, AtMost(1000)]
+
+
+CategoriesJson = Annotated[list[CategoryJson], AtMost(2**20)]
+
+
+class ModelJson(TypedDict):
+    """A model.json; one written before there was a fingerprint has none."""
+
+    format: int
+    spec: dict[str, Any]
+    classes: CategoriesJson
+    preparation: dict[str, Any]
+    provenance: dict[str, Any]
+    sha256: dict[str, Digest]
+    fingerprint: NotRequired[Digest]
 
 
 @dataclass(frozen=True)
@@ -61,7 +90,7 @@ def save_model(model: Model, path: str | Path) -> None:
         weights = {name: tensor.detach().float().contiguous().cpu() for name, tensor in model.net.state_dict().items()}
         _save_tensors(weights, folder / WEIGHTS)
         _save_tensors(to_tensors(model.statistics), folder / INPUT)
-        description = {
+        description: dict[str, Any] = {
             "format": FORMAT,
             "spec": model.net.spec.to_json(),
             "classes": [asdict(category) for category in model.categories],
@@ -69,6 +98,7 @@ def save_model(model: Model, path: str | Path) -> None:
             "provenance": model.provenance,
             "sha256": {name: sha256(folder / name) for name in (WEIGHTS, INPUT)},
         }
+        description["fingerprint"] = fingerprint(description)
         write_text(folder / DESCRIPTION, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
         write_text(folder / CARD, model_card(description))
 
@@ -90,7 +120,7 @@ def load_model(path: str | Path) -> Model:
     description = read_description(path)
     try:
         for name in (WEIGHTS, INPUT):
-            _check_digest(path, name, description["sha256"][name])
+            _check_digest(path, name, description["sha256"].get(name, ""))
         spec = Spec.from_json(description["spec"])
         with torch.device("meta"):
             net = AlexNet(spec)
@@ -102,7 +132,7 @@ def load_model(path: str | Path) -> Model:
             description["provenance"],
             Preparation.from_json(description["preparation"]),
         )
-    except (KeyError, TypeError, SafetensorError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, SafetensorError, ConfigError) as error:
         raise WeightsError(f"The model {path} is not one that this version reads: {str(error).rstrip('.')}.") from error
     if len(model.categories) != spec.classes:
         raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(model.categories)} classes.")
@@ -119,7 +149,7 @@ def finished_model(path: Path) -> Path:
 def read_description(path: Path) -> dict[str, Any]:
     """The content of a model directory's model.json, brought to this format.
 
-    Raises WeightsError when there is none, or one of an unknown format.
+    Raises WeightsError when there is none, or one that is damaged, not as `ModelJson` says, or of an unknown format.
     """
     recover(path)
     if not path.exists():
@@ -129,15 +159,26 @@ def read_description(path: Path) -> dict[str, Any]:
         hint = f"; did you mean {path / 'model'}?" if nested.is_file() else "."
         raise WeightsError(f"{path} is not a model directory: it has no {DESCRIPTION}{hint}")
     try:
-        description: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path / DESCRIPTION} is damaged: {error}.") from error
-    found = description.get("format") if isinstance(description, dict) else None
-    if found == FORMER:
-        return {**description, "format": FORMAT, "preparation": DEFAULT.to_json()}
-    if found != FORMAT:
-        raise WeightsError(f"The model {path} is of format {found}, this version reads formats {FORMER} and {FORMAT}.")
+        description: dict[str, Any] = decode(read_file(path / DESCRIPTION, MAX_JSON), dict[str, Any])
+        if description.get("fingerprint", fingerprint(description)) != fingerprint(description):
+            raise SchemaError("its content is not what its fingerprint says; copy it again")
+        found = description.get("format")
+        if found == FORMER:
+            description = {**description, "format": FORMAT, "preparation": DEFAULT.to_json()}
+        elif found != FORMAT:
+            raise WeightsError(
+                f"The model {path} is of format {str(found)[:20]}, this version reads formats {FORMER} and {FORMAT}."
+            )
+        check(description, ModelJson)
+    except (SchemaError, UnfitFileError) as error:
+        raise WeightsError(f"{path / DESCRIPTION} is damaged, or no model's: {error}.") from error
     return description
+
+
+def fingerprint(description: Mapping[str, Any]) -> str:
+    """The SHA-256 of all that a description says, but for the fingerprint in it."""
+    content = {name: value for name, value in description.items() if name != "fingerprint"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def _check_digest(path: Path, name: str, digest: str) -> None:
