@@ -41,6 +41,8 @@ VERBS: dict[str, dict[str, Entry]] = {
         "recipes": Entry("recipes", "List the recipes for training, and what each setting means."),
         "evaluate": Entry("evaluate", "Measure top-1 and top-5 error, with one crop or ten."),
         "predict": Entry("predict", "Name what photographs show."),
+        "features": Entry("features", "Write the stages of a network for many photographs, as .npy files."),
+        "search": Entry("search", "Find the photographs most like others, by their features."),
         "show": Entry("show", "Draw pictures of a network, its answers and its training."),
         "serve": Entry("serve", "Answer over HTTP, with a page to look inside a network, offline."),
         "import": Entry("import_", "Make a model of another program's weights: torchvision, Caffe, ONNX, npy."),

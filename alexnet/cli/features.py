@@ -1,0 +1,128 @@
+"""`alexnet features`: the stages of a network for many photographs, on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from alexnet.cli.options import PATH, place_options, placed
+from alexnet.cli.session import Session, progress_options
+from alexnet.cli.terminal import counted, duration, size
+from alexnet.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from alexnet.evaluation.extraction import Photographs, Plan
+    from alexnet.evaluation.predictor import Predictor
+
+
+@click.command(
+    epilog="DATA is a store, a folder (its photographs in the order of their names' bytes), or a text file with a path "
+    "a line, whose order is kept. Call it again to go on with what was stopped."
+)
+@click.argument("model", type=PATH)
+@click.argument("data", type=PATH)
+@click.option("-o", "--out", type=PATH, required=True, metavar="FOLDER", help="The folder to be made.")
+@click.option("--stages", default="relu7", show_default=True, metavar="LIST", help="Layers, e.g. pool5,relu6,relu7.")
+@click.option("--split", metavar="NAME", help="Of a store: train, val, test or all.  [default: all]")
+@click.option(
+    "--crops", default="1", show_default=True, metavar="1|10-mean", help="The centre, or the mean of ten views."
+)
+@click.option("--store", "stored", default="fp32", show_default=True, metavar="fp32|fp16", help="Numbers on disk.")
+@click.option("--pool", default="none", show_default=True, metavar="none|mean", help="Maps: all places, or their mean.")
+@click.option("--strict", is_flag=True, help="Stop at a photograph that cannot be used.")
+@click.option("--dry-run", is_flag=True, help="Say size and duration, and stop.")
+@place_options
+@progress_options
+@click.pass_obj
+def features(
+    session: Session,
+    model: Path,
+    data: Path,
+    out: Path,
+    stages: str,
+    split: str | None,
+    crops: str,
+    stored: str,
+    pool: str,
+    strict: bool,
+    dry_run: bool,
+    device: str,
+    dtype: str,
+    threads: int,
+) -> None:
+    """Write the outputs of stages for all photographs of DATA, one memory-mapped .npy file a stage.
+
+    Numbers are fp32 unless --dtype says otherwise, since bf16 is off by some tenths of a per cent. relu7 is the last
+    hidden layer as the paper and Caffe's blob fc7 mean it; fc7 here is the same before its ReLU.
+    """
+    from alexnet.cli.places import find_model
+    from alexnet.cli.progress import Meter
+    from alexnet.evaluation.extraction import Plan, before_relu, seconds_a_photograph, write_features
+    from alexnet.evaluation.predictor import Predictor
+
+    if crops not in ("1", "10-mean"):
+        raise ConfigError(f"--crops takes 1 or 10-mean, not {crops!r}.")
+    found = find_model(session, model)
+    predictor = Predictor(found, placement=placed(device, "fp32" if dtype == "auto" else dtype, threads))
+    spec = predictor.description.spec
+    plan = Plan(tuple(filter(None, stages.split(","))), 1 if crops == "1" else 10, stored, pool)
+    sizes = plan.size(spec, 1)
+    for stage in plan.stages:
+        if before_relu(spec, stage):
+            session.note(f"{stage} is before its ReLU here; Caffe's blob of that name is after it.")
+    photographs = _photographs(predictor, data, split)
+    count = len(photographs.names)
+    for line in _announcement(plan, predictor, count):
+        session.note(line)
+    session.note(f"About {duration(count * seconds_a_photograph(predictor, plan))} for the network.")
+    if dry_run:
+        click.echo(f"{size(count * sum(sizes.values()))} for {counted(count, 'photograph')}")
+        return
+    with Meter(session) as meter:
+        written = write_features(
+            found,
+            predictor,
+            photographs,
+            out,
+            plan,
+            strict=strict,
+            progress=lambda done, total: meter.count("extracting", done, total),
+        )
+    click.echo(f"Features {out}, {counted(len(written), 'row')}")
+    if refused := count - len(written):
+        session.warn(f"refused: {counted(refused, 'photograph')}; {out / 'refused.jsonl'} says why.")
+
+
+def _announcement(plan: "Plan", predictor: "Predictor", count: int) -> Sequence[str]:
+    spec = predictor.description.spec
+    lines = []
+    for (stage, shape), taken in zip(plan.shapes(spec).items(), plan.size(spec, count).values(), strict=False):
+        sides = " × ".join(f"{each:,}" for each in shape)
+        lines.append(f"{counted(count, 'photograph')} × {stage} {sides} × {plan.stored} = {size(taken)}")
+    return lines
+
+
+def _photographs(predictor: "Predictor", data: Path, split: str | None) -> "Photographs":
+    """The photographs that DATA stands for. Raises ConfigError and DataError for what it cannot be."""
+    from alexnet.cli.places import is_store
+    from alexnet.data.sources.files import FolderFiles
+    from alexnet.data.sources.photographs import is_photograph
+    from alexnet.data.store import Store
+    from alexnet.evaluation.extraction import of_files, of_split
+
+    if is_store(str(data)):
+        return of_split(Store.open(data), split or "all")
+    if split is not None:
+        raise ConfigError(f"--split goes with a store, and {data} is none.")
+    if data.is_dir():
+        names = sorted(filter(is_photograph, FolderFiles(data).sizes), key=lambda name: name.encode(errors="replace"))
+        paths = [data / name for name in names]
+    elif data.is_file():
+        lines = data.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        paths = [data.parent / line for line in lines if line.strip()]
+    else:
+        raise DataError(f"There is nothing at {data}; give a store, a folder, or a file that lists photographs.")
+    if not paths:
+        raise DataError(f"{data} has no photographs.")
+    return of_files(paths, predictor)

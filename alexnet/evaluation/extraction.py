@@ -1,0 +1,370 @@
+"""Features of any number of photographs into a folder: bounded memory, and a killed extraction goes on where it was.
+
+Photographs go through in batches that depend on nothing but their order, so the same command gives the same bytes,
+however often it was killed. Everything is written into FOLDER.partial, which becomes FOLDER when all is there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BufferedRandom, BufferedWriter, FileIO
+from math import prod
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexnet.data.inputs import read_image
+from alexnet.data.source import Prepared
+from alexnet.data.store import Store
+from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError, unknown
+from alexnet.evaluation.features import (
+    DESCRIPTION,
+    FORMAT,
+    HEADER,
+    IMAGES,
+    REFUSED,
+    Features,
+    model_digest,
+    norms_file,
+    npy_header,
+    stage_file,
+)
+from alexnet.evaluation.predictor import READERS, VIEWS_PER_STAGES, Predictor
+from alexnet.model.account import account
+from alexnet.model.spec import Activation, Linear, Spec
+from alexnet.version import VERSION
+
+STORED = {"fp32": "<f4", "fp16": "<f2"}
+POOLS = ("none", "mean")
+JOURNAL, PLAN = "journal.jsonl", "plan.json"
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """What features are made of: names with classes where known, in order, and how to get at one.
+
+    `read` gives the prepared photograph with a SHA-256; it raises ImageError for one that cannot be used. `identity`
+    tells one set of photographs from another.
+    """
+
+    names: Sequence[str]
+    labels: Sequence[str | None]
+    read: Callable[[int], tuple[Prepared, str]]
+    identity: str
+    origin: dict[str, Any]
+
+
+def of_files(paths: Sequence[Path], predictor: Predictor) -> Photographs:
+    """Image files in the order given; the SHA-256 is the file's."""
+
+    def read(number: int) -> tuple[Prepared, str]:
+        try:
+            content = paths[number].read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror or error}") from error
+        return read_image(content, predictor.description.preparation), hashlib.sha256(content).hexdigest()
+
+    names = [str(path) for path in paths]
+    identity = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
+    return Photographs(names, [None] * len(names), read, identity, {"kind": "files", "sha256_of": "the file"})
+
+
+def of_split(store: Store, split: str) -> Photographs:
+    """The photographs of a split of a store, in its order; the SHA-256 is of the prepared pixels."""
+    positions = store.split(split)
+
+    def read(number: int) -> tuple[Prepared, str]:
+        pixels = store.read(int(positions[number]))
+        return Prepared(pixels), hashlib.sha256(pixels.tobytes()).hexdigest()
+
+    names = [store.paths[position] for position in positions]
+    labels = [store.class_names[store.labels[position]] for position in positions]
+    origin = {"kind": "store", "path": str(store.path), "split": split, "sha256_of": "the prepared pixels"}
+    return Photographs(names, labels, read, f"{store.fingerprint} {split}", origin)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be extracted: stages, `crops` (10: the mean over ten views), numbers stored, pooling of positions."""
+
+    stages: tuple[str, ...] = ("relu7",)
+    crops: int = 1
+    stored: str = "fp32"
+    pool: str = "none"
+
+    def shapes(self, spec: Spec) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each stage. Raises ConfigError for what is unknown."""
+        if self.stored not in STORED:
+            raise unknown("number to store", self.stored, STORED)
+        if self.pool not in POOLS:
+            raise unknown("pooling", self.pool, POOLS)
+        if len(set(self.stages)) < len(self.stages) or not self.stages:
+            raise ConfigError("Give at least one stage, and each of them once.")
+        found = {}
+        for stage in self.stages:
+            spec.layer(stage)
+            shape = next(row.output for row in account(spec).rows if row.name == stage)
+            found[stage] = shape[:1] if self.pool == "mean" else shape
+        return found
+
+    def size(self, spec: Spec, images: int) -> dict[str, int]:
+        """The bytes of each stage's array, and those of the lengths of rows and names as "others", roughly."""
+        number = np.dtype(STORED[self.stored]).itemsize
+        arrays = {stage: images * prod(shape) * number for stage, shape in self.shapes(spec).items()}
+        return {**arrays, "others": images * (8 * len(arrays) + 250)}
+
+
+def before_relu(spec: Spec, stage: str) -> bool:
+    """Whether a stage is a fully connected layer's sum, before the activation that Caffe's blob of that name has."""
+    follows = dict(zip((layer.name for layer in spec.layers), spec.layers[1:], strict=False))
+    return isinstance(spec.layer(stage), Linear) and isinstance(follows.get(stage), Activation)
+
+
+def seconds_a_photograph(predictor: Predictor, plan: Plan) -> float:
+    """How long the network takes for one, from one batch; reading comes on top where it is slower."""
+    side = predictor.description.preparation.side
+    batch = [np.full((side, side, 3), 128, np.uint8)] * _batch_size(plan)
+    for _ in range(2):  # the first one also allocates
+        began = perf_counter()
+        list(predictor.stages_of(batch, plan.stages, plan.crops))
+    return (perf_counter() - began) / len(batch)
+
+
+def write_features(
+    model: Path,
+    predictor: Predictor,
+    photographs: Photographs,
+    out: Path,
+    plan: Plan = Plan(),
+    *,
+    strict: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Features:
+    """Extracts the features of all photographs into the folder `out`; goes on with an unfinished `out`.partial.
+
+    `predictor` is of the model directory `model`. A photograph that cannot be used is listed and has no row, with
+    `strict` it is an error. Raises DataError when `out` is taken, or its unfinished work is of something else;
+    AlexNetError when the disk is too small.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists already; give another folder, or delete it.")
+    spec = predictor.description.spec
+    shapes = plan.shapes(spec)
+    described = _described(model, predictor, photographs, plan, shapes)
+    partial = out.with_name(f"{out.name}.partial")
+    _check_space(partial, sum(plan.size(spec, len(photographs.names)).values()))
+    writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), len(photographs.names), described)
+    try:
+        for done, chunk in _batches(photographs, plan, writer.done):
+            _append(writer, predictor, plan, photographs, chunk, strict)
+            writer.commit(done)
+            if progress:
+                progress(done, len(photographs.names))
+    finally:
+        writer.close()
+    writer.finish(described)
+    os.replace(partial, out)
+    return Features.open(out)
+
+
+def _described(
+    model: Path, predictor: Predictor, photographs: Photographs, plan: Plan, shapes: dict[str, tuple[int, ...]]
+) -> dict[str, Any]:
+    known = predictor.description
+    stages = {
+        stage: {"shape": list(shape), "dtype": STORED[plan.stored], "before_relu": before_relu(known.spec, stage)}
+        for stage, shape in shapes.items()
+    }
+    return {
+        "format": FORMAT,
+        "model": {"path": str(model.absolute()), "digest": model_digest(model), "network": known.spec.name},
+        "stages": stages,
+        "crops": plan.crops,
+        "pool": plan.pool,
+        "dtype": predictor.placement.dtype_name,
+        "preparation": known.preparation.to_json(),
+        "preparation_in_words": known.preparation.in_words,
+        "data": {**photographs.origin, "identity": photographs.identity},
+        "alexnet": VERSION,
+    }
+
+
+Read = tuple[int, Prepared | str, str]  # number, the photograph or why not, SHA-256
+
+
+def _batch_size(plan: Plan) -> int:
+    return max(1, VIEWS_PER_STAGES // plan.crops)
+
+
+def _batches(photographs: Photographs, plan: Plan, start: int) -> Iterator[tuple[int, list[Read]]]:
+    """Batches from photograph `start` on, read ahead, each with the number of photographs done after it."""
+    size, count = _batch_size(plan), len(photographs.names)
+
+    def read(number: int) -> Read:
+        try:
+            return number, *photographs.read(number)
+        except ImageError as error:
+            return number, str(error), ""
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="reader") as readers:
+        ahead: list[list[Future[Read]]] = []
+        try:
+            for first in range(start, count, size):
+                ahead.append([readers.submit(read, number) for number in range(first, min(first + size, count))])
+                if len(ahead) == 2:
+                    yield _collected(ahead.pop(0))
+            while ahead:
+                yield _collected(ahead.pop(0))
+        finally:
+            for futures in ahead:
+                for future in futures:
+                    future.cancel()
+
+
+def _collected(futures: list[Future[Read]]) -> tuple[int, list[Read]]:
+    chunk = [future.result() for future in futures]
+    return chunk[-1][0] + 1, chunk
+
+
+def _append(
+    writer: "_Writer", predictor: Predictor, plan: Plan, photographs: Photographs, chunk: list[Read], strict: bool
+) -> None:
+    usable = [(number, found, digest) for number, found, digest in chunk if isinstance(found, Prepared)]
+    for number, found, _ in chunk:
+        if isinstance(found, str):
+            if strict:
+                raise ImageError(f"{photographs.names[number]}: {found}")
+            writer.refuse({"image": photographs.names[number], "reason": found})
+    for number, found, digest in usable:
+        facts = {"image": photographs.names[number], "sha256": digest, "label": photographs.labels[number]}
+        writer.name({**facts, "treatments": list(found.treatments)})
+    squares = [found.pixels for _, found, _ in usable]
+    for batch in predictor.stages_of(squares, plan.stages, plan.crops):
+        for stage, values in batch.items():
+            writer.rows(stage, reduced(values, plan))
+
+
+def reduced(values: NDArray[np.float32], plan: Plan) -> NDArray[np.float32]:
+    """Rows of one view or the mean of ten, and of positions where they are pooled."""
+    values = values if plan.crops == 1 else values.mean(1)
+    return values.mean((2, 3)) if plan.pool == "mean" and values.ndim == 4 else values
+
+
+class _Writer:
+    """The files of an unfinished folder, open at the end of the last whole batch."""
+
+    def __init__(
+        self,
+        path: Path,
+        shapes: dict[str, tuple[int, ...]],
+        dtype: np.dtype[Any],
+        count: int,
+        plan: dict[str, Any],
+    ) -> None:
+        self.path, self._shapes, self._dtype = path, shapes, dtype
+        told = json.dumps({**plan, "of": count}, indent=1, sort_keys=True)
+        if not (path / PLAN).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+            (path / PLAN).write_text(told, encoding="utf-8")
+        elif (path / PLAN).read_text(encoding="utf-8") != told:
+            raise DataError(
+                f"{path} is the unfinished work of another model, other photographs or other options; finish that with "
+                "its own command, or delete the folder."
+            )
+        state = _last(path / JOURNAL)
+        self.done, self._rows = state["done"], state["rows"]
+        self._files: dict[str, BufferedRandom] = {}
+        self._open_files = ExitStack()
+        for name in (IMAGES, REFUSED):
+            self._open(name, state["bytes"].get(name, 0))
+        for stage, shape in shapes.items():
+            self._open(stage_file(stage), HEADER + self._rows * prod(shape) * dtype.itemsize)
+            self._open(norms_file(stage), HEADER + self._rows * 8)
+        self._journal = self._open_files.enter_context(BufferedWriter(FileIO(path / JOURNAL, "a")))
+
+    def _open(self, name: str, end: int) -> None:
+        place = self.path / name
+        file = self._open_files.enter_context(BufferedRandom(FileIO(place, "r+" if place.exists() else "w+")))
+        file.truncate(end)  # what a killed process wrote of a batch, or room for the header
+        file.seek(end)
+        self._files[name] = file
+
+    def refuse(self, facts: dict[str, Any]) -> None:
+        self._line(REFUSED, facts)
+
+    def name(self, facts: dict[str, Any]) -> None:
+        self._line(IMAGES, {"row": self._rows, **facts})
+        self._rows += 1
+
+    def _line(self, name: str, facts: dict[str, Any]) -> None:
+        self._files[name].write((json.dumps(facts) + "\n").encode())
+
+    def rows(self, stage: str, values: NDArray[np.float32]) -> None:
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(values, self._dtype)
+        if not np.isfinite(stored).all():
+            raise DataError(f"{stage} has numbers that {self._dtype.name} cannot hold; take --store fp32.")
+        self._files[stage_file(stage)].write(stored.data)
+        lengths = np.sqrt((stored.reshape(len(stored), -1).astype(np.float64) ** 2).sum(1))
+        self._files[norms_file(stage)].write(lengths.data)
+
+    def commit(self, done: int) -> None:
+        """All up to photograph `done` is written, and stays so if the process dies."""
+        for file in self._files.values():
+            file.flush()
+        self.done = done
+        sizes = {name: self._files[name].tell() for name in (IMAGES, REFUSED)}
+        self._journal.write((json.dumps({"done": done, "rows": self._rows, "bytes": sizes}) + "\n").encode())
+        self._journal.flush()
+
+    def close(self) -> None:
+        self._open_files.close()
+
+    def finish(self, description: dict[str, Any]) -> None:
+        """Headers with the number of rows that there are, and the description; the journal goes."""
+        for stage, shape in self._shapes.items():
+            for name, header in (
+                (stage_file(stage), npy_header((self._rows, *shape), self._dtype)),
+                (norms_file(stage), npy_header((self._rows,), np.dtype("<f8"))),
+            ):
+                with open(self.path / name, "r+b") as file:
+                    file.write(header)
+                    file.flush()
+                    os.fsync(file.fileno())
+        text = json.dumps({**description, "images": self._rows, "complete": True}, indent=1, ensure_ascii=False)
+        (self.path / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+        (self.path / JOURNAL).unlink()
+        (self.path / PLAN).unlink()
+
+
+def _last(journal: Path) -> dict[str, Any]:
+    """The last whole line of a journal."""
+    start: dict[str, Any] = {"done": 0, "rows": 0, "bytes": {}}
+    if not journal.is_file():
+        return start
+    content = journal.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        os.truncate(journal, len(whole))
+    lines = whole.splitlines()
+    return json.loads(lines[-1]) if lines else start
+
+
+def _check_space(partial: Path, needed: int) -> None:
+    existing = next(place for place in (partial.absolute(), *partial.absolute().parents) if place.exists())
+    present = sum(file.stat().st_size for file in partial.iterdir()) if partial.is_dir() else 0
+    free = shutil.disk_usage(existing).free
+    if free < needed - present:
+        raise AlexNetError(
+            f"The features take {(needed - present) / 1e9:.1f} GB more, and {existing} has {free / 1e9:.1f} GB free; "
+            "give another folder, fewer stages, --pool mean or --store fp16."
+        )

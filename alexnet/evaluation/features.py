@@ -1,0 +1,121 @@
+"""Features on disk: the outputs of stages for many photographs, one memory-mapped array a stage. N photographs.
+
+A folder holds
+
+    features.json    what it is: model, stages and shapes, preparation, numbers, N
+    images.jsonl     row i of the arrays: the photograph's name, SHA-256, class where known, what was put right in it
+    refused.jsonl    photographs that could not be used, with the reason; they have no row
+    STAGE.npy        (N, C, H, W) or (N, units), or (N, C) where positions were averaged
+    STAGE.norms.npy  (N,) float64: the Euclidean length of each row
+
+Any program that reads .npy reads the arrays; `numpy.load(path, mmap_mode="r")` takes no memory for them.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexnet.errors import DataError, unknown
+from alexnet.weights.model_dir import read_description
+
+FORMAT = 1
+DESCRIPTION, IMAGES, REFUSED = "features.json", "images.jsonl", "refused.jsonl"
+HEADER = 256  # bytes of the header of an array, whatever its shape
+
+
+def stage_file(stage: str) -> str:
+    """The name of a stage's array."""
+    return f"{stage}.npy"
+
+
+def norms_file(stage: str) -> str:
+    """The name of the array of the lengths of a stage's rows."""
+    return f"{stage}.norms.npy"
+
+
+def npy_header(shape: Sequence[int], dtype: np.dtype[Any]) -> bytes:
+    """The header of an .npy file of version 1.0, `HEADER` bytes long, so that N can be put right at the end."""
+    sides = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+    text = f"{{'descr': {dtype.str!r}, 'fortran_order': False, 'shape': ({sides}), }}"
+    padded = text.ljust(HEADER - 11) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded.encode("latin1")
+
+
+def model_digest(path: Path) -> str:
+    """A digest of all that decides a model's features: weights, mean, network, preparation.
+
+    Raises WeightsError for what is no model directory.
+    """
+    description = read_description(path)
+    facts = {name: description[name] for name in ("spec", "preparation", "sha256")}
+    return "sha256:" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Features:
+    """A finished folder of features, read-only; made by `Features.open`."""
+
+    path: Path
+    description: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Features":
+        """The features in a folder. Raises DataError when there are none, or not all of them."""
+        path = Path(path)
+        file = path / DESCRIPTION
+        if not file.is_file():
+            began = path.with_name(f"{path.name}.partial").is_dir()
+            hint = "; it was begun and not finished: run alexnet features again" if began else ""
+            raise DataError(f"{path} holds no features, it has no {DESCRIPTION}{hint}.")
+        description = json.loads(file.read_text(encoding="utf-8"))
+        if description.get("format") != FORMAT:
+            raise DataError(f"{path} is of format {description.get('format')}, this version reads format {FORMAT}.")
+        for stage, facts in description["stages"].items():
+            array = path / stage_file(stage)
+            expected = HEADER + description["images"] * prod(facts["shape"]) * np.dtype(facts["dtype"]).itemsize
+            if not array.is_file() or array.stat().st_size != expected:
+                raise DataError(f"{array} is missing or not {expected:,} bytes long; extract the features again.")
+        return cls(path, description)
+
+    def __len__(self) -> int:
+        return int(self.description["images"])
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that there are."""
+        return tuple(self.description["stages"])
+
+    def stage(self, name: str | None = None) -> str:
+        """The stage of that name; None is the only one, or relu7. Raises ConfigError, naming those there are."""
+        if name is None:
+            name = self.stages[0] if len(self.stages) == 1 else "relu7"
+        if name not in self.stages:
+            raise unknown(f"stage of the features in {self.path}", name, self.stages)
+        return name
+
+    def array(self, stage: str) -> NDArray[Any]:
+        """A stage's numbers (N, …), memory-mapped."""
+        return self._mapped(stage_file(self.stage(stage)))
+
+    def norms(self, stage: str) -> NDArray[np.float64]:
+        """The Euclidean lengths (N,) of a stage's rows."""
+        return self._mapped(norms_file(self.stage(stage)))
+
+    @cached_property
+    def images(self) -> tuple[dict[str, Any], ...]:
+        """What is known of each row: "row", "image", "sha256", "label", "treatments"."""
+        with open(self.path / IMAGES, encoding="utf-8") as file:
+            return tuple(json.loads(line) for line in file)
+
+    def _mapped(self, name: str) -> NDArray[Any]:
+        # a map of no bytes is refused by the system
+        found: NDArray[Any] = np.load(self.path / name, mmap_mode="r" if len(self) else None)
+        return found
