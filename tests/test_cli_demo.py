@@ -41,6 +41,10 @@ def test_the_whole_job_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         {"image": entry["image"], "predictions": entry["predictions"]} for entry in report["predictions"]
     ]
 
+    for drawn in (out / "run" / "curves.png", out / "filters.png", out / "maps.png", out / "predictions.png"):
+        assert drawn.read_bytes().startswith(b"\x89PNG")
+        assert str(drawn) in result.stdout
+
     lines = result.stdout.splitlines()
     assert "Errors on 20 pictures that the network has not seen" in lines
     assert any(line.split() == ["chance", "90.0", "%", "50.0", "%"] for line in lines)

@@ -1,7 +1,7 @@
 """`alexnet demo`: the main job from beginning to end, on the built-in pictures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alexnet.cli.options import PATH, place_options, placed
+from alexnet.cli.pictures import draw_along
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import duration, percent, print_table
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.evaluation.answers import Prediction
+    from alexnet.evaluation.predictor import Predictor
+    from alexnet.weights.model_dir import Model
 
 PICTURES = 5
+DRAWN = 8
 SPLIT = "test"
 
 
@@ -65,7 +69,9 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
 
     session.note(f"4/4  Naming {PICTURES} of those")
     pictures = _save_pictures(store, out / "pictures")
-    answers = Predictor(model, placement=placement).predict(pictures)
+    predictor = Predictor(model, placement=placement)
+    answers = predictor.predict(pictures)
+    drawn = _draw(session, out, run.path, model, predictor, store, pictures[0])
 
     chance = 1 / len(store.classes)
     report = {
@@ -84,6 +90,30 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
     }
     write_text(out / "report.json", json.dumps(report, indent=1) + "\n")
     _print(report, answers, out)
+    if drawn:
+        click.echo(f"Pictures {', '.join(map(str, drawn))}")
+
+
+def _draw(
+    session: Session, out: Path, run: Path, model: "Model", predictor: "Predictor", store: "Store", picture: Path
+) -> list[Path]:
+    """How it learned, its kernels, what it makes of a picture and what it says of eight: the pictures drawn."""
+    from alexnet.show.curves import curves
+    from alexnet.show.filters import filters
+    from alexnet.show.maps import maps
+    from alexnet.show.photographs import of_store
+    from alexnet.show.predictions import predictions
+
+    positions = [int(position) for position in store.split(SPLIT)[::7]][:DRAWN]
+    of = f"{len(positions)} pictures that it has not seen"
+    wanted: dict[str, Callable[[], Any]] = {
+        "curves": lambda: curves([run]),
+        "filters": lambda: filters(model),
+        "maps": lambda: maps(predictor, picture, picture.name),
+        "predictions": lambda: predictions(predictor, of_store(predictor, store, positions), of),
+    }
+    paths = {name: (run if name == "curves" else out) / f"{name}.png" for name in wanted}
+    return [paths[name] for name, numbers in wanted.items() if draw_along(session, name, numbers, paths[name])]
 
 
 def _save_pictures(store: "Store", folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alexnet.cli.options import PATH, crops_option, from_option, json_option, place_options, placed
+from alexnet.cli.pictures import draw_along
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json, print_table
@@ -30,7 +31,7 @@ ROWS = 5  # classes and confusions shown
 )
 @crops_option
 @json_option
-@click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; rows are true classes.")
+@click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; draw it as FILE.png.")
 @wait_option
 @place_options
 @progress_options
@@ -56,6 +57,7 @@ def evaluate(
     Under torchrun, the processes share out the photographs.
     """
     from alexnet.cli.places import find_model, find_store
+    from alexnet.show.confusion import confusion as counted_as
     from alexnet.weights.files import write_text
     from alexnet.weights.model_dir import load_model
 
@@ -84,6 +86,9 @@ def evaluate(
     classes = [category.name for category in models[0].categories]
     if confusion is not None:
         write_text(confusion, confusion_csv(tally, classes))
+        drawn = confusion.with_suffix(".png")
+        of = f"{store.path.name} ({chosen})"
+        draw_along(session, "confusion", lambda: counted_as(models[0].net.spec.name, of, tuple(classes), tally), drawn)
     if as_json:
         asked = {"models": [str(path) for path in paths], "data": str(store.path), "split": chosen, "crops": int(crops)}
         print_json({**asked, **as_plain(tally, classes)})

@@ -13,7 +13,7 @@ import click
 from alexnet.cli.options import PATH, json_option
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import print_json
-from alexnet.errors import ConfigError
+from alexnet.errors import AlexNetError, ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,3 +85,26 @@ def picture_options(verb: F) -> F:
     text = "The picture: .png, .svg or .pdf.  [default: its name, .png, here]"
     decorated: F = click.option("-o", "--out", type=PATH, metavar="FILE", help=text)(added)
     return decorated
+
+
+def draw_along(session: Session, name: str, numbers: "Callable[[], Any]", out: Path) -> bool:
+    """Draws what nobody asked for by name, beside a verb's other results; says why where it cannot, and goes on."""
+    if not can_draw():
+        session.note(f"{out.name} is drawn where matplotlib is installed: pip install 'alexnet[see]'")
+        return False
+    try:
+        from alexnet.show.figures.sheet import save
+
+        save(draw(name, numbers()), out)
+    except (AlexNetError, OSError) as error:
+        session.warn(f"{out} was not drawn: {error}")
+        return False
+    return True
+
+
+def draw_curves(session: Session, run: Path) -> None:
+    """The curves of a run into its directory."""
+    from alexnet.show.curves import curves
+
+    if draw_along(session, "curves", lambda: curves([run]), run / "curves.png"):
+        click.echo(f"Curves   {run / 'curves.png'}")

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from alexnet.cli.options import PATH, from_option, place_options, settings_given, workers_option
+from alexnet.cli.pictures import draw_curves
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, run_before, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json
@@ -283,6 +284,7 @@ def _finish(session: Session, run: "Run", store: "Store") -> None:
     if "val_top1_error" in errors:
         top5 = percent(errors["val_top5_error"])
         click.echo(f"Error    {percent(errors['val_top1_error'])} top-1, {top5} top-5, on the validation photographs")
+    draw_curves(session, run.path)
     unseen = next((f" --split {split}" for split in ("test", "val") if split in store.splits), " --split train")
     model = quote(str(run.model))
     session.note(f"Next     alexnet evaluate {model} {quote(str(store.path))}{unseen}")
