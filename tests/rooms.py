@@ -18,21 +18,23 @@ STYLE = "text{font:12px sans-serif;fill:#333} .name{font-weight:bold;font-size:1
 def drawing(rooms: Mapping[str, set[str]]) -> str:
     """An SVG: every room with the first sentence of its docstring, arrows to what it imports.
 
-    A room is one row above the highest that it imports. An arrow is left out where others lead there.
+    A room is one row below the lowest that imports it, and a room alone in its row is in the middle of those. An arrow
+    is left out where others lead there.
     """
+    arrows = {
+        room: sorted(below - {far for near in below for far in rooms[near]}) for room, below in sorted(rooms.items())
+    }
     rows: dict[int, list[str]] = {}
-    for room in sorted(rooms):
-        rows.setdefault(height(room, rooms), []).append(room)
+    for room in arrows:
+        rows.setdefault(depth(room, rooms), []).append(room)
     most = max(map(len, rows.values()))
     wide = most * WIDE + (most + 1) * ACROSS
-    place = {
-        room: (
-            (wide - len(row) * WIDE - (len(row) - 1) * ACROSS) // 2 + index * (WIDE + ACROSS),
-            DOWN + (max(rows) - level) * (HIGH + DOWN),
-        )
-        for level, row in rows.items()
-        for index, room in enumerate(row)
-    }
+    place: dict[str, tuple[int, int]] = {}
+    for level, row in sorted(rows.items()):
+        above = [place[room][0] for room in place if row[0] in arrows[room]] if len(row) == 1 else []
+        left = sum(above) // len(above) if above else (wide - len(row) * (WIDE + ACROSS) + ACROSS) // 2
+        for index, room in enumerate(row):
+            place[room] = left + index * (WIDE + ACROSS), DOWN + level * (HIGH + DOWN)
     high = DOWN + len(rows) * (HIGH + DOWN)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}">',
@@ -42,8 +44,8 @@ def drawing(rooms: Mapping[str, set[str]]) -> str:
         '<path d="M0,1 L7,4 L0,7" fill="none" stroke="#777"/></marker></defs>',
         f'<rect width="{wide}" height="{high}" fill="#fff"/>',
     ]
-    for room, below in sorted(rooms.items()):
-        for other in sorted(below - {far for near in below for far in rooms[near]}):
+    for room, below in arrows.items():
+        for other in below:
             (x, y), (u, v) = place[room], place[other]
             parts.append(
                 f'<line x1="{x + WIDE // 2}" y1="{y + HIGH}" x2="{u + WIDE // 2}" y2="{v}" stroke="#777" '
@@ -59,9 +61,9 @@ def drawing(rooms: Mapping[str, set[str]]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def height(room: str, rooms: Mapping[str, set[str]]) -> int:
-    """0 for a room that imports none, otherwise one more than the highest that it imports."""
-    return max((height(other, rooms) + 1 for other in rooms[room]), default=0)
+def depth(room: str, rooms: Mapping[str, set[str]]) -> int:
+    """0 for a room that none imports, otherwise one more than the lowest that imports it."""
+    return max((depth(other, rooms) + 1 for other in rooms if room in rooms[other]), default=0)
 
 
 def sentence(room: str) -> str:

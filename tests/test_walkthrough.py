@@ -28,6 +28,7 @@ NOT_RUN = {
     "train imagenet.store": "needs the photographs, and days",
     "evaluate runs/flowers": "needs the photographs",
     "weights add": "it would download",
+    "serve": "it would not end; test_cli_serve.py runs the verb",
     "import": "needs published weights; test_cli_import.py runs the verb on files of the same form",
     "predict torchvision": "needs published weights",
     "predict runs/flowers17": "needs the photographs; test_claims.py holds the answer to its record",
