@@ -3,6 +3,7 @@
 import click
 
 from alexnet.cli.session import common_options
+from alexnet.cli.show_alike import neighbours, units
 from alexnet.cli.show_answers import confusion, errors, predictions
 from alexnet.cli.show_inside import maps, saliency
 from alexnet.cli.show_network import architecture, filters
@@ -19,5 +20,16 @@ def show() -> None:
     """
 
 
-for verb in (architecture, filters, maps, saliency, predictions, errors, confusion, curves):
+for verb in (
+    architecture,
+    filters,
+    maps,
+    saliency,
+    units,
+    predictions,
+    neighbours,
+    errors,
+    confusion,
+    curves,
+):
     show.add_command(verb)

@@ -1,0 +1,105 @@
+"""`alexnet show neighbours` and `units`: the photographs most alike, and those that move a unit."""
+
+from pathlib import Path
+
+import click
+
+from alexnet.cli.evaluate import usual_split
+from alexnet.cli.options import PATH, from_option, place_options, placed
+from alexnet.cli.pictures import Picture, picture_options
+from alexnet.cli.search import find_predictor
+from alexnet.cli.session import Session
+from alexnet.errors import ConfigError
+
+
+@click.command()
+@click.argument("features", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
+@click.option("-k", type=click.IntRange(1, 12), default=6, show_default=True, metavar="N", help="Neighbours of each.")
+@click.option("--stage", metavar="NAME", help="Which features.  [default: relu7, or the only ones]")
+@click.option("--metric", default="euclidean", show_default=True, metavar="euclidean|cosine", help="Distance.")
+@click.option("--model", type=PATH, metavar="MODEL", help="If it has moved: the model that the features are of.")
+@place_options
+@picture_options
+@click.pass_obj
+def neighbours(
+    session: Session,
+    features: Path,
+    images: tuple[Path, ...],
+    k: int,
+    stage: str | None,
+    metric: str,
+    model: Path | None,
+    device: str,
+    dtype: str,
+    threads: int,
+    picture: Picture,
+) -> None:
+    """Draw the photographs of FEATURES that are most like each IMAGE, as figure 4 of the paper does on the right.
+
+    FEATURES is a folder that `alexnet features` made.
+    """
+    from alexnet.evaluation.features import Features
+    from alexnet.show.neighbours import neighbours
+
+    picture.check()
+    opened = Features.open(features)
+    predictor = find_predictor(session, opened, model, device, dtype, threads)
+    named = [(image.name, image) for image in images]
+    picture.deliver(session, "neighbours", neighbours(predictor, opened, named, k=k, stage=stage, metric=metric))
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("data")
+@from_option
+@click.option("--stage", default="relu5", show_default=True, metavar="NAME", help="A layer.")
+@click.option("--units", "which", default="0-11", show_default=True, metavar="A-B,C", help="Which of it, from 0.")
+@click.option("--split", metavar="NAME", help="train, val, test or all.  [default: val]")
+@click.option(
+    "-n", "count", type=click.IntRange(1, 20), default=9, show_default=True, metavar="N", help="Of each unit."
+)
+@place_options
+@picture_options
+@click.pass_obj
+def units(
+    session: Session,
+    model: Path,
+    data: str,
+    location: Path | None,
+    stage: str,
+    which: str,
+    split: str | None,
+    count: int,
+    device: str,
+    dtype: str,
+    threads: int,
+    picture: Picture,
+) -> None:
+    """Draw the parts of photographs that move units of a stage most, cut to what the unit sees."""
+    from alexnet.cli.places import find_model, find_store
+    from alexnet.evaluation.predictor import Predictor
+    from alexnet.show.photographs import of_store
+    from alexnet.show.units import units
+
+    picture.check()
+    wanted = _numbers(which)
+    predictor = Predictor(find_model(session, model), placement=placed(device, dtype, threads))
+    store = find_store(session, data, location, predictor.description.preparation)
+    chosen = split or usual_split(session, data, store)
+    photographs = of_store(predictor, store, store.split(chosen).tolist())
+    numbers = units(predictor, photographs, stage, wanted, f"{store.path.name} ({chosen})", n=count)
+    picture.deliver(session, "units", numbers)
+
+
+def _numbers(text: str) -> list[int]:
+    """`"0-3,7"` → [0, 1, 2, 3, 7]. Raises ConfigError for other text and for more than 40."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise ConfigError(f"--units takes numbers and ranges like 0-3,7, not {text!r}.")
+        found += range(int(first), int(last or first) + 1)
+    if not 0 < len(found) <= 40:
+        raise ConfigError(f"At most 40 units fit in a picture; {text!r} are {len(found)}.")
+    return list(dict.fromkeys(found))

@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commanding import alexnet
+from layouts import check_layout, texts
+from making import tiny_model
+from naming import ODD
+from PIL import Image
+
+from alexnet.data.store import Store
+from alexnet.evaluation.extraction import Plan, of_files, of_split, write_features
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.device import place
+from alexnet.show.figures.neighbours import figure
+from alexnet.show.neighbours import Neighbour, Neighbours, neighbours
+from alexnet.weights.model_dir import save_model
+
+
+@pytest.fixture
+def predictor(colours: Store, tmp_path: Path, one_thread: None) -> Predictor:
+    save_model(tiny_model(colours), tmp_path / "model")
+    return Predictor(tmp_path / "model", placement=place("cpu", "fp32"))
+
+
+def test_a_photograph_of_the_store_is_its_own_nearest(colours: Store, predictor: Predictor, tmp_path: Path) -> None:
+    made = write_features(tmp_path / "model", predictor, of_split(colours, "all"), tmp_path / "f", Plan(("relu2",)))
+    found = neighbours(predictor, made, [("seven", colours.read(7)), ("nine", colours.read(9))], k=3)
+    for (_, square, near), row in zip(found.queries, (7, 9), strict=True):
+        assert near[0].row == row
+        assert np.array_equal(near[0].pixels, square)
+        assert [each.distance for each in near] == sorted(each.distance for each in near)
+        assert near[1].label == colours.class_names[colours.labels[near[1].row]]
+    check_layout(figure(found))
+
+
+def test_a_file_that_has_gone_is_said(predictor: Predictor, tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(np.full((40, 40, 3), 80 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    photographs = of_files([tmp_path / f"{number}.png" for number in range(3)], predictor)
+    made = write_features(tmp_path / "model", predictor, photographs, tmp_path / "f", Plan(("relu2",)))
+    (tmp_path / "1.png").unlink()
+    found = neighbours(predictor, made, [("0.png", tmp_path / "0.png")])
+    assert [each.pixels is None for each in found.queries[0][2]].count(True) == 1
+    assert "the file has gone" in texts(figure(found))
+
+
+@pytest.mark.parametrize("count", [1, 6, 12])
+def test_nothing_overlaps_whatever_the_names(count: int) -> None:
+    square = np.zeros((8, 8, 3), np.uint8)
+    near = tuple(Neighbour(row, ODD[row % 10] * 9, ODD[row % 10], 12345.678 * row, square) for row in range(count))
+    queries = tuple((ODD[number] * 5, square, near) for number in range(4))
+    check_layout(figure(Neighbours("relu7", "cosine", "水仙" * 40, 1_281_167, queries)))
+
+
+def test_the_command_draws_and_prints(colours: Store, predictor: Predictor, tmp_path: Path) -> None:
+    write_features(tmp_path / "model", predictor, of_split(colours, "all"), tmp_path / "f", Plan(("relu2",)))
+    Image.fromarray(colours.read(5)).save(tmp_path / "a.png")
+    words = ("show", "neighbours", tmp_path / "f", tmp_path / "a.png", "-k", 4)
+    told = json.loads(alexnet(*words, "--json").stdout)
+    assert told["queries"][0]["neighbours"][0]["row"] == 5
+    assert len(told["queries"][0]["neighbours"]) == 4
+    assert alexnet(*words, "-o", tmp_path / "n.png").stdout == f"Picture  {tmp_path / 'n.png'}\n"
