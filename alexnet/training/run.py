@@ -1,7 +1,7 @@
 """A run directory: where things lie, and whether they will fit.
 
 recipe.json  environment.json  run.json   what was asked for, where it runs, on which data and network
-log.jsonl    metrics.csv  tensorboard/    what happened
+log.jsonl    metrics.csv  tensorboard/    what happened; `alexnet train` draws it as curves.png
 checkpoints/last.pt  checkpoints/best.pt  to resume from; the weights of the best validation error
 model/  summary.json                      the finished model; how long it took and what it needed
 """
