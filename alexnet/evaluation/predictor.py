@@ -201,6 +201,10 @@ class Predictor:
         found: NDArray[np.float32] = self._network.votes(squares, *self._views(crops)).numpy()
         return found
 
+    def check(self, crops: int) -> None:
+        """Raises ConfigError for a number of crops that the model cannot be shown."""
+        self._network.check(crops)
+
     def _check_side(self, squares: Squares) -> None:
         side = self.description.preparation.side
         for square in squares:

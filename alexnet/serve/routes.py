@@ -1,5 +1,6 @@
 """The routes of the service: from a request to a question, from the answer to JSON."""
 
+import json
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any
@@ -12,8 +13,11 @@ from starlette.routing import BaseRoute, Route, Router
 
 from alexnet.data.augment import fixed_views
 from alexnet.data.source import Prepared
+from alexnet.model.spec import Conv, Spec
 from alexnet.serve.body import Bodies, while_connected
+from alexnet.serve.inside import InsideRoutes
 from alexnet.serve.metrics import TYPE
+from alexnet.serve.page import PageRoutes
 from alexnet.serve.query import Query
 from alexnet.serve.service import Service
 
@@ -43,6 +47,8 @@ class Routes:
             Route("/healthz", self.health),
             Route("/metrics", self.metrics),
             Route("/openapi.json", self.openapi),
+            *InsideRoutes(self.service, self.bodies).table(),
+            *PageRoutes().table(),
         ]
 
     async def predict(self, request: Request) -> Response:
@@ -86,9 +92,9 @@ class Routes:
         return Response(self.service.metrics.text(), headers={"Content-Type": TYPE})
 
     async def openapi(self, request: Request) -> Response:
-        """This interface, described."""
+        """This interface, described; with the names of this model's layers and the number of its classes."""
         Query(request)
-        return Response(OPENAPI.read_bytes(), media_type="application/json")
+        return JSONResponse(described(self.service.known.spec))
 
     def _answer(self, prepared: Prepared, votes: NDArray[np.float32], top: int) -> dict[str, Any]:
         """Votes (V, K) of the views as JSON: their mean; of several, each."""
@@ -125,3 +131,22 @@ class Routes:
             {"box": [int(left), int(top), side, side], "mirrored": bool(mirrored)}
             for left, top, mirrored in zip(views.left, views.top, views.mirrored, strict=True)
         ]
+
+
+def described(spec: Spec) -> dict[str, Any]:
+    """The description of the interface for a network: which layers and classes may be asked for."""
+    document: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
+    names = [layer.name for layer in spec.layers]
+    convolutions = [layer for layer in spec.layers if isinstance(layer, Conv)]
+    known: dict[str, dict[str, Any]] = {
+        "layers": {"items": {"enum": names}},
+        "stage": {"enum": names},
+        "layer": {"enum": [layer.name for layer in convolutions]},
+        "map": {"maximum": max(layer.channels for layer in convolutions) - 1},
+        "class": {"maximum": spec.classes - 1},
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] |= known.get(parameter["name"], {})
+    return document

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alexnet.data.formats import format_of, jpeg_frame
 from alexnet.data.images import kept_part, load_photograph
 from alexnet.data.source import Prepared
-from alexnet.errors import ImageError
+from alexnet.errors import ConfigError, ImageError
 from alexnet.evaluation.answers import ranked
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.account import account
@@ -31,6 +31,7 @@ from alexnet.weights.model_dir import DESCRIPTION, WEIGHTS, Model, load_model
 from alexnet.weights.onnx.session import OnnxModel
 
 BASELINE = (0xC0, 0xC1)  # JPEG frames that are decoded row by row; of others all coefficients are in memory at once
+EXAMPLES = {"fish": "test/fish/00003", "butterfly": "test/butterfly/00004", "clock": "test/clock/00003"}  # of `Shapes`
 TOLD = ("trained_with", "photographs", "weights_of", "errors", "imported_from", "format")  # of a provenance
 
 
@@ -57,17 +58,18 @@ class Service:
         self.backlog: Backlog[NDArray[np.uint8], NDArray[np.float32]] = Backlog(
             self._votes, queue=allowed.queue, batch=allowed.batch, name="network", told=lambda n: self.metrics.batch(n)
         )
-        self.slow: Backlog[Callable[[], Any], Any] = Backlog(
-            lambda _, items: [item() for item in items], queue=allowed.slow_queue, batch=1, name="slow"
-        )
+        self.views: Backlog[Callable[[], Any], Any] = Backlog(_each, queue=allowed.queue, batch=1, name="views")
+        self.slow: Backlog[Callable[[], Any], Any] = Backlog(_each, queue=allowed.slow_queue, batch=1, name="slow")
         self.metrics = Metrics(lambda: self.backlog.waiting)
         self._decoders = ThreadPoolExecutor(allowed.decoders, thread_name_prefix="decoder")
         self.backlog.start()
+        self.views.start()
         self.slow.start()
 
     async def close(self) -> None:
         """Ends the threads."""
         await self.backlog.close()
+        await self.views.close()
         await self.slow.close()
         self._decoders.shutdown(wait=False, cancel_futures=True)
 
@@ -109,6 +111,8 @@ class Service:
             "dtype": self.predictor.placement.dtype_name,
             "last_hidden": self.last_hidden,
             "inside": self.model is not None,
+            "ten_crops": self._takes_ten,
+            "examples": list(EXAMPLES),
             "run": self.run is not None,
             "limits": {"bytes": allowed.max_bytes, "pixels": allowed.max_pixels, "queue": allowed.queue},
         }
@@ -135,6 +139,15 @@ class Service:
             raise Problem(404, "answers_only", "An ONNX file gives its answers and nothing before them.")
         return self.model
 
+    @property
+    def _takes_ten(self) -> bool:
+        """Whether it can be shown ten views: an ONNX file that takes photographs cannot."""
+        try:
+            self.predictor.check(10)
+        except ConfigError:
+            return False
+        return True
+
     def part(self, size: tuple[int, int]) -> list[float]:
         """The part of the upright photograph that is kept: left, top, right, bottom."""
         return [round(edge, 2) for edge in kept_part(*size, self.known.preparation)]
@@ -159,3 +172,7 @@ class Service:
             many = "--max-pixels" in text
             code = "too_many_pixels" if many else "unusable_image" if format_of(content) else "not_an_image"
             raise Problem(422, code, text[:1].upper() + text[1:].rstrip(".") + ".") from None
+
+
+def _each(_: Hashable, items: Sequence[Callable[[], Any]]) -> list[Any]:
+    return [item() for item in items]

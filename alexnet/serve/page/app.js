@@ -1,0 +1,163 @@
+// The page: one photograph, several views of what the network makes of it.
+
+import { ask, get } from "./api.js";
+import * as answer from "./answer.js";
+import * as crops from "./crops.js";
+import { h, percent } from "./dom.js";
+import * as inside from "./inside.js";
+import * as network from "./network.js";
+import { tabs } from "./tabs.js";
+import * as training from "./training.js";
+import * as why from "./why.js";
+
+const by = (id) => document.getElementById(id);
+const state = { card: null, photo: null, answer: null, view: null };
+let looking = new AbortController(); // of what is asked for the view that is shown
+
+start();
+
+async function start() {
+  themes();
+  try {
+    state.card = await get("/v1/model");
+  } catch (error) {
+    complain(error);
+    return;
+  }
+  const { network: name, classes, dtype } = state.card;
+  by("card").textContent = `${name} · ${classes.length.toLocaleString("en")} classes · ${dtype}`;
+  document.title = `${name} – alexnet`;
+  examples();
+  take();
+  const views = [answer, crops, inside, why, network, training];
+  tabs(by("tabs"), by("panel"), views.filter((view) => view.offered(state.card)), (view) => {
+    state.view = view;
+    show();
+  });
+}
+
+// A new photograph, or a new view: whatever was under way for the old one is given up.
+async function show() {
+  looking.abort();
+  looking = new AbortController();
+  const { signal } = looking;
+  const panel = by("panel");
+  const { view, photo } = state;
+  by("problem").hidden = true;
+  panel.setAttribute("aria-busy", "true");
+  panel.classList.add("waiting");
+  try {
+    const found = view.needsPhoto && !photo
+      ? [h("p", { class: "quiet empty" }, "Take a photograph first: drop one here, paste it, or choose it above.")]
+      : await view.show(context(signal));
+    if (!signal.aborted) panel.replaceChildren(...found);
+  } catch (error) {
+    if (signal.aborted) return;
+    panel.replaceChildren();
+    complain(error);
+  } finally {
+    if (!signal.aborted) {
+      panel.setAttribute("aria-busy", "false");
+      panel.classList.remove("waiting");
+    }
+  }
+}
+
+function context(signal) {
+  const { card, photo } = state;
+  return {
+    card, photo, signal, say, get: (path) => get(path, signal),
+    ask: (path) => ask(path, photo, signal, say),
+    answer: async () => {
+      photo.answer ??= await ask("/v1/predict?k=5", photo, signal, say);
+      return photo.answer;
+    },
+  };
+}
+
+async function choose(blob, name) {
+  const most = state.card?.limits.bytes;
+  if (!blob || !state.card) return;
+  if (blob.size > most) {
+    complain(new Error(`${name} has ${megabytes(blob.size)}; the service takes ${megabytes(most)} at most.`));
+    return;
+  }
+  const photo = { blob, name, bitmap: null };
+  state.photo = photo;
+  say(`Looking at ${name} …`);
+  photo.bitmap = await createImageBitmap(blob).catch(() => null); // the service reads more kinds than browsers do
+  if (state.photo !== photo) return;
+  await show();
+  if (state.photo !== photo) return;
+  if (photo.answer) {
+    const [first, second] = photo.answer.predictions;
+    say(`${name}: ${first.class}, ${percent(first.probability)}`
+      + (second ? `; then ${second.class}, ${percent(second.probability)}.` : "."));
+  } else say(by("problem").hidden ? `${name} is shown.` : "");
+}
+
+function take() {
+  by("file").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    choose(file, file?.name);
+    event.target.value = "";
+  });
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    by("drop").classList.add("over");
+  });
+  addEventListener("dragleave", () => by("drop").classList.remove("over"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    by("drop").classList.remove("over");
+    const [file] = event.dataTransfer.files;
+    if (file) choose(file, file.name);
+    else complain(new Error("What was dropped is no file; save the picture first, or copy and paste it."));
+  });
+  addEventListener("paste", (event) => {
+    const [file] = event.clipboardData.files;
+    if (file) choose(file, file.name || "the pasted picture");
+  });
+}
+
+function examples() {
+  for (const [number, name] of state.card.examples.entries()) {
+    const path = `/examples/${number}.png`;
+    const pick = async () => {
+      try {
+        choose(await (await fetch(path)).blob(), `The built-in ${name}`);
+      } catch {
+        complain(new Error("The service does not answer. It may have been stopped: start it again with alexnet serve."));
+      }
+    };
+    const image = h("img", { src: path, alt: `Built-in picture: ${name}`, width: 72, height: 72 });
+    by("examples").append(h("li", {}, h("button", { type: "button", class: "picture", onclick: pick }, image)));
+  }
+}
+
+function themes() {
+  const button = by("theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const tell = () => button.setAttribute("aria-pressed", isDark());
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    tell();
+  });
+  system.addEventListener("change", tell);
+  tell();
+}
+
+function complain(error) {
+  by("problem").textContent = error.message;
+  by("problem").hidden = false;
+  say("");
+}
+
+function say(text) {
+  by("say").textContent = text;
+}
+
+function megabytes(count) {
+  return `${(count / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,66 @@
+// Elements by name. Texts become text nodes, whatever is in them.
+
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  fill(element, properties, children);
+  return element;
+}
+
+export function svg(tag, properties = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  fill(element, properties, children);
+  return element;
+}
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat());
+}
+
+export function percent(share) {
+  const value = 100 * share;
+  return `${value.toFixed(value > 99.9 && value < 99.995 ? 2 : 1)} %`;
+}
+
+export function sizes(shape) {
+  return shape.map((each) => each.toLocaleString("en")).join(" × ");
+}
+
+export function short(value) {
+  return Number(value.toPrecision(3)).toString();
+}
+
+// A canvas of the page's pixels, with a description for those who do not see it.
+export function canvas(width, height, description) {
+  return h("canvas", { width, height, role: "img", "aria-label": description });
+}
+
+// A part of the upright photograph as a square canvas; null where the browser cannot draw the file.
+export function drawn(photo, answer, box, pixels, description, mirrored = false) {
+  const target = canvas(pixels, pixels, description);
+  const context = target.getContext("2d");
+  const [left, top, right, bottom] = answer.part;
+  const scale = photo.bitmap ? photo.bitmap.width / answer.size[0] : 1;
+  const across = (right - left) / answer.side, down = (bottom - top) / answer.side;
+  if (!photo.bitmap) {
+    context.fillStyle = "#888";
+    context.fillRect(0, 0, pixels, pixels);
+    return target;
+  }
+  context.imageSmoothingQuality = "high";
+  if (mirrored) {
+    context.translate(pixels, 0);
+    context.scale(-1, 1);
+  }
+  const [x, y, width, height] = box;
+  context.drawImage(
+    photo.bitmap, (left + x * across) * scale, (top + y * down) * scale,
+    width * across * scale, height * down * scale, 0, 0, pixels, pixels,
+  );
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  return target;
+}

@@ -1,0 +1,140 @@
+import re
+from base64 import b64decode
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asking import Service, picture, serving
+from making import tiny_model
+from PIL import Image
+
+from alexnet.data.store import Store
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.device import place
+from alexnet.show.saliency import saliency
+from alexnet.weights.export import export
+from alexnet.weights.model_dir import Model, save_model
+
+CONTENT = picture(20, (90, 60))
+
+
+@pytest.fixture(scope="module")
+def model(colours: Store) -> Model:
+    return tiny_model(colours)
+
+
+@pytest.fixture(scope="module")
+def predictor(model: Model) -> Predictor:
+    return Predictor(model, placement=place("cpu", "fp32"))
+
+
+def test_features_are_the_predictors(served: Service, predictor: Predictor) -> None:
+    answer = served.ask("/v1/features?layers=pool1,fc2", CONTENT).json
+    expected = predictor.stages(CONTENT, ("pool1", "fc2"))
+    assert answer["dtype"] == "fp32" and list(answer["layers"]) == ["pool1", "fc2"]
+    for name, right in expected.items():
+        found = answer["layers"][name]
+        assert found["shape"] == list(right.shape[1:])
+        assert found["values"] == pytest.approx(right.ravel().tolist(), abs=1e-6)
+
+
+def test_features_are_a_file_of_numpy_where_asked_for(served: Service, predictor: Predictor) -> None:
+    answer = served.ask("/v1/features", CONTENT, {"Accept": "application/x-npy"})
+    found = np.load(BytesIO(answer.body))
+    np.testing.assert_allclose(found, predictor.stages(CONTENT, "relu2")["relu2"][0], atol=1e-6)
+    several = served.ask("/v1/features?layers=fc2,fc3", CONTENT, {"Accept": "application/x-npy"})
+    assert several.status == 400 and "one layer" in several.json["detail"]
+
+
+def test_an_unknown_layer_gets_the_nearest_name(served: Service) -> None:
+    answer = served.ask("/v1/maps?stage=pol1", CONTENT)
+    assert answer.status == 400 and "did you mean 'pool1'" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("stage", ["conv1", "relu1", "fc2"])
+def test_maps_lie_in_the_sheet_as_they_say(served: Service, predictor: Predictor, stage: str) -> None:
+    answer = served.ask(f"/v1/maps?stage={stage}&top=5", CONTENT).json
+    right = predictor.stages(CONTENT, stage)[stage][0].reshape(answer["shape"][0], *answer["tile"])
+    assert answer["order"] == np.argsort(-right.max((1, 2)), kind="stable")[:5].tolist()
+    sheet = np.asarray(Image.open(BytesIO(b64decode(answer["sheet"].partition(",")[2]))))
+    height, width = answer["tile"]
+    assert answer["columns"] == 5 and sheet.shape[:2] == (height, 5 * width)
+    for number, index in enumerate(answer["order"]):
+        tile = sheet[:, number * width : (number + 1) * width].astype(float)
+        if answer["colours"] == "grey":
+            np.testing.assert_allclose(tile, 255 * right[index] / answer["high"], atol=0.51)
+        else:
+            red_less_blue = tile[..., 0] - tile[..., 2]
+            assert (red_less_blue[right[index] > 0] >= 0).all() and (red_less_blue[right[index] < 0] <= 0).all()
+    assert answer["colours"] == ("grey" if stage == "relu1" else "signed")
+
+
+@pytest.mark.parametrize("method", ["gradient", "gradcam", "occlusion"])
+def test_saliency_is_that_of_show(served: Service, model: Model, predictor: Predictor, method: str) -> None:
+    answer = served.ask(f"/v1/saliency?method={method}&class=2", CONTENT).json
+    right = saliency(model, CONTENT, "", (method,), category=model.categories[2].key, stride=16)
+    values = np.array(answer["values"]).reshape(answer["grid"])
+    np.testing.assert_allclose(values, right.heats[0].values, rtol=1e-3, atol=1e-6)
+    assert answer["class"] == model.categories[2].name and answer["box"] == [112, 112, 32, 32]
+    assert answer["empty"] is right.heats[0].empty
+
+
+def test_a_class_that_is_not_there_is_refused(served: Service) -> None:
+    assert served.ask("/v1/saliency?class=6", CONTENT).json["detail"].startswith("class is a whole number from 0 to 5")
+
+
+def test_kernels_are_tiles(served: Service, model: Model) -> None:
+    sheet = np.asarray(Image.open(BytesIO(served.ask("/v1/filters.png").body)))
+    assert sheet.shape == (6, 8 * 6, 3)
+    weight = model.net.get_parameter("conv1.weight").detach().numpy()
+    share = (weight - weight.min()) / (weight.max() - weight.min())
+    np.testing.assert_allclose(sheet[:5, 6:11], 255 * share[1].transpose(1, 2, 0), atol=0.51)
+    assert (sheet[5] == 255).all() and (sheet[:, 5] == 255).all()
+    one = np.asarray(Image.open(BytesIO(served.ask("/v1/filters.png?map=1").body)))
+    np.testing.assert_array_equal(one[:5, :5], sheet[:5, 6:11])
+    assert "has no kernels" in served.ask("/v1/filters.png?layer=fc2").json["detail"]
+
+
+def test_the_drawing_is_an_svg_without_a_script(served: Service) -> None:
+    answer = served.ask("/v1/architecture.svg")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert answer.body.startswith(b"<svg ") and not re.search(rb"<script|href|onload", answer.body)
+
+
+def test_no_run_is_a_404(served: Service) -> None:
+    answer = served.ask("/v1/run")
+    assert answer.status == 404 and "--run RUN" in answer.json["detail"]
+
+
+def test_a_run_is_told_from_an_epoch_on(model: Model, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    head = "epoch,lr,train_loss,train_error,val_loss,val_top1_error,val_top5_error,rate,waiting,seconds,best\n"
+    save_model(model, tmp_path / "model")
+    with serving(tmp_path / "model", tmp_path / "log", run=run) as service:
+        assert service.ask("/v1/run").json["state"] == "not begun"
+        (run / "run.json").write_text("{}")
+        started = '{"event": "Started", "epochs": 9, "train_images": 5}\n'
+        step = '{"event": "StepEnd", "epoch": 3, "seconds_left": 60.5}\n'
+        (run / "log.jsonl").write_text(started + step + '{"event": "StepE')  # a line that is being written
+        (run / "metrics.csv").write_text(head + "1,0.1,2.0,0.5,,,,9,0,1,True\n2,0.1,1.0,0.4,,,,9,0,1,True\n")
+        told = service.ask("/v1/run?after=1").json
+        assert (
+            told["state"] == "running" and told["epoch"] == 3 and told["epochs"] == 9 and told["seconds_left"] == 60.5
+        )
+        assert [row["epoch"] for row in told["rows"]] == [2] and told["rows"][0]["val_loss"] is None
+        (run / "log.jsonl").write_text(started + step + '{"event": "Finished"}\n')
+        assert service.ask("/v1/run").json["state"] == "finished"
+
+
+def test_an_onnx_file_answers_and_shows_nothing_inside(model: Model, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    export(model, tmp_path / "net.onnx", "onnx")
+    with serving(tmp_path / "net.onnx", tmp_path / "log") as service:
+        assert service.ask("/v1/predict", CONTENT).status == 200
+        card = service.ask("/v1/model").json
+        assert card["inside"] is False and card["ten_crops"] is False
+        for path in ("/v1/maps", "/v1/features", "/v1/saliency"):
+            answer = service.ask(path, CONTENT)
+            assert answer.status == 404 and answer.json["code"] == "answers_only"
