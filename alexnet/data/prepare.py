@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from alexnet.data.jpeg import encode_jpeg
 from alexnet.data.likeness import outline
+from alexnet.data.packed import IMAGES, INDEX, Images
 from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
 from alexnet.data.sources.table import open_source
 from alexnet.data.split import assign_splits
 from alexnet.data.statistics import InputStatistics, Sums
-from alexnet.data.store import IMAGES, INDEX, Images, Store, partial, seal
+from alexnet.data.store import Store, partial, seal
 from alexnet.data.store_plan import RAW_LIMIT, StorePlan, store_plan
 from alexnet.data.together import groups, identical
 from alexnet.data.unfinished import Chunk, Unfinished, discard

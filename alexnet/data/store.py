@@ -17,8 +17,8 @@ import hashlib
 import io
 import json
 import os
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,63 +26,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.jpeg import decode_jpeg
+from alexnet.data.manifest import MAX_JSON, ManifestJson, Paths, ReportJson, check_index, check_mean
+from alexnet.data.packed import IMAGES, INDEX, Images
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
 from alexnet.data.statistics import InputStatistics
-from alexnet.errors import DataError
+from alexnet.errors import ConfigError, DataError
+from alexnet.reading import UnfitFileError, read_file
+from alexnet.schema import SchemaError, check, decode
 
 FORMAT = "alexnet store"
 VERSION = 1
 ENCODINGS = ("raw", "jpeg")
-IMAGES = "images.bin"
-INDEX = np.dtype(
-    [
-        ("offset", "<i8"),  # in images.bin
-        ("length", "<i4"),
-        ("crc32", "<u4"),
-        ("label", "<i4"),
-        ("split", "u1"),  # indexes SPLITS
-        ("width", "<i4"),  # of the original, 0 where there was none
-        ("height", "<i4"),
-    ]
-)
-
-
-class Images:
-    """The photographs of an images.bin, memory-mapped, as `index` (INDEX records) finds them in it."""
-
-    def __init__(self, file: Path, index: NDArray[np.void], encoding: str, side: int):
-        self.file = file
-        # asarray: a slice of np.memmap takes several times longer to make
-        self.content: NDArray[np.uint8] = np.asarray(np.memmap(file, dtype=np.uint8, mode="r"))
-        self.index = index
-        self._raw = encoding == "raw"
-        self._side = side
-        self._compared = np.zeros(len(index), dtype=np.bool_)
-
-    def read(self, position: int, *, check: bool | None = None) -> NDArray[np.uint8]:
-        """The photograph, uint8 RGB (side, side, 3); see `Store.read`."""
-        record = self.index[position]
-        stored = self.content[record["offset"] : record["offset"] + record["length"]]
-        # once: it would be a third of the work on a training batch
-        if check or (check is None and not self._compared[position]):
-            if zlib.crc32(stored.data) != record["crc32"]:
-                raise DataError(
-                    f"Photograph {position} in {self.file} is corrupted: its checksum is not the one of "
-                    "preparation; delete the store and prepare it again."
-                )
-            self._compared[position] = True
-        return stored.reshape(self._side, self._side, 3) if self._raw else decode_jpeg(stored.tobytes())
-
-    def stored(self, position: int) -> bytes:
-        """The photograph as it is stored, encoded or raw."""
-        record = self.index[position]
-        return self.content[record["offset"] : record["offset"] + record["length"]].tobytes()
-
-    def part(self, positions: NDArray[np.int64]) -> "Images":
-        """Those photographs alone, numbered anew."""
-        return Images(self.file, self.index[positions], "raw" if self._raw else "jpeg", self._side)
 
 
 class Store:
@@ -97,7 +52,6 @@ class Store:
     classes: tuple[Category, ...]
     labels: NDArray[np.int64]  # (N,)
     statistics: InputStatistics  # of the "train" photographs, of all where there are none
-    raw: NDArray[np.uint8] | None  # (N, side, side, 3), memory-mapped; None when the encoding is "jpeg"
 
     def __init__(self, path: Path, manifest: dict[str, Any], index: NDArray[np.void], mean: NDArray[np.float32]):
         self.path = path
@@ -116,7 +70,6 @@ class Store:
         self._index = index
         side = self.preparation.side
         self._images = Images(path / IMAGES, index, self.encoding, side)
-        self.raw = self._images.content.reshape(-1, side, side, 3) if self.encoding == "raw" else None
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = False) -> "Store":
@@ -130,12 +83,18 @@ class Store:
         for name, entry in manifest["files"].items():
             _check_size(path / name, entry["bytes"])
             if name != IMAGES:
-                content[name] = (path / name).read_bytes()
+                content[name] = _read(path / name)
                 _check_digest(path / name, hashlib.sha256(content[name]).hexdigest(), entry["sha256"])
             elif verify:
                 with (path / name).open("rb") as file:
                     _check_digest(path / name, hashlib.file_digest(file, "sha256").hexdigest(), entry["sha256"])
-        return cls(path, manifest, _load(content["index.npy"]), _load(content["mean.npy"]))
+        index, mean = _load(path / "index.npy", content), _load(path / "mean.npy", content)
+        held = preparation_of(manifest)
+        with _forged(path / "index.npy"):
+            check_index(index, INDEX, manifest, held.stored_bytes)
+        with _forged(path / "mean.npy"):
+            check_mean(mean, held.side)
+        return cls(path, manifest, index, mean)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -145,6 +104,17 @@ class Store:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (str(self.path), self.fingerprint)
+
+    @cached_property
+    def raw(self) -> NDArray[np.uint8] | None:
+        """All photographs, memory-mapped: uint8 (N, side, side, 3); None when the encoding is "jpeg".
+
+        A mapped file that becomes shorter ends the process; `read` raises DataError.
+        """
+        if self.encoding != "raw":
+            return None
+        side = self.preparation.side
+        return np.asarray(np.memmap(self.path / IMAGES, dtype=np.uint8, mode="r")).reshape(-1, side, side, 3)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -159,7 +129,7 @@ class Store:
     @property
     def preparation(self) -> Preparation:
         """How the photographs were resized; what it says of views is the default."""
-        return Preparation.from_json({name: self.manifest[name] for name in DEFAULT.resizing if name in self.manifest})
+        return preparation_of(self.manifest)
 
     def check_side(self, preparation: Preparation, what: str) -> None:
         """Raises DataError when the photographs are of another side than `what`, prepared for otherwise, takes."""
@@ -181,12 +151,17 @@ class Store:
     @cached_property
     def paths(self) -> Sequence[str]:
         """Each photograph's path in its source, with forward slashes."""
-        return tuple(json.loads((self.path / "paths.json").read_bytes()))
+        with _forged(self.path / "paths.json"):
+            paths = decode(_read(self.path / "paths.json"), Paths)
+            if len(paths) != len(self):
+                raise SchemaError(f"it names {len(paths):,} photographs, expected {len(self):,}")
+        return tuple(paths)
 
     @cached_property
     def report(self) -> dict[str, Any]:
         """What preparation has to say: "refused" and "treated" photographs, a list of {"path", …} each."""
-        report: dict[str, Any] = json.loads((self.path / "report.json").read_bytes())
+        with _forged(self.path / "report.json"):
+            report: dict[str, Any] = decode(_read(self.path / "report.json"), ReportJson)
         return report
 
     def split(self, name: str) -> NDArray[np.int64]:
@@ -314,18 +289,43 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{path} is not a store: it has no manifest.json; `alexnet prepare` makes one from photographs."
         )
     try:
-        manifest = json.loads(file.read_bytes())
-    except ValueError as error:
+        manifest = decode(_read(file))
+    except SchemaError as error:
         raise DataError(f"{file} is corrupted ({error}); delete the store and prepare it again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DataError(f'{path} is not a store: its manifest.json does not say "format": "{FORMAT}".')
     if manifest.get("version") != VERSION:
         raise DataError(
-            f"The store {path} is of version {manifest.get('version')}, but this package reads version "
+            f"The store {path} is of version {str(manifest.get('version'))[:20]}, but this package reads version "
             f"{VERSION}; prepare the photographs again."
         )
     _check_digest(file, _fingerprint(manifest), manifest.get("fingerprint"))
-    return manifest
+    with _forged(file):
+        check(manifest, ManifestJson)
+        preparation_of(manifest)
+    found: dict[str, Any] = manifest
+    return found
+
+
+def preparation_of(manifest: Mapping[str, Any]) -> Preparation:
+    """How the photographs of a store with this manifest were resized; what it says of views is the default."""
+    return Preparation.from_json({name: manifest[name] for name in DEFAULT.resizing if name in manifest})
+
+
+@contextmanager
+def _forged(file: Path) -> Iterator[None]:
+    """Says of a file whose checksum is right that it holds what no store does."""
+    try:
+        yield
+    except (SchemaError, ConfigError) as error:
+        raise DataError(f"{file} is no store's: {str(error).rstrip('.')}.") from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return read_file(file, MAX_JSON)
+    except UnfitFileError as error:
+        raise DataError(f"{file} is no store's: {error}.") from error
 
 
 def _fingerprint(manifest: Mapping[str, object]) -> str:
@@ -352,8 +352,11 @@ def _check_digest(file: Path, found: str, expected: str | None) -> None:
         )
 
 
-def _load(content: bytes) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+def _load(file: Path, content: Mapping[str, bytes]) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(content[file.name]), allow_pickle=False)
+    except Exception as error:  # a stranger's file fails in any way
+        raise DataError(f"{file} is no store's: {error}.") from error
     return array
 
 

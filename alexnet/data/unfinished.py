@@ -21,7 +21,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.store import IMAGES, flush_folder, partial
+from alexnet.data.packed import IMAGES
+from alexnet.data.store import flush_folder, partial
 from alexnet.errors import DataError
 
 if sys.platform != "win32":
