@@ -1,10 +1,15 @@
 """The command as a whole: what it imports, how it answers mistakes, with which exit codes."""
 
+import io
+import signal
+import sys
+
+import click
 import pytest
 from commanding import alexnet, python, refusal
 
 import alexnet.cli.layers as layers
-from alexnet.cli.main import ALIASES, VERBS, cli
+from alexnet.cli.main import ALIASES, VERBS, cli, main
 from alexnet.errors import DataError
 from alexnet.version import VERSION
 
@@ -144,3 +149,45 @@ def test_completion_knows_the_verbs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_verbs_are_listed_in_the_order_of_the_table() -> None:
     assert cli.list_commands(None) == NAMES  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_want_of_memory_is_a_sentence_that_says_what_to_do(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(click.Group, "main", fail)
+    code, sentence = refusal("doctor")
+    assert code == 1
+    assert sentence.startswith("alexnet: error: The memory does not suffice.")
+    assert "--set accumulate=4" in sentence
+
+
+def test_sigterm_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(click.Group, "main", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    code, sentence = refusal("doctor")
+    assert code == 143
+    assert sentence == "alexnet: stopped by SIGTERM; what can be continued is kept: give the same command again"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_names_with_escape_sequences_do_not_reach_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def talk() -> None:
+        click.echo("\x07red")
+
+    monkeypatch.setattr("alexnet.cli.main.cli", talk)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), write_through=True))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO()))
+    stream = sys.stdout
+    main()
+    assert stream.buffer.getvalue() == b"\\x07red\n"  # type: ignore[attr-defined]

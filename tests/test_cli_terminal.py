@@ -1,11 +1,12 @@
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet.cli.terminal import WIDTH, bar, counted, duration, percent, print_json, print_table, size
+from alexnet.cli.terminal import WIDTH, Shown, bar, counted, duration, percent, print_json, print_table, shown, size
 
 
 def test_percent() -> None:
@@ -72,3 +73,10 @@ def test_a_row_of_numbers_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
     matrix = [[0] * WIDTH, [1] * WIDTH]
     print_json({"confusion": matrix, "short": {"a": 1}})
     assert len(capsys.readouterr().out.splitlines()) == 7
+
+
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    assert shown("\x1b[31mred\x07\x9b\x7f\ttab\n") == "\\x1b[31mred\\x07\\x9b\\x7f\ttab\n"
+    stream = StringIO()
+    Shown(stream).write("a\rb")
+    assert stream.getvalue() == "a\\x0db"

@@ -2,16 +2,23 @@
 
 import gc
 import os
+import re
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
+from types import FrameType
 from typing import Any, NamedTuple
 
 import click
 
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.team import check_shared
+from alexnet.cli.terminal import Shown, shown
 from alexnet.errors import AlexNetError, unknown
 from alexnet.version import VERSION
 
@@ -90,18 +97,55 @@ class Verbs(click.Group):
         session = Session()
         extra |= {"prog_name": "alexnet", "standalone_mode": False, "obj": session}
         try:
-            status = super().main(*args, **extra)
+            with _terminable():
+                status = super().main(*args, **extra)
         except Exception as error:
             if session.debug:
                 traceback.print_exc()
             sentence, status = _verdict(error)
             if str(error) or not isinstance(error, AlexNetError):  # else another process says it
-                click.echo(f"alexnet: {sentence}", err=True)
+                click.echo(f"alexnet: {shown(sentence)}", err=True)
             if session.shared:  # PyTorch's clean-up would wait for processes that are gone, or abort
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(status)
         sys.exit(status or 0)
+
+
+WANT_OF_MEMORY = (
+    "The memory does not suffice. Train in parts with --set accumulate=4, or with a smaller --batch-size; prepare with "
+    "fewer workers (-j 1); end other programs."
+)
+_NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")  # PyTorch's words
+
+
+class Terminated(AlexNetError):
+    """SIGTERM came where nothing answers it otherwise."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Makes SIGTERM an error of the block, so that workers and temporary files go, as they do after Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _Stop
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _Stop:
+        raise Terminated("stopped by SIGTERM; what can be continued is kept: give the same command again") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Stop(BaseException):
+    """Passes by all that only means to handle errors."""
 
 
 def _verdict(error: Exception) -> tuple[str, int]:
@@ -119,6 +163,8 @@ def _verdict(error: Exception) -> tuple[str, int]:
             return f"error: {error.format_message()}", error.exit_code
         case OSError(filename=str() as name):
             return f"error: {name}: {error.strerror}.", 1
+        case MemoryError() | RuntimeError() if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            return f"error: {WANT_OF_MEMORY}", 1
     return f"error: unexpectedly, {type(error).__name__}: {error}. Run again with --debug to see where.", 1
 
 
@@ -145,6 +191,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # the name of a file may hold what the terminal's encoding does not
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout = Shown(sys.stdout)
     try:
         cli()
     finally:

@@ -3,13 +3,36 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.cells import cell_len
 
 WIDTH = 100  # of a line of JSON
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+# Control characters, which a terminal obeys, as the escapes that Python writes for them.
+_SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def shown(text: str) -> str:
+    """The text with control characters shown, for names that come from elsewhere: a terminal must not obey them."""
+    return text.translate(_SHOWN)
+
+
+class Shown:
+    """A text stream on which nothing that is written is obeyed by a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes the text as `shown` gives it."""
+        return self._stream.write(shown(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def percent(share: float | None, digits: int = 1) -> str:

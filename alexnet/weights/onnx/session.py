@@ -1,5 +1,10 @@
 """An exported ONNX file at work, in ONNX Runtime on the CPU."""
 
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,24 @@ from alexnet.errors import WeightsError
 from alexnet.weights.description import Description, from_texts
 from alexnet.weights.onnx.extra import onnx_package
 from alexnet.weights.onnx.graph import FORMS
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """A block in which nothing reaches standard output: ONNX Runtime's C++ says there what is raised anyhow."""
+    if os.name != "posix":
+        yield
+        return
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class OnnxModel:
@@ -27,7 +50,8 @@ class OnnxModel:
         options.log_severity_level = 4  # what goes wrong is raised, and told once
         options.intra_op_num_threads = torch.get_num_threads()
         try:
-            self._session: Any = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            with _silent():
+                self._session: Any = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # a class of its own for every kind of damage
             raise WeightsError(f"ONNX Runtime cannot read {path}: {error}") from error
         texts = self._session.get_modelmeta().custom_metadata_map
