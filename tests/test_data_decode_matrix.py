@@ -212,11 +212,11 @@ def tiffs() -> Iterator[tuple[str, bytes, NDArray[np.float64], bool]]:
                         laid = pixels if planes == "contig" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
                         laid = laid if laid.shape[-1] > 1 else laid[..., 0]
                         content = written(laid, bits, photometric=photometric, **more, **options)
-                        is_read = bits == 8 or (bits == 16 and planes == "contig" and not (own == 1 and extra))
+                        is_read = bits == 8 or (bits == 16 and not (own == 1 and extra))
                         if bits == 16 and photometric == "miniswhite" and options.get("order") == ">":
                             is_read = False
                         if planes == "separate" or (own == 1 and extra == "assocalpha"):
-                            usual = (("rgb", ""), ("rgb", "unassalpha"), ("separated", ""))
+                            usual = (("rgb", ""), ("rgb", "unassalpha"), ("rgb", "unspecified"), ("separated", ""))
                             is_read = is_read and (photometric, extra) in usual
                         yield f"{bits} {photometric} {extra} {planes} {layout}", content, expected, is_read
 
@@ -235,6 +235,24 @@ def test_tiff_is_read_right_or_refused() -> None:
         if not is_read or error > (3 if name.startswith("16") else 2):
             wrong.append((name, error))
     assert not wrong
+
+
+def test_tiff_in_planes_that_is_damaged_or_large_is_refused_or_read() -> None:
+    whole = written(
+        levels(16, 3).transpose(2, 0, 1), 16, photometric="rgb", planarconfig="separate", compression="zlib"
+    )
+    with pytest.raises(ImageError, match="claims 40×24 pixels, more than 959; --max-pixels raises the limit"):
+        decode(whole, max_pixels=959)
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for place in [*range(200), *rng.integers(200, len(whole), 200).tolist()]:
+        damaged = bytearray(whole)
+        damaged[place] ^= int(rng.integers(1, 256))
+        try:
+            outcomes.add(decode(bytes(damaged)).pixels.ndim)
+        except ImageError:
+            outcomes.add(0)
+    assert outcomes == {0, 3}
 
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 1), (2, 2)])
@@ -321,8 +339,14 @@ def test_an_image_in_hand_is_treated_as_its_file_would_be(loaded: bool) -> None:
 
     content = tiff(levels(16, 1), 16, 0)
     np.testing.assert_array_equal(decode_image(opened(content)).pixels, decode(content).pixels)
-    with pytest.raises(ImageError, match="16-bit RGB samples in separate planes"):
-        decode_image(opened(tiff(levels(16, 3), 16, 2, t284=[2])))
+    apart = written(levels(16, 3).transpose(2, 0, 1), 16, photometric="rgb", planarconfig="separate")
+    with pytest.raises(ImageError, match="8-bit CIE Lab samples"):
+        decode_image(opened(tiff(levels(8, 3), 8, 8)))
+    if loaded:
+        with pytest.raises(ImageError, match="in separate planes, and its file is closed; give the file"):
+            decode_image(opened(apart))
+    if not loaded:
+        np.testing.assert_array_equal(decode_image(opened(apart)).pixels, levels(16, 3) >> 8)
     if not loaded:  # afterwards the low bytes are gone
         pixels = levels(16, 3)
         content = png(pixels, 16, 2, chunk(b"tRNS", pixels[0, 0].astype(">u2").tobytes()))

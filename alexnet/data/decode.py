@@ -34,6 +34,7 @@ from alexnet.data.heic import open_heic
 from alexnet.data.jpeg import decode_quickly
 from alexnet.data.png import lay_16_bit_key_on_white, scale_key
 from alexnet.data.tiff import WHITE_IS_ZERO, TiffFacts, facts_of, tiff_facts
+from alexnet.data.tiff_planes import joined
 from alexnet.errors import ImageError
 
 MAX_PIXELS: Final = 150_000_000
@@ -84,21 +85,32 @@ def decode(content: bytes, name: str = "", max_pixels: int = MAX_PIXELS) -> Deco
     `name` is the file's name, used only to note a suffix that promises another format. A JPEG of more than `max_pixels`
     is read at a half, a quarter or an eighth of its size; another file of so many is refused.
     """
-    return _decode(lambda: _open(content), content, name, max_pixels)
+    facts = _facts(content)
+    if facts and facts.in_planes:  # planes are decoded when they are opened
+        _refuse_size(facts.width, facts.height, max_pixels)
+    return _decode(lambda: _open(content, facts), content, name, max_pixels, facts)
 
 
 def decode_image(image: Image.Image) -> Decoded:
     """The pixels of a Pillow image, in the frame that it stands at, as if of its file. Raises ImageError."""
-    return _decode(lambda: image, None, "", MAX_PIXELS, _file_of(image))
+    file = _file_of(image)
+    facts = _facts(file) if file else _facts_in_hand(image)
+    if facts and facts.in_planes:
+        return decode(file)
+    return _decode(lambda: image, None, "", MAX_PIXELS, facts, file)
 
 
 def _decode(
-    opened: Callable[[], Image.Image], content: bytes | None, name: str, max_pixels: int, file: bytes = b""
+    opened: Callable[[], Image.Image],
+    content: bytes | None,
+    name: str,
+    max_pixels: int,
+    facts: TiffFacts | None,
+    file: bytes = b"",
 ) -> Decoded:
     """See `decode`; where there is no `content` to decode, `file` are the bytes that the image came from, if known."""
     treatments = []
     pixels = None
-    facts = _facts(content or file) if content is not None or file else _facts_in_hand(opened())
     try:
         with _caught_warnings() as caught:
             image = opened()
@@ -178,14 +190,16 @@ def _facts_in_hand(image: Image.Image) -> TiffFacts | None:
         return None
     plain = {tag: value if isinstance(value, tuple) else (value,) for tag, value in dict(fields).items()}
     facts = facts_of({tag: value for tag, value in plain.items() if all(isinstance(each, int) for each in value)})
-    if facts.refusal is not None:
-        raise ImageError(facts.refusal)
+    if facts.refusal is not None or facts.in_planes:
+        raise ImageError(facts.refusal or "its samples lie in separate planes, and its file is closed; give the file")
     return facts
 
 
-def _open(content: bytes) -> Image.Image:
+def _open(content: bytes, facts: TiffFacts | None) -> Image.Image:
     """The file, its pixels not decoded yet. Pillow's own limit of pixels, lower than ours, is lifted meanwhile."""
     kind = format_of(content)
+    if facts and facts.in_planes:
+        return joined(content, facts)
     if kind == "HEIC":
         return open_heic(content)
     if kind == "AVIF" and not features.check("avif"):
@@ -208,9 +222,13 @@ def _reduce(image: Image.Image, max_pixels: int, in_hand: bool) -> str | None:
         if -(-width // scale) * -(-height // scale) <= max_pixels:
             image.draft(image.mode, (width // scale, height // scale))
             return f"{width}×{height} pixels read at 1/{scale} of the size"
+    _refuse_size(width, height, max_pixels)
+    return None
+
+
+def _refuse_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(f"it claims {width}×{height} pixels, more than {max_pixels:,}; --max-pixels raises the limit")
-    return None
 
 
 def _why(error: Exception) -> str:

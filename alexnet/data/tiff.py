@@ -75,6 +75,8 @@ _SIZES: Final = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # field types of who
 class TiffFacts:
     """The first picture of a TIFF file, in the words of the standard."""
 
+    width: int
+    height: int
     photometric: int
     bits: tuple[int, ...]
     samples: int = 1
@@ -122,6 +124,16 @@ class TiffFacts:
         )
 
     @property
+    def in_planes(self) -> bool:
+        """Whether it is `tiff_planes` that reads such pixels right."""
+        known = (self.photometric, self.extra) in ((RGB, ()), (RGB, (0,)), (RGB, (2,)), (CMYK, ()))
+        return self.separate and known and not self._pillow_joins and self.fill_order == 1 and self.compression != 7
+
+    @property
+    def _pillow_joins(self) -> bool:
+        return self.bits[0] == 8 and (self.photometric, self.extra) in ((RGB, ()), (RGB, (2,)), (CMYK, ()))
+
+    @property
     def _surplus(self) -> int:
         return self.samples - _SAMPLES.get(self.photometric, self.samples)
 
@@ -147,7 +159,7 @@ class TiffFacts:
         if self.photometric == YCBCR and self.compression != 7:
             return False
         if self.separate:
-            return bits == 8 and (self.photometric, self.extra) in ((RGB, ()), (RGB, (2,)), (CMYK, ()))
+            return self._pillow_joins or self.in_planes
         if not self._surplus:
             return True
         if self.photometric == BLACK_IS_ZERO:
@@ -158,7 +170,7 @@ class TiffFacts:
 def tiff_facts(content: bytes) -> TiffFacts | None:
     """The facts of the first picture; None where the file is damaged before they are told."""
     try:
-        return facts_of(_fields(content), raw=content[8:10] == b"CR", high_first=content[:2] == b"MM")
+        return facts_of(tiff_fields(content), raw=content[8:10] == b"CR", high_first=content[:2] == b"MM")
     except (struct.error, IndexError, KeyError):
         return None
 
@@ -168,6 +180,8 @@ def facts_of(fields: Mapping[int, tuple[int, ...]], *, raw: bool = False, high_f
     samples = fields.get(277, (1,))[0]
     bits = fields.get(258, (1,))
     return TiffFacts(
+        width=fields.get(256, (0,))[0],
+        height=fields.get(257, (0,))[0],
         photometric=fields.get(262, (WHITE_IS_ZERO,))[0],
         bits=bits if len(bits) == samples else bits[:1] * samples,
         samples=samples,
@@ -183,8 +197,11 @@ def facts_of(fields: Mapping[int, tuple[int, ...]], *, raw: bool = False, high_f
     )
 
 
-def _fields(content: bytes) -> Mapping[int, tuple[int, ...]]:
-    """The whole numbers in the first directory, by tag."""
+def tiff_fields(content: bytes, limit: int = 64) -> dict[int, tuple[int, ...]]:
+    """The whole numbers in the first directory, by tag; without those of more than `limit` numbers.
+
+    Raises struct.error, IndexError or KeyError where the file is damaged.
+    """
     order = {b"II": "<", b"MM": ">"}[content[:2]]
     big = struct.unpack_from(order + "H", content, 2)[0] == 43
     offset = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)[0]
@@ -194,7 +211,7 @@ def _fields(content: bytes) -> Mapping[int, tuple[int, ...]]:
     for entry in range(at, at + step * min(count, 4096), step):
         tag, kind = struct.unpack_from(order + "HH", content, entry)
         number = struct.unpack_from(order + ("Q" if big else "I"), content, entry + 4)[0]
-        if kind not in _SIZES or not 0 < number <= 64:  # offsets of strips, colours of a palette
+        if kind not in _SIZES or not 0 < number <= limit:  # of strips, of a palette
             if tag == 50706:  # the DNG version is bytes in any case
                 fields[tag] = ()
             continue
