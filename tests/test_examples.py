@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_walkthrough import README, your_photographs
 
@@ -55,6 +56,30 @@ def test_features_are_kept_and_compared(learned: tuple[Path, list[str]]) -> None
     assert (learned[0] / "features.npz").is_file()
 
 
+def test_two_networks_are_compared_by_what_they_find_alike(learned: tuple[Path, list[str]]) -> None:
+    names = ["holiday.jpg", "garden.png", "photographs/cat/1.png"]
+    folder = learned[0]
+    names = [name for name in names if (folder / name).is_file()]
+    names += [str(path) for path in sorted(folder.glob("photographs/*/*"))[:3]]
+    lines = output(
+        ROOT / "examples" / "rdm.py", "runs/quickstart", "runs/quickstart", *names, folder=folder
+    ).splitlines()
+    assert lines[0] == "conv1    rank correlation of the two networks 1.000"
+    with np.load(folder / "rdm.npz") as saved:
+        matrix = saved["runs_quickstart relu5"]
+        assert saved["stimuli"].tolist() == names
+    assert matrix.shape == (len(names), len(names))
+    assert np.allclose(matrix, matrix.T) and np.allclose(matrix.diagonal(), 0)
+
+
+def test_a_receptive_field_is_a_part_of_the_photograph(learned: tuple[Path, list[str]]) -> None:
+    words = ("runs/quickstart", "holiday.jpg", "relu5")
+    first, second = output(ROOT / "examples" / "receptive_field.py", *words, folder=learned[0]).splitlines()
+    assert re.fullmatch(r"relu5: channel \d+ answers [\d.]+ at row \d+, column \d+", first)
+    found = [int(number) for number in re.findall(r"\d+", second)]
+    assert 0 <= found[0] < found[1] <= found[2] and 0 <= found[3] < found[4] <= found[5]
+
+
 def test_a_network_of_one_s_own_is_trained_as_any_other(tmp_path: Path) -> None:
     lines = output(ROOT / "examples" / "own_network.py", folder=tmp_path).splitlines()
     assert lines[0].startswith("conv1  32 × 28 × 28")
@@ -72,5 +97,7 @@ def test_the_python_of_the_page_works_as_a_file(tmp_path: Path) -> None:
 
 
 def test_examples_are_short_and_all_of_them_are_run() -> None:
-    assert {file.stem for file in EXAMPLES} == {"quickstart", "finetune", "features", "own_network"}
+    assert {file.stem for file in EXAMPLES} == {
+        "quickstart", "finetune", "features", "own_network", "rdm", "receptive_field",
+    }  # fmt: skip
     assert all(len(file.read_text(encoding="utf-8").splitlines()) < 60 for file in EXAMPLES)
