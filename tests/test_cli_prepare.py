@@ -215,7 +215,7 @@ def test_a_flat_folder_is_told_the_way_on(tmp_path: Path) -> None:
     folder = photographs(tmp_path / "trees")
     code, sentence = refusal("prepare", folder / "ash", tmp_path / "s")
     assert code == 3
-    assert "lie flat, --label-from PATTERN or --list FILE says of which class each is" in sentence
+    assert "lie flat, `alexnet prepare` takes --label-from PATTERN or --list FILE" in sentence
 
 
 def test_the_user_s_folder_is_known_where_the_shell_leaves_it(

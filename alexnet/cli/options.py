@@ -87,13 +87,16 @@ def from_option(verb: F) -> F:
 
 def reading_options(verb: F) -> F:
     """Adds --splits, --classes, --list and --label-from, which say how a folder's photographs have their classes."""
-    text = "What the upper folders of SOURCE are, where two readings are possible."
-    text_of_label = "Find the class in each photograph's path: a regular expression, its first parenthesis."
-    verb = click.option("--label-from", metavar="PATTERN", help=text_of_label)(verb)
-    text_of_list = "A list of photographs in SOURCE: path,label[,split[,group]]; path label; or paths alone."
-    verb = click.option("--list", "lists", multiple=True, metavar="[SPLIT=]FILE", help=text_of_list)(verb)
-    verb = click.option("--splits", "tops", flag_value="splits", help=text)(verb)
-    return click.option("--classes", "tops", flag_value="classes", help="See --splits.")(verb)
+    texts = {
+        "splits": "The upper folders of SOURCE are splits; needed where they could be classes.",
+        "classes": "The upper folders of SOURCE are classes; needed where they could be splits.",
+        "list": "A list of photographs in SOURCE: path,label[,split[,group]]; path label; or paths alone.",
+        "label": "Find the class in each photograph's path: a regular expression, its first parenthesis.",
+    }
+    verb = click.option("--label-from", metavar="PATTERN", help=texts["label"])(verb)
+    verb = click.option("--list", "lists", multiple=True, metavar="[SPLIT=]FILE", help=texts["list"])(verb)
+    verb = click.option("--classes", "tops", flag_value="classes", help=texts["classes"])(verb)
+    return click.option("--splits", "tops", flag_value="splits", help=texts["splits"])(verb)
 
 
 def max_pixels_option(verb: F) -> F:

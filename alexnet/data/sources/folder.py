@@ -138,10 +138,11 @@ def _split_folders(tree: _Tree, inside: str, asked: Tops | None) -> dict[str, st
     apart = not any(tree.photographs[f"{inside}{top}/"] for top in tops)  # no "class" holds a photograph directly
     if len(splits) > 1 or holding or (apart and len(common) > 1):
         hint = f", each with the folders {few(common)}" if len(common) > 1 else ""
-        rename = "" if splits else ", renamed train, val or test"
+        rename = "" if splits else ", after you have renamed them train, val or test"
+        beside = " Folders beside the splits are left out then." if splits and len(splits) < len(tops) else ""
         raise DataError(
-            f"{tree.files.path / inside} has the folders {few(tops)}{hint}: splits or classes? Give --classes if they "
-            f"are {len(tops)} classes, --splits if they are splits{rename} (what is beside the splits is left out)."
+            f"{tree.files.path / inside} has the folders {few(tops)}{hint}: splits or classes? Give `alexnet prepare` "
+            f"--classes if they are {len(tops)} classes, --splits if they are splits{rename}.{beside}"
         )
     return {}  # one class may well be called "train"
 
@@ -160,7 +161,7 @@ def _class_folders(tree: _Tree, branches: Collection[str]) -> list[str]:
         flat = not classes and any(tree.photographs[branch] for branch in branches)
         hint = "Did you mean the folder above or below it?"
         if flat:
-            hint = "Where photographs lie flat, --label-from PATTERN or --list FILE says of which class each is."
+            hint = "Where photographs lie flat, `alexnet prepare` takes --label-from PATTERN or --list FILE."
         raise DataError(
             f"{tree.files.path} has {f'the class folder {classes[0]} alone' if classes else 'no class folders'}; "
             f"there should be one for each class, at least two. {hint}"
