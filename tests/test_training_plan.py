@@ -3,9 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_source import FakeSource
 from making import Colours, tiny_recipe, tiny_spec, tiny_store
 
 from alexnet.data.augment import Augmentation
+from alexnet.data.prepare import prepare
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, DataError
 from alexnet.model.spec import Dropout
@@ -139,3 +141,13 @@ def test_a_plan_made_of_a_plans_recipe_is_the_same(colours: Store, tmp_path: Pat
     again = training_plan(tiny_spec(), first.recipe, colours, overfit=9)
     assert (again.spec, again.recipe) == (first.spec, first.recipe)
     assert np.array_equal(again.train, first.train)
+
+
+def test_a_holdout_parts_no_copies(tmp_path: Path) -> None:
+    source = FakeSource(80, classes=2, same_as={row: row - 40 for row in range(40, 80)}, default_split={})
+    store = prepare(source, tmp_path / "store", workers=1)
+    plan = training_plan(tiny_spec(2), tiny_recipe(holdout=0.2), store)
+    originals = {position % 40 for position in plan.val.tolist()}
+    assert len(plan.val) == 2 * len(originals) == 16
+    assert not originals & {position % 40 for position in plan.train.tolist()}
+    assert store.copies(np.array([3, 43, 5])).tolist() == [0, 0, 2]

@@ -52,13 +52,15 @@ def assign_splits(
     return splits
 
 
-def holdout(labels: ArrayLike, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def holdout(
+    labels: ArrayLike, share: float, seed: int, groups: ArrayLike | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The ascending positions kept and held out, when each class gives `share` of its photographs.
 
     This is how training takes a validation part from the photographs of "train"; the rule is that of
     `assign_splits`.
     """
-    held = assign_splits(labels, {"val": share}, seed) == SPLITS.index("val")
+    held = assign_splits(labels, {"val": share}, seed, groups=groups) == SPLITS.index("val")
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

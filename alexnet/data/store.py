@@ -31,6 +31,7 @@ from alexnet.data.packed import IMAGES, INDEX, Images
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
 from alexnet.data.statistics import InputStatistics
+from alexnet.data.together import identical
 from alexnet.errors import ConfigError, DataError
 from alexnet.reading import UnfitFileError, read_file
 from alexnet.schema import SchemaError, check, decode
@@ -172,6 +173,14 @@ class Store:
             found = ", ".join(f"{split!r} ({count})" for split, count in self.splits.items())
             raise DataError(f"The store {self.path} has no photographs in split {name!r}; it has {found}.")
         return np.flatnonzero(self._index["split"] == SPLITS.index(name))
+
+    def copies(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The group of each photograph (N,): the same number for those whose pixels are the same as stored."""
+        part = self._images.part(positions)
+        found = np.arange(len(positions))
+        for rows in identical(part.index["crc32"], part.stored):
+            found[rows] = rows[0]
+        return found
 
     def split_of(self, position: int) -> str:
         """The name of the photograph's split."""

@@ -43,7 +43,8 @@ class TrainingPlan:
 def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0) -> TrainingPlan:
     """The plan for training `spec` with `recipe` on the "train" photographs of `store`.
 
-    Validation takes the store's "val" split, else a share `holdout` of each class of "train". With `overfit`, that many
+    Validation takes the store's "val" split, else a share `holdout` of each class of "train", which
+    parts no copies of a photograph. With `overfit`, that many
     photographs are seen over and over in the same centre crop, without dropout, to see that the network can learn.
     Raises ConfigError when network, recipe and store do not fit together.
     """
@@ -60,7 +61,7 @@ def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0)
     elif "val" in store.splits:
         val = store.split("val")
     elif recipe.holdout:
-        kept, held = holdout(store.labels[train], recipe.holdout, recipe.seed)
+        kept, held = holdout(store.labels[train], recipe.holdout, recipe.seed, store.copies(train))
         train, val = train[kept], train[held]
     if recipe.schedule == "plateau" and not len(val):
         raise ConfigError(
