@@ -38,10 +38,10 @@ class Sheet:
         self.width, room = width, width - 2 * MARGIN
         remark = ""
         if missing := undrawable((title, caption, *names)):
-            caption = f"{caption} {MISSING} stands for what no font here has ({len(missing)} characters)."
+            caption = f"{caption} {MISSING}: a character that no font here has."
             remark = (
-                f"No font here has glyphs for {len(missing)} characters of the names, {MISSING} stands for them; "
-                "install a font that has them, such as Noto Sans CJK for Chinese."
+                f"No font here has all characters of the names, {MISSING} stands for the others (of which the first is "
+                f"U+{ord(missing[0]):04X}); install a font that has them, such as Noto Sans CJK for Chinese."
             )
         head, body = wrapped(title, room, 12, bold=True), wrapped(caption, room, 8.5)
         self._top = MARGIN + 12 * LEADING * len(head) + 8.5 * LEADING * len(body) + 0.12
