@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from making import tiny_recipe, tiny_spec
@@ -128,3 +129,32 @@ def test_every_part_of_every_step_has_a_seed_of_its_own() -> None:
     }
     assert len(seeds) == 3 * 3 * 5 * 4
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_weights_of_classes_make_rare_ones_count_like_the_others() -> None:
+    labels = np.array([0] * 8 + [1] * 2 + [3] * 2)
+    assert step.class_weights(labels, 4, 0.0) is None
+    weights = step.class_weights(labels, 4, 1.0)
+    assert weights is not None
+    assert weights.tolist() == [0.5, 2.0, 0.0, 2.0]  # 12 photographs, 4 for each of three classes
+    half = step.class_weights(labels, 4, 0.5)
+    assert half is not None
+    assert float(half[labels].sum()) == pytest.approx(12)
+    assert float(half[1] / half[0]) == pytest.approx(2.0)
+
+
+def test_a_step_with_weights_of_classes_is_the_gradient_of_the_weighted_loss(
+    colours: Store, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = torch.tensor([0.5, 2.0, 1.0, 1.0, 1.5, 0.25])
+    monkeypatch.setattr("alexnet.training.loop.class_weights", lambda labels, classes, power: counted)
+    made = bench(tiny_recipe(epochs=1, dropout=0.0, class_weights=1.0))
+    reference = AlexNet(tiny_spec(dropout=0.0))
+    reference.load_state_dict(made.weights)
+    first = next(made.trainer.loader.epoch(0))
+    with torch.no_grad():
+        each = torch.nn.functional.cross_entropy(reference(first.images), first.labels, reduction="none")
+    made.fit()
+    expected = float((each * counted[first.labels]).mean())
+    assert made.steps[0].loss == pytest.approx(expected, rel=1e-5)
+    assert made.steps[0].loss != pytest.approx(float(each.mean()), rel=1e-3)

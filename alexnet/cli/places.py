@@ -98,15 +98,25 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
 
 def find_model(session: Session, path: Path) -> Path:
     """The model directory at `path`, in the run directory at `path`, or imported under that name into the cache."""
-    from alexnet.weights.model_dir import finished_model
+    from alexnet.weights.model_dir import model_of_run
 
-    if (model := finished_model(path)) != path:
-        session.note(f"{path} is a run directory; taking its model, {model}.")
+    if (model := model_of_run(path)) != path:
+        told = weights_of(model)
+        session.note(f"{path} is a run directory; taking its model, {model}{f' ({told})' if told else ''}.")
         return model
+    if not (path / "model.json").is_file() and (path / "run.json").is_file():
+        raise ConfigError(f"{path} is a run directory without a model yet: no epoch of it is finished.")
     if not path.exists() and path.parent == Path() and imported(path.name).is_dir():
         session.note(f"Taking the imported model {imported(path.name)}.")
         return imported(path.name)
     return path
+
+
+def weights_of(path: Path) -> str:
+    """What the model directory at `path` says about the epoch its weights are of, empty where it says nothing."""
+    from alexnet.weights.model_dir import read_description
+
+    return str(read_description(path)["provenance"].get("weights_of", ""))
 
 
 def find_weights(session: Session, path: Path) -> Path:

@@ -15,7 +15,7 @@ from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, run_before, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json
 from alexnet.errors import ConfigError
-from alexnet.training.recipe import Recipe, load_recipe
+from alexnet.training.recipe import Recipe, load_recipe, parse_setting
 from alexnet.training.recipes import RECIPES, recipe
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 FEW = 20_000  # photographs, with which the recipe of the paper's million seldom begins to learn
 SHORTHANDS = ("model", "epochs", "batch_size", "lr", "seed")
 # What a resumed run may be told anew; all else is what it started with.
-RESUMABLE = {"data", "moved", "resumed", "device", "dtype", "threads", "workers", "save_every", "compile", "wait"}
+RESUMABLE = {
+    "data", "moved", "resumed", "epochs", "minutes", "device", "dtype", "threads", "workers", "save_every", "compile",
+    "wait",
+}  # fmt: skip
 
 _width = max(map(len, RECIPES))
 RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in RECIPES.items())
@@ -57,7 +60,8 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
     metavar="KEY=VALUE",
     help="Change a setting; see: alexnet recipes.",
 )
-@click.option("--epochs", metavar="N", help="Short for --set epochs=N.")
+@click.option("--epochs", metavar="N", help="Short for --set epochs=N; with --resume, a new end of the run.")
+@click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="Stop after so long, saved, to be resumed.")
 @click.option("-b", "--batch-size", metavar="N", help="Short for --set batch_size=N.")
 @click.option("--lr", metavar="RATE", help="Short for --set lr=RATE.")
 @click.option("--seed", metavar="N", help="Short for --set seed=N.")
@@ -245,16 +249,18 @@ def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None
         )
     told = team.by_leader(lambda: open_run(path).read("run.json"))
     kept = {name: told[name] for name in ("device", "dtype", "threads") if name not in given}
-    _take_up(session, path, moved, _runtime({**ctx.params, **kept}, team))
+    asked = ctx.params["epochs"]
+    epochs = None if asked is None else parse_setting("epochs", asked, int)
+    _take_up(session, path, moved, _runtime({**ctx.params, **kept}, team), epochs)
 
 
-def _take_up(session: Session, path: Path, moved: Path | None, runtime: "Runtime") -> None:
+def _take_up(session: Session, path: Path, moved: Path | None, runtime: "Runtime", epochs: int | None = None) -> None:
     from alexnet.cli.progress import Meter
     from alexnet.data.store import Store
     from alexnet.training.train import resume
 
     with Meter(session) as meter:
-        run = resume(path, runtime=runtime, data=moved, listener=meter.training)
+        run = resume(path, runtime=runtime, data=moved, epochs=epochs, listener=meter.training)
     if session.speaks:
         _finish(session, run, Store.open(moved or run.read("run.json")["data"]))
 
@@ -268,6 +274,7 @@ def _runtime(options: dict[str, Any], team: "Team") -> "Runtime":
         threads=options["threads"],
         workers=options["workers"],
         save_every=options["save_every"],
+        minutes=options["minutes"],
         compile=options["compile"],
         team=team,
     )
@@ -277,6 +284,9 @@ def _finish(session: Session, run: "Run", store: "Store") -> None:
     """Says where everything lies, how good it is, and what to type next."""
     from alexnet.weights.model_dir import read_description
 
+    if not run.model.exists():  # the minutes were over before an epoch was
+        click.echo(f"Run      {run.path}, without a model yet: no epoch is finished")
+        return
     provenance = read_description(run.model)["provenance"]
     errors = provenance["errors"]
     click.echo(f"Run      {run.path}")

@@ -28,7 +28,7 @@ from alexnet.evaluation.networks import InOnnxRuntime, InPyTorch, Network, Squar
 from alexnet.model.account import account
 from alexnet.model.device import Placement, place
 from alexnet.weights.description import Description, describe
-from alexnet.weights.model_dir import Model, finished_model, load_model
+from alexnet.weights.model_dir import Model, load_model, model_of_run
 from alexnet.weights.onnx.session import OnnxModel
 
 READERS = 2  # threads that read and decode
@@ -83,7 +83,7 @@ class Predictor:
         read_here = isinstance(model, str | Path)
         if isinstance(model, str | Path):
             path = Path(model)
-            model = OnnxModel(path) if _is_onnx(path) else load_model(finished_model(path))
+            model = OnnxModel(path) if _is_onnx(path) else load_model(model_of_run(path))
         self.placement: Placement
         self.description: Description
         self._network: Network

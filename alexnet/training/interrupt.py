@@ -1,7 +1,9 @@
 """Ctrl-C and SIGTERM as a request that the loop answers between two steps."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,22 +19,45 @@ class Interrupted(AlexNetError):
         self.exit_code = 128 + number
 
 
-class StopRequest:
-    """The signal received, if any."""
+class TimeIsUp(AlexNetError):
+    """The minutes that training was given are over and it has saved its state: no mistake of anybody's."""
 
-    def __init__(self) -> None:
-        self.number: int | None = None
+
+TIME_IS_UP = 1000
+"""What stands for the end of the minutes among the numbers of signals."""
+
+
+class StopRequest:
+    """The signal received, if any; else `TIME_IS_UP` once the minutes are over."""
+
+    def __init__(self, minutes: float | None = None) -> None:
+        self._signal: int | None = None
+        self._until = math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+    @property
+    def number(self) -> int | None:
+        """What to stop for."""
+        if self._signal is None and time.monotonic() >= self._until:
+            return TIME_IS_UP
+        return self._signal
+
+    @number.setter
+    def number(self, signal_number: int | None) -> None:
+        self._signal = signal_number
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
+        self._signal = number
         # a second signal is not for waiting
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Catches SIGINT and SIGTERM while the block runs (in the main thread; elsewhere nothing is caught)."""
-    request = StopRequest()
+def stop_requests(minutes: float | None = None) -> Iterator[StopRequest]:
+    """Catches SIGINT and SIGTERM while the block runs (in the main thread; elsewhere nothing is caught).
+
+    The request is there too when `minutes` are over.
+    """
+    request = StopRequest(minutes)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

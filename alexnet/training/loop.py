@@ -4,10 +4,12 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
+
+from torch import Tensor
 
 from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
 from alexnet.data.statistics import InputStatistics
@@ -20,14 +22,14 @@ from alexnet.model.net import AlexNet
 from alexnet.training.decisions import Decisions
 from alexnet.training.events import Listener, Saved, Warned
 from alexnet.training.exchange import SharedSGD
-from alexnet.training.interrupt import Interrupted, StopRequest
+from alexnet.training.interrupt import TIME_IS_UP, Interrupted, StopRequest, TimeIsUp
 from alexnet.training.optimiser import MomentumSGD
 from alexnet.training.plan import TrainingPlan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space
-from alexnet.training.schedule import Rate, base_rate, layer_rate
+from alexnet.training.schedule import Rate, base_rate, epochs_since_best, layer_rate
 from alexnet.training.state import TrainingState
-from alexnet.training.step import Outcome, TrainingStep
+from alexnet.training.step import Outcome, TrainingStep, class_weights
 from alexnet.training.team import ALONE, Team
 from alexnet.training.watch import StuckWatch, check_finite
 from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
@@ -57,8 +59,10 @@ class Trainer:
         workers: int,
         save_every: float,
         listener: Listener,
+        keep: Callable[[dict[str, Tensor], int], None] = lambda weights, epoch: None,
         team: Team = ALONE,
     ) -> None:
+        """`keep` is given the best weights so far, and their epoch from 1, whenever there are new ones to save."""
         recipe = plan.recipe
         self.plan, self.recipe, self.store, self.run = plan, recipe, store, run
         self.statistics = statistics
@@ -82,21 +86,31 @@ class Trainer:
             layout=input_layout(self.net, placement),
             parts=self.parts,
         )
-        self.step = TrainingStep(recipe, self.working, self.optimiser, placement, self.parts)
+        labels = store.labels[plan.train]
+        counting = class_weights(labels, plan.spec.classes, recipe.class_weights)
+        self.step = TrainingStep(recipe, self.working, self.optimiser, placement, self.parts, counting)
         self.progress = TrainingState()
         self.best: dict[str, Any] | None = None  # not yet written to best.pt
+        self.keep = keep
         self._saved_at = time.monotonic()
 
-    def fit(self, request: StopRequest, *, until_learned: bool = False) -> None:
-        """Trains to the recipe's last epoch, or until an epoch without a wrong answer.
+    @property
+    def ended_early(self) -> bool:
+        """Whether the recipe's number of epochs has gone by without a better validation error."""
+        stop = self.recipe.early_stop
+        return stop is not None and epochs_since_best(self.progress.val_errors) >= stop
 
-        Raises Interrupted, after saving, when a stop is requested; Diverged when the loss is not finite.
+    def fit(self, request: StopRequest, *, until_learned: bool = False) -> None:
+        """Trains to the recipe's last epoch, until it stops early, or until an epoch without a wrong answer.
+
+        Raises Interrupted, after saving, when a stop is requested, and TimeIsUp when the minutes are over; Diverged
+        when the loss is not finite.
         """
         watch = StuckWatch(self.plan.spec.classes)
         self._decisions = Decisions(self.team, request, self._is_due)
         if self.team.size > 1 and not (self.progress.epoch or self.progress.step):
             self.save()  # what a restart goes on from, in this directory, whatever happens now
-        while self.progress.epoch < self.recipe.epochs:
+        while self.progress.epoch < self.recipe.epochs and not self.ended_early:
             if self.team.leads:
                 check_space(self.run, sum(parameter.numel() for parameter in self.net.parameters()))
             self._train_epoch(watch)
@@ -121,6 +135,9 @@ class Trainer:
         if self.team.leads:
             if self.best is not None:
                 save_checkpoint(self.run.best, self.best)
+                self.keep(self.best["weights"], self.best["epoch"])
+            elif not len(self.plan.val) and self.progress.epoch:
+                self.keep(self.net.state_dict(), self.progress.epoch)
             save_checkpoint(self.run.last, content)
         self.best = None
         self._saved_at = time.monotonic()
@@ -288,7 +305,9 @@ class Trainer:
         """Between two batches: saves when it is time to, and obeys a request to stop."""
         if self._decisions.save:
             self.save()
-        if (number := self._decisions.stop) is not None:
+        if (number := self._decisions.stop) == TIME_IS_UP:
+            raise TimeIsUp(f"The time is up after epoch {self.progress.epoch}, step {self.progress.step}.")
+        if number is not None:
             raise Interrupted(
                 number,
                 f"Stopped after epoch {self.progress.epoch}, step {self.progress.step}; go on with: "

@@ -68,6 +68,11 @@ def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0)
             "The plateau schedule watches the validation error, but there are no validation photographs; prepare a val "
             "split, set holdout=0.1, or choose another schedule (--set schedule=steps --set lr_steps=30,60)."
         )
+    if recipe.early_stop and not len(val):
+        raise ConfigError(
+            "Stopping early watches the validation error, but there are no validation photographs; prepare a val "
+            "split, set holdout=0.1, or leave early_stop out."
+        )
     spec = with_options(spec, **recipe.network_options)
     _check_layers(spec, recipe)
     border(store.preparation.side, spec.input_size)  # raises where the photographs are too small
@@ -89,6 +94,7 @@ def _overfitting(recipe: Recipe) -> Recipe:
         dropout=0.0,
         mixup=0.0,
         label_smoothing=0.0,
+        early_stop=None,
         schedule="constant",
         epochs=max(recipe.epochs, 200),
     )

@@ -57,6 +57,7 @@ class Recipe:
     lr_steps: tuple[int, ...] = _setting((), "epochs at whose start the rate falls (steps)")
     patience: int = _setting(5, "epochs without a better validation error before the rate falls (plateau)")
     max_falls: int = _setting(3, "falls at most (plateau)")
+    early_stop: int | None = _setting(None, "epochs without a better validation error that end the run; none: never")
     layer_rates: tuple[LayerRate, ...] = _setting((), "layer:epoch:lr, a layer's own rate from an epoch on")
 
     random_crop: bool = _setting(True, "whether training crops lie anywhere, not in the centre")
@@ -71,6 +72,7 @@ class Recipe:
 
     mixup: float = _setting(0.0, "photographs blended in pairs, by shares from Beta(mixup, mixup); 0: not blended")
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes")
+    class_weights: float = _setting(0.0, "power of a class's rareness that its loss counts by; 1: classes count alike")
     holdout: float = _setting(0.1, "share of train kept for validation where the store has no val split")
 
     model: str = _setting("paper", "the network, where nothing else names one (alexnet models)")
@@ -92,7 +94,7 @@ class Recipe:
             self._require(name, len(getattr(self, name)) <= 1000, "at most 1,000 long")
         for name in ("lr", "lr_factor", "noise_divisor", "bias_rate", "last_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
-        for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls", "mixup"):
+        for name in ("seed", "weight_decay", "colour_noise", "warmup", "max_falls", "mixup", "class_weights"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("momentum", "holdout", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
@@ -104,6 +106,7 @@ class Recipe:
         self._require("layer_rates", learnable, "of epochs and rates from 0 on")
         self._require("crop_area", 0 < self.crop_area <= 1, "above 0 and at most 1")
         self._require("crop_aspect", self.crop_aspect >= 1, "at least 1")
+        self._require("early_stop", self.early_stop is None or self.early_stop >= 1, "at least 1")
         self._require("dropout", self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
         self._require("accumulate", self.accumulate <= self.batch_size, f"at most the batch size (={self.batch_size})")
         if self.schedule not in SCHEDULES:

@@ -61,16 +61,19 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
         ),
         "a few thousand photographs, from scratch",
     ),
+    # Chosen on held-out training photographs of 17 flowers, from a network trained on Imagenette: docs/fine-tuning.md.
     "finetune": (
         Recipe(
             name="finetune",
             epochs=30,
             batch_size=32,
-            lr=0.001,
+            lr=0.003,
             bias_rate=2.0,
             last_rate=10.0,
             bias_decay=False,
             schedule="cosine",
+            crop_area=0.35,
+            crop_aspect=1.33,
             holdout=0.0,
         ),
         "other photographs, from trained weights",

@@ -3,7 +3,8 @@
 recipe.json  environment.json  run.json   what was asked for, where it runs, on which data and network
 log.jsonl    metrics.csv  tensorboard/    what happened; `alexnet train` draws it as curves.png
 checkpoints/last.pt  checkpoints/best.pt  to resume from; the weights of the best validation error
-model/  summary.json                      the finished model; how long it took and what it needed
+model/                                    the best network so far, in the end the finished model
+summary.json                              of a finished run: how long it took and what it needed
 """
 
 import json
@@ -28,6 +29,7 @@ from alexnet.reading import UnfitFileError, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, Within, decode
 from alexnet.version import VERSION
 from alexnet.weights.files import write_text
+from alexnet.weights.model_dir import WEIGHTS
 
 SMALL_FILES = 10**7  # bytes: mean images, logs and the rest
 
@@ -70,7 +72,7 @@ class Run:
 
     @property
     def model(self) -> Path:
-        """The finished model directory."""
+        """The model directory: the best so far while the run is under way."""
         return self.path / "model"
 
     def held(self) -> AbstractContextManager[None]:
@@ -125,9 +127,9 @@ def _made(place: Path) -> bool:
 
 def check_space(run: Run, parameters: int) -> None:
     """Raises AlexNetError when the disk could not take the next checkpoints of so many parameters and the model."""
-    # last.pt holds weights and velocities, its successor beside it while it is written; best.pt and the model weights
-    present = sum(file.stat().st_size for file in (run.last, run.best) if file.is_file())
-    needed = (8 + 8 + 4 + 4) * parameters + SMALL_FILES - present
+    # last.pt holds weights and velocities; best.pt and the model weights; each has its successor beside it for a moment
+    present = sum(file.stat().st_size for file in (run.last, run.best, run.model / WEIGHTS) if file.is_file())
+    needed = (8 + 8 + 4 + 4 + 4) * parameters + SMALL_FILES - present
     existing = next(place for place in (run.path, *run.path.parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:

@@ -30,6 +30,11 @@ def plateau_falls(errors: Sequence[float], *, patience: int, most: int) -> int:
     return falls
 
 
+def epochs_since_best(errors: Sequence[float]) -> int:
+    """How many epochs have gone by since the first of those with the lowest validation error."""
+    return len(errors) - 1 - errors.index(min(errors)) if errors else 0
+
+
 def base_rate(recipe: Recipe, *, epoch: int, progress: float, errors: Sequence[float]) -> float:
     """The weights' learning rate at share `progress` (0 to 1) of the 0-based `epoch`.
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from alexnet.data.loader import Batch
@@ -27,17 +28,24 @@ class Outcome(NamedTuple):
 
 
 class TrainingStep:
-    """Steps of `working` with a recipe.
+    """Steps of `working` with a recipe; the loss of a photograph counts as its class does in `class_weights` (K,).
 
     A batch is worked through in `parts`, some or all of them here. The draws of a part are a function of (seed, epoch,
     step, part), so a resumed run makes the same ones, and it does not matter who works through which part.
     """
 
     def __init__(
-        self, recipe: Recipe, working: AlexNet, optimiser: MomentumSGD | SharedSGD, placement: Placement, parts: Parts
+        self,
+        recipe: Recipe,
+        working: AlexNet,
+        optimiser: MomentumSGD | SharedSGD,
+        placement: Placement,
+        parts: Parts,
+        class_weights: Tensor | None = None,
     ) -> None:
         self.recipe, self.working, self.optimiser, self.placement = recipe, working, optimiser, placement
         self.parts = parts
+        self.class_weights = None if class_weights is None else class_weights.to(placement.device)
 
     def take(self, batch: Batch, rate_of: Callable[[str], Rate], *, epoch: int, step: int) -> Outcome:
         """One update; `rate_of` gives the learning rates by the name of the layer."""
@@ -81,7 +89,21 @@ class TrainingStep:
         return loss, (logits.detach().argmax(1) != targets).sum()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=self.recipe.label_smoothing)
+        smoothing, weights = self.recipe.label_smoothing, self.class_weights
+        return F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing)
+
+
+def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor | None:
+    """What a photograph of each class counts (K,) fp32: its class's number of photographs to the -`power`.
+
+    Scaled so that the weights of all photographs together are their number, which leaves the mean loss about where it
+    was. None for a power of 0; a class without photographs counts nothing.
+    """
+    if not power:
+        return None
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
+    return torch.from_numpy(weights * (len(labels) / (weights * counts).sum())).float()
 
 
 def mixing_share(strength: float) -> float:

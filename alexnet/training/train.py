@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from alexnet import kernels, process
 from alexnet.data.pool import refuse_in_worker
@@ -20,13 +22,14 @@ from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.training.circle import PeerLost
 from alexnet.training.events import Event, Finished, Listener, Started, Warned, silent
-from alexnet.training.interrupt import stop_requests
+from alexnet.training.interrupt import TimeIsUp, stop_requests
 from alexnet.training.log import RunLog
 from alexnet.training.loop import Trainer
 from alexnet.training.named import what_to_train
 from alexnet.training.plan import frozen, training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
+from alexnet.training.schedule import base_rate
 from alexnet.training.sharing import check_same, shared_plan
 from alexnet.training.team import ALONE, Team
 from alexnet.version import VERSION
@@ -45,6 +48,7 @@ class Runtime:
     threads: int = 0  # 0: PyTorch's choice
     workers: int = 1  # threads that assemble batches
     save_every: float = 120.0  # seconds between checkpoints
+    minutes: float | None = None  # after which training stops, saved, to be resumed; None: when it is done
     compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
     team: Team = ALONE  # the processes that train together
 
@@ -69,6 +73,9 @@ def train(
     runs/NETWORK-RECIPE unless given; `placement` overrides the device and the dtype of `runtime`. Afterwards torch's
     generators and number of threads are as before, and so is a network that was given. In the main thread, Ctrl-C and
     SIGTERM end training after the step.
+
+    While it trains, the best network so far is in its place for the model, and says that the run is unfinished. So it
+    is when the runtime's minutes are over first. Without validation it is the latest network.
 
     With `init_from`, or with a model as the network, weights and input statistics start as that model's; the last layer
     starts anew unless the classes are the same. What such a model divides by, and its order of colours, are folded into
@@ -114,7 +121,7 @@ def train(
             run.write("environment.json", _environment(placement))
             run.write("run.json", facts)
         trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
-        return _run(trainer, overfit, runtime.compile)
+        return _run(trainer, overfit, runtime)
 
 
 @undisturbed()
@@ -123,13 +130,15 @@ def resume(
     *,
     runtime: Runtime | None = None,
     data: str | Path | None = None,
+    epochs: int | None = None,
     listener: Listener = silent,
 ) -> Run:
     """The run in directory `path`, taken up at its last checkpoint and finished.
 
     On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
-    where the store is if it has moved. Device, dtype and threads are the run's own unless `runtime`
-    says otherwise. torch's global state is left as by `train`.
+    where the store is if it has moved. `epochs` is a new number of them in all; a schedule that is made for that number
+    changes with it, and a warning says what that does to the rate. Device, dtype and threads are the run's own unless
+    `runtime` says otherwise. torch's global state is left as by `train`.
     Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one; BusyError
     when another process trains there.
     """
@@ -146,7 +155,8 @@ def resume(
                 f"{store.fingerprint[:12]}, not {told['fingerprint'][:12]}; name the right one with --data."
             )
         spec = Spec.from_json(told["spec"])
-        recipe = Recipe.from_json(settings)
+        before = Recipe.from_json(settings)
+        recipe = before if epochs is None else replace(before, epochs=epochs)
         plan = shared_plan(training_plan(spec, recipe, store, overfit=told["overfit"]), team)
         placement = placement_for(runtime)
         with torch.device("meta"):
@@ -165,7 +175,27 @@ def resume(
         check_same(plan, store, net, placement, team)
         if plan.recipe.accumulate != recipe.accumulate and team.leads:
             listener(Warned(_other_parts(recipe.accumulate, plan.recipe.accumulate, team)))
-        return _run(trainer, told["overfit"], runtime.compile)
+        remark = None
+        if recipe != before:
+            remark = _other_epochs(trainer, before)
+            if team.leads:
+                run.write("recipe.json", recipe.to_json())
+        return _run(trainer, told["overfit"], runtime, remark)
+
+
+def _other_epochs(trainer: Trainer, before: Recipe) -> str:
+    """What it means that a run under way has another number of epochs. Raises ConfigError for fewer than are done."""
+    progress, recipe = trainer.progress, trainer.recipe
+    if recipe.epochs < progress.epoch:
+        raise ConfigError(
+            f"{trainer.run.path} has finished {progress.epoch} epochs already; --epochs {progress.epoch} ends it now."
+        )
+    said = f"The run ends after {recipe.epochs} epochs now, not after {before.epochs}"
+    share, errors = progress.step / trainer.loader.steps, progress.val_errors
+    old, new = (base_rate(each, epoch=progress.epoch, progress=share, errors=errors) for each in (before, recipe))
+    if progress.epoch < recipe.epochs and old != new:
+        said += f"; its {recipe.schedule} schedule is made for that number: the rate goes from {old:.3g} to {new:.3g}"
+    return f"{said}."
 
 
 def _held(run: Run, team: Team) -> AbstractContextManager[None]:
@@ -182,7 +212,7 @@ def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
     }
 
 
-def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
+def _run(trainer: Trainer, overfit: int, runtime: Runtime, remark: str | None = None) -> Run:
     run, team, listener = trainer.run, trainer.team, trainer.listener
     log = RunLog(run, trainer.progress.history, listener) if team.leads else None
 
@@ -193,11 +223,18 @@ def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
 
     trainer.listener = tell
     team.remember("run", str(run.path))
+    if team.leads and not overfit:
+        trainer.keep = partial(_keep, trainer)
+    if team.leads:
+        (run.path / "summary.json").unlink(missing_ok=True)  # of a run that goes on after its end
     try:
         if log is not None and log.missing:
             tell(log.missing)
-        with stop_requests() as request, kernels.compile_twins() if compiled else nullcontext():
+        compiled = kernels.compile_twins() if runtime.compile else nullcontext()
+        with stop_requests(runtime.minutes) as request, compiled:
             tell(_started(trainer))
+            if remark:
+                tell(Warned(remark))
             trainer.fit(request, until_learned=bool(overfit))
         last = trainer.progress.history[-1]
         if overfit and last["train_error"]:
@@ -208,8 +245,7 @@ def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
         if not team.leads:
             return run
         epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
-        store, provenance = trainer.store, _provenance(trainer, epoch)
-        save_model(Model(trainer.net, store.classes, trainer.statistics, provenance, store.preparation), run.model)
+        _save_model(trainer, trainer.net, _provenance(trainer, epoch))
         finished = _finished(trainer, epoch)
         run.write("summary.json", asdict(finished))
         tell(finished)
@@ -217,10 +253,28 @@ def _run(trainer: Trainer, overfit: int, compiled: bool) -> Run:
         at = f"at epoch {trainer.progress.epoch + 1}, step {trainer.progress.step + 1}"
         error.where = f", {at}; go on with: the command as before, and --resume {run.path}"
         raise
+    except TimeIsUp as end:
+        tell(Warned(f"{end} Go on with: alexnet train --resume {run.path}"))
     finally:
         if log is not None:
             log.close()
     return run
+
+
+def _keep(trainer: Trainer, weights: dict[str, Tensor], epoch: int) -> None:
+    """Writes the best network so far, of an epoch counted from 1, where the finished model will be."""
+    with torch.device("meta"):
+        net = AlexNet(trainer.plan.spec)
+    net.load_state_dict(weights, assign=True)
+    provenance = _provenance(trainer, epoch)
+    best = f", the best of {len(trainer.progress.history)} so far" if len(trainer.plan.val) else ""
+    provenance["weights_of"] = f"epoch {epoch} of {trainer.recipe.epochs}, unfinished{best}"
+    _save_model(trainer, net, provenance)
+
+
+def _save_model(trainer: Trainer, net: AlexNet, provenance: dict[str, Any]) -> None:
+    store = trainer.store
+    save_model(Model(net, store.classes, trainer.statistics, provenance, store.preparation), trainer.run.model)
 
 
 def _started(trainer: Trainer) -> Started:
@@ -284,7 +338,8 @@ def _provenance(trainer: Trainer, epoch: int) -> dict[str, Any]:
         "photographs": {"train": len(plan.train), "val": len(plan.val)},
         "data": f"{trainer.store.manifest['source']['name']}, fingerprint {trainer.store.fingerprint[:16]}",
         "weights_of": f"epoch {epoch} of {plan.recipe.epochs}"
-        + (", the one with the lowest validation error" if len(plan.val) else ", the last"),
+        + (", the one with the lowest validation error" if len(plan.val) else ", the last")
+        + (f"; ended after epoch {len(trainer.progress.history)}" if trainer.ended_early else ""),
         "errors": measured,
     }
 

@@ -104,8 +104,11 @@ def save_model(model: Model, path: str | Path) -> None:
 
 
 def _save_tensors(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    file.touch()
+    mode = file.stat().st_mode  # as the umask has it; safetensors makes files that their owner alone can read
     try:
         save_file(tensors, file)
+        file.chmod(mode)
     except SafetensorError as error:  # it wraps what the disk says
         raise OSError(str(error)) from error
 
@@ -139,8 +142,8 @@ def load_model(path: str | Path) -> Model:
     return model
 
 
-def finished_model(path: Path) -> Path:
-    """The model directory of a run directory where `path` is one, else `path` itself."""
+def model_of_run(path: Path) -> Path:
+    """The model of a run directory, the best so far if it is unfinished; else `path` itself."""
     if not (path / DESCRIPTION).is_file() and (path / "model" / DESCRIPTION).is_file():
         return path / "model"
     return path
