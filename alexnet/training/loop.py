@@ -177,8 +177,8 @@ class Trainer:
 
     @property
     def identity(self) -> str:
-        """What tells the run from others: a digest of network, recipe and photographs."""
-        told = [self.plan.spec.to_json(), self.recipe.to_json(), self.store.fingerprint]
+        """What tells the run from others: a digest of network, recipe and photographs; its end may be moved."""
+        told = [self.plan.spec.to_json(), {**self.recipe.to_json(), "epochs": None}, self.store.fingerprint]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def _train_epoch(self, watch: StuckWatch) -> None:
