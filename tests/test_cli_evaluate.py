@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_the_text_shows_errors_and_what_is_hard(models: list[Path], colours: Sto
     plain = json.loads(alexnet("evaluate", models[0], colours.path, "--json").stdout)
     lines = alexnet("evaluate", models[0], colours.path).stdout.splitlines()
     assert lines[0] == f"{models[0]} on 'val' of {colours.path}"
-    assert lines[2].split() == ["images", "crops", "top-1", "error", "top-5", "error", "loss"]
+    assert lines[2].split() == ["images", "crops", "top-1", "error", "top-5", "error", "balanced", "loss"]
     assert lines[3].split()[:3] == ["12", "1", f"{plain['top1_error']:.2%}"[:-1]]
     worst = max(plain["class_errors"].values())
     assert plain["class_errors"][lines[6].split()[0]] == worst
@@ -208,3 +209,54 @@ def test_mistakes_are_sentences(
     found = refusal("evaluate", *(known.get(word, word) for word in words))
     assert found[0] == code
     assert said in found[1]
+
+
+def test_the_answers_to_each_photograph_as_csv(models: list[Path], colours: Store, tmp_path: Path) -> None:
+    words = (models[0], colours.path, "--split", "test", "--dtype", "fp32", "--answers", tmp_path / "a.csv", "--json")
+    plain = json.loads(alexnet("evaluate", *words).stdout)
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == [colours.paths[index] for index in colours.split("test")]
+    assert sum(row["rank"] != "1" for row in rows) / len(rows) == plain["top1_error"]
+    assert sum(int(row["rank"]) > 5 for row in rows) / len(rows) == plain["top5_error"]
+    for row, position in zip(rows, colours.split("test"), strict=True):
+        assert row["true class"] == colours.classes[colours.labels[position]].name
+        shown = [row[f"answer {place}"] for place in range(1, 6)]
+        if int(row["rank"]) <= 5:
+            assert shown[int(row["rank"]) - 1] == row["true class"]
+            assert row[f"probability {row['rank']}"] == row["probability"]
+    loss = -sum(math.log(float(row["probability"])) for row in rows) / len(rows)
+    assert loss == pytest.approx(plain["loss"], rel=1e-3)  # six digits
+    assert "there is no folder" in refusal("evaluate", *words[:-2], tmp_path / "no" / "a.csv")[1]
+
+
+def test_scores_of_classes_are_in_the_json_by_name(models: list[Path], colours: Store) -> None:
+    plain = json.loads(alexnet("evaluate", models[0], colours.path, "--json").stdout)
+    assert set(plain["class_scores"]) == set(plain["classes"])
+    for name, scores in plain["class_scores"].items():
+        assert scores["recall"] == pytest.approx(1 - plain["class_errors"][name])
+
+
+def test_of_five_classes_or_fewer_the_top_five_are_no_measure(three_colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(three_colours), tmp_path / "model")
+    result = alexnet("evaluate", tmp_path / "model", three_colours.path, "--split", "train")
+    assert result.stdout.splitlines()[3].split()[4] == "–"
+
+
+def test_words_in_the_wrong_order_are_told(models: list[Path], colours: Store) -> None:
+    code, sentence = refusal("evaluate", colours.path, models[0])
+    assert code == 2
+    assert sentence.endswith(f"is a model, and DATA comes last: alexnet evaluate {models[0]} {colours.path}")
+    sentence = refusal("predict", "photograph.jpg", models[0])[1]
+    assert "MODEL comes first, and photograph.jpg is none" in sentence
+
+
+def test_an_exported_file_is_measured_like_its_model(models: list[Path], colours: Store, tmp_path: Path) -> None:
+    words = ("export", models[0], "--format", "onnx", "--out", tmp_path / "net.onnx")
+    assert alexnet(*words).exit_code == 0
+    both = [
+        json.loads(alexnet("evaluate", name, colours.path, "--json", "--dtype", "fp32").stdout)
+        for name in (models[0], tmp_path / "net.onnx")
+    ]
+    assert both[0]["confusion"] == both[1]["confusion"]
+    assert both[0]["loss"] == both[1]["loss"]

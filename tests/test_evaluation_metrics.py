@@ -109,7 +109,9 @@ def test_json_holds_counts_and_errors_from_0_to_1() -> None:
     assert plain["top5_error"] == 0
     assert plain["confusion"] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert plain["class_errors"] == [pytest.approx(1 / 3), 0.0, None]
-    assert set(plain) == {"images", "top1_error", "top5_error", "loss", "class_errors", "confusion"}
+    assert set(plain) == {
+        "images", "top1_error", "top5_error", "loss", "balanced_error", "class_errors", "class_scores", "confusion"
+    }  # fmt: skip
 
 
 def test_answers_among_the_classes_present_leave_the_others_out() -> None:
@@ -123,3 +125,17 @@ def test_answers_among_the_classes_present_leave_the_others_out() -> None:
     assert tally.among.loss == pytest.approx((0.693147 + 0.559616) / 2, rel=1e-5)
     assert tally.to_json()["among_present"] == tally.among.to_json()
     assert Tally(4, present=range(4)).among is None
+
+
+def test_precision_recall_f1_and_the_balanced_error_of_an_uneven_set_by_hand() -> None:
+    tally = Tally(4)
+    # true class, first answer: 6 of class 0 (4 right), 2 of class 1 (1 right), none of 2 and 3; 3 is never answered
+    for true, answer in [(0, 0)] * 4 + [(0, 1)] * 2 + [(1, 1), (1, 2)]:
+        tally.add(torch.eye(4)[[answer]], torch.tensor([true]))
+    scores = tally.class_scores()
+    assert scores[0] == {"precision": 1.0, "recall": 4 / 6, "f1": 8 / 10}
+    assert scores[1] == {"precision": 1 / 3, "recall": 1 / 2, "f1": 2 / 5}
+    assert scores[2] == {"precision": 0.0, "recall": None, "f1": 0.0}
+    assert scores[3] == {"precision": None, "recall": None, "f1": None}
+    assert tally.top1_error == 3 / 8
+    assert tally.balanced_error == pytest.approx((2 / 6 + 1 / 2) / 2)

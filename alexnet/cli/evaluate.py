@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alexnet.evaluation.metrics import Tally
     from alexnet.weights.model_dir import Model
 
+TOP = 5  # answers among which the true class may be
 ROWS = 5  # classes and confusions shown
 
 
@@ -31,6 +32,7 @@ ROWS = 5  # classes and confusions shown
 )
 @crops_option
 @json_option
+@click.option("--answers", type=PATH, metavar="FILE.csv", help="Write what was answered to each photograph.")
 @click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; draw it as FILE.png.")
 @wait_option
 @place_options
@@ -43,6 +45,7 @@ def evaluate(
     split: str | None,
     crops: str,
     as_json: bool,
+    answers: Path | None,
     confusion: Path | None,
     device: str,
     dtype: str,
@@ -51,39 +54,44 @@ def evaluate(
 ) -> None:
     """Measure errors on a split of DATA, every photograph once.
 
-    MODEL is a model directory, as `alexnet train` leaves in its run directory; the answers of several are averaged.
+    MODEL is a model directory, as `alexnet train` leaves in its run directory, or a file of weights (an ONNX file that
+    `alexnet export` wrote, say); the answers of several are averaged.
     DATA is a store, a folder of class folders, or the name of a source. Its classes are the model's or some of them,
     matched by key; with some, errors are given for answers among all classes and among those present.
     Under torchrun, the processes share out the photographs.
     """
-    from alexnet.cli.places import find_model, find_store
+    from alexnet.cli.answers import AnswerTable
+    from alexnet.cli.places import find_model, find_store, is_model
     from alexnet.show.confusion import confusion as counted_as
     from alexnet.weights.files import write_text
-    from alexnet.weights.model_dir import load_model
+    from alexnet.weights.loading import load
 
     *names, data = models_and_data
     if not names:
         raise click.UsageError("Give at least one MODEL, and DATA last.", click.get_current_context())
-    if confusion is not None and not confusion.absolute().parent.is_dir():
-        raise ConfigError(
-            f"{confusion} cannot be written: there is no folder {confusion.absolute().parent}; make it first."
-        )
+    if is_model(Path(data)):
+        raise ConfigError(f"{data} is a model, and DATA comes last: alexnet evaluate {data} {' '.join(names)}")
+    for file in filter(None, (answers, confusion)):
+        if not file.absolute().parent.is_dir():
+            raise ConfigError(f"{file} cannot be written: there is no folder {file.absolute().parent}; make it first.")
     with working_together(session, wait) as team:
         placement = placed(device_of(device), dtype, threads)
         paths = [find_model(session, Path(name)) for name in names]
-        models = [load_model(path) for path in paths]
+        models = [load(path) for path in paths]
         preparation = models[0].preparation
         store = team.leader_first("prepare", lambda: find_store(session, data, location, preparation))
         chosen = split or usual_split(session, data, store)
         team.agree({"store (fingerprint)": store.fingerprint[:12], "dtype": placement.dtype_name, "split": chosen})
         if sentence := _seen(models, store, chosen):
             session.warn(sentence)
-        tally = measure(
-            session, models, store, split=chosen, crops=int(crops), placement=placement, sharers=team.everyone
-        )
+        how: dict[str, Any] = {"split": chosen, "crops": int(crops), "placement": placement, "sharers": team.everyone}
+        table = AnswerTable([category.name for category in models[0].categories]) if answers else None
+        tally = measure(session, models, store, answers=table and table.add, **how)
     if not session.speaks:
         return
     classes = [category.name for category in models[0].categories]
+    if answers is not None and table is not None:
+        write_text(answers, table.text)
     if confusion is not None:
         write_text(confusion, confusion_csv(tally, classes))
         drawn = confusion.with_suffix(".png")
@@ -149,26 +157,35 @@ def _seen(models: "Sequence[Model]", store: "Store", split: str) -> str | None:
 def as_plain(tally: "Tally", classes: Sequence[str]) -> dict[str, Any]:
     """The tally as JSON types, errors of classes by name."""
     plain = tally.to_json()
-    plain |= {"class_errors": dict(zip(classes, plain["class_errors"], strict=True)), "classes": list(classes)}
+    for name in ("class_errors", "class_scores"):
+        plain[name] = dict(zip(classes, plain[name], strict=True))
+    plain["classes"] = list(classes)
     if tally.among is not None:
         plain["among_present"] = as_plain(tally.among, [classes[index] for index in tally.present.tolist()])
     return plain
 
 
 def _print(tally: "Tally", classes: Sequence[str], crops: int) -> None:
-    columns = [">images", ">crops", ">top-1 error", ">top-5 error", ">loss"]
+    columns = [">images", ">crops", ">top-1 error", ">top-5 error", ">balanced", ">loss"]
     rows = [_row(tally, crops)]
     if tally.among is not None:
         columns.insert(0, "answers among")
         among = f"the {len(tally.present):,} classes present"
         rows = [[f"all {len(classes):,} classes", *rows[0]], [among, *_row(tally.among, crops)]]
     print_table(columns, rows)
-    errors = [(error, name) for error, name in zip(tally.class_errors(), classes, strict=True) if error]
+    errors = [
+        (error, name, scores["precision"], scores["f1"])
+        for error, name, scores in zip(tally.class_errors(), classes, tally.class_scores(), strict=True)
+        if error
+    ]
     if not errors:
         return
     click.echo()
     worst = sorted(errors, key=lambda each: -each[0])[:ROWS]
-    print_table(["hardest classes", ">error"], [[name, percent(error)] for error, name in worst])
+    print_table(
+        ["hardest classes", ">error", ">precision", ">F1"],
+        [[name, *map(percent, (error, precision, f1))] for error, name, precision, f1 in worst],
+    )
     click.echo()
     totals = tally.confusion.sum(1).tolist()
     mistakes = [
@@ -185,7 +202,8 @@ def _print(tally: "Tally", classes: Sequence[str], crops: int) -> None:
 
 
 def _row(tally: "Tally", crops: int) -> list[str]:
-    errors = [percent(error, 2) for error in (tally.top1_error, tally.top5_error)]
+    top5 = tally.top5_error if len(tally.confusion) > TOP else None  # of five classes or fewer, all are right
+    errors = [percent(error, 2) for error in (tally.top1_error, top5, tally.balanced_error)]
     return [f"{tally.images:,}", str(crops), *errors, f"{tally.loss:.4f}"]
 
 

@@ -96,6 +96,12 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
     return store
 
 
+def is_model(path: Path) -> bool:
+    """Whether `path` is plainly a model: a model directory, a run directory with one, or an ONNX file."""
+    held = (path / "model.json", path / "model" / "model.json")
+    return any(file.is_file() for file in held) or (path.suffix == ".onnx" and path.is_file())
+
+
 def find_model(session: Session, path: Path) -> Path:
     """The model directory at `path`, in the run directory at `path`, or imported under that name into the cache."""
     from alexnet.weights.model_dir import model_of_run

@@ -55,12 +55,14 @@ def predict(
     one image on standard input, or for a list of them with --list. An image that cannot be read gets an error in its
     place, and the exit code is 1 then.
     """
-    from alexnet.cli.places import find_model
+    from alexnet.cli.places import find_model, is_model
     from alexnet.data.decode import MAX_PIXELS
     from alexnet.evaluation.predictor import Predictor
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other; leave one out.")
+    if not is_model(model) and any(is_model(Path(image)) for image in images):
+        raise ConfigError(f"MODEL comes first, and {model} is none: alexnet predict MODEL IMAGE…")
     chosen = expand(session, images, listed=listed)
     limit = max_pixels or MAX_PIXELS
     placement = placed(device, dtype, threads)

@@ -118,6 +118,7 @@ def evaluate(
     crops: int = 1,
     placement: Placement | None = None,
     progress: Callable[[int, int], None] | None = None,
+    answers: Callable[[Sequence[str], Tensor, Tensor], None] | None = None,
     sharers: Sharers = ALONE,
 ) -> Tally:
     """The errors of `models`, their probabilities averaged, on every photograph of a split once ("all": of the store).
@@ -127,9 +128,10 @@ def evaluate(
 
     Labels are matched by the classes' keys, not by their order. A store may have some of the models' classes alone;
     then the tally has an `among`. Photographs are taken as the store has resized them, by whatever rule: see
-    `other_pixels`. `progress` is told (photographs done, in all). The `sharers` share out the photographs and all get
-    the same tally. Raises DataError when the models do not know the same classes or lack one of the store's, when its
-    photographs are of another side than a model takes, or for a split that the store lacks.
+    `other_pixels`. `progress` is told (photographs done, in all); `answers` is given, batch by batch, the photographs'
+    paths, the probabilities (N, K) and the labels (N,) in the model's order. The `sharers` share out the photographs
+    and all get the same tally. Raises DataError when the models do not know the same classes or lack one of the
+    store's, when its photographs are of another side than a model takes, or for a split that the store lacks.
     """
     given = [models] if isinstance(models, Model | str | Path) else models
     loaded = [each if isinstance(each, Model) else load(each) for each in given]
@@ -162,11 +164,15 @@ def evaluate(
         for model in loaded
     ]
     for batches in zip(*streams, strict=True):
-        answers = [
+        each = [
             shared_probabilities(net, batch, crops, placement, images_per_batch, sharers)
             for net, batch in zip(nets, batches, strict=True)
         ]
-        tally.add(torch.stack(answers).mean(0), labels_of[batches[0].labels])
+        probabilities, labels = torch.stack(each).mean(0), labels_of[batches[0].labels]
+        if answers:
+            rows = positions[tally.images : tally.images + len(labels)].tolist()
+            answers([store.paths[row] for row in rows], probabilities.cpu(), labels)
+        tally.add(probabilities, labels)
         if progress:
             progress(tally.images, len(positions))
     return tally

@@ -11,6 +11,16 @@ from alexnet.errors import DataError
 TOP = 5
 
 
+def ranks(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """The place of the true class among the answers (N,), from 0, of `probabilities` (N, K) and `labels` (N,).
+
+    Ties go to the lower index, so that a constant answer is not right by luck.
+    """
+    true = probabilities.gather(1, labels[:, None])  # (N, 1)
+    earlier = torch.arange(probabilities.shape[1]) < labels[:, None]
+    return (probabilities > true).sum(1) + ((probabilities == true) & earlier).sum(1)
+
+
 class Tally:
     """Counts of right and wrong answers; sums of tallies do not depend on how photographs were batched.
 
@@ -31,9 +41,7 @@ class Tally:
         """Counts answers: `probabilities` (N, K) without NaN, `labels` (N,)."""
         probabilities, labels = probabilities.cpu().double(), labels.cpu()  # no float64 on MPS
         true = probabilities.gather(1, labels[:, None])  # (N, 1)
-        # ties go to the lower index, so that a constant answer is not right by luck
-        earlier = torch.arange(probabilities.shape[1]) < labels[:, None]
-        rank = (probabilities > true).sum(1) + ((probabilities == true) & earlier).sum(1)
+        rank = ranks(probabilities, labels)
         self.top1_wrong += int((rank >= 1).sum())
         self.top5_wrong += int((rank >= TOP).sum())
         for loss in (-true.clamp_min(1e-300).log()).flatten().tolist():  # one by one, whatever the batch
@@ -70,6 +78,29 @@ class Tally:
         right = self.confusion.diagonal().tolist()
         return [1 - hits / total if total else None for hits, total in zip(right, totals, strict=True)]
 
+    @property
+    def balanced_error(self) -> float:
+        """The mean of the classes' top-1 errors, over those with photographs: rare classes count like the others."""
+        errors = [error for error in self.class_errors() if error is not None]
+        return sum(errors) / len(errors) if errors else self._counted()
+
+    def class_scores(self) -> list[dict[str, float | None]]:
+        """Precision, recall and F1 of each class, 0 to 1; None where there is nothing to divide by.
+
+        Precision is the share of a class among what was called by its name, recall the share of its photographs that
+        were; F1 is 2 · right / (called so + of the class).
+        """
+        right = self.confusion.diagonal().tolist()
+        called, totals = self.confusion.sum(0).tolist(), self.confusion.sum(1).tolist()
+        return [
+            {
+                "precision": hits / answers if answers else None,
+                "recall": hits / total if total else None,
+                "f1": 2 * hits / (answers + total) if answers + total else None,
+            }
+            for hits, answers, total in zip(right, called, totals, strict=True)
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """The counts and errors as plain JSON types; "among_present" has those of `among`, where there is one."""
         plain = {
@@ -77,7 +108,9 @@ class Tally:
             "top1_error": self.top1_error,
             "top5_error": self.top5_error,
             "loss": self.loss,
+            "balanced_error": self.balanced_error,
             "class_errors": self.class_errors(),
+            "class_scores": self.class_scores(),
             "confusion": self.confusion.tolist(),
         }
         return plain if self.among is None else {**plain, "among_present": self.among.to_json()}
