@@ -10,7 +10,7 @@ from alexnet.cli.show_network import architecture, filters
 from alexnet.cli.show_training import curves
 
 
-@click.group(epilog="Figure 2 of the paper: architecture; 3: filters; 4: predictions, neighbours.")
+@click.group(epilog="Figures are those of the paper. docs/looking.md shows them all.")
 @common_options
 def show() -> None:
     """Draw pictures of a network, its answers and its training.

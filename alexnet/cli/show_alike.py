@@ -35,7 +35,7 @@ def neighbours(
     threads: int,
     picture: Picture,
 ) -> None:
-    """Draw the photographs of FEATURES that are most like each IMAGE, as figure 4 of the paper does on the right.
+    """Draw the photographs most like others (figure 4, right).
 
     FEATURES is a folder that `alexnet features` made.
     """
@@ -76,7 +76,10 @@ def units(
     threads: int,
     picture: Picture,
 ) -> None:
-    """Draw the parts of photographs that move units of a stage most, cut to what the unit sees."""
+    """Draw the parts of photographs that move units most.
+
+    Each is cut to what the unit sees, its receptive field.
+    """
     from alexnet.cli.places import find_model, find_store
     from alexnet.evaluation.predictor import Predictor
     from alexnet.show.photographs import of_store

@@ -55,8 +55,9 @@ def predictions(
     threads: int,
     picture: Picture,
 ) -> None:
-    """Draw photographs with the five classes that a network finds most probable, as figure 4 of the paper does.
+    """Draw photographs with their answers (figure 4, left).
 
+    Shown are the five classes that the network finds most probable.
     Photographs are image files, or N of a store, drawn at random, with their true classes.
     """
     from alexnet.cli.places import find_model, is_store
@@ -110,9 +111,10 @@ def errors(
     threads: int,
     picture: Picture,
 ) -> None:
-    """Draw the worst mistakes on a split of DATA, with the names of their files.
+    """Draw the worst mistakes, with the names of their files.
 
-    Beside the picture errors.csv lists them. Wrongly labelled photographs often stand first.
+    DATA is what `alexnet evaluate` takes. Beside the picture errors.csv lists them.
+    Wrongly labelled photographs often stand first.
     """
     from alexnet.cli.places import find_model, find_store
     from alexnet.evaluation.predictor import Predictor
@@ -153,7 +155,7 @@ def confusion(
     threads: int,
     picture: Picture,
 ) -> None:
-    """Draw which classes are taken for which on a split of DATA.
+    """Draw which classes are taken for which.
 
     Up to 40 classes it is a matrix with every number; of more, the 30 most frequent mistakes, with the whole matrix in
     a CSV file beside the picture.

@@ -102,9 +102,9 @@ def saliency(
     stride: int,
     picture: Picture,
 ) -> None:
-    """Draw which parts of a photograph speak for a class, by gradient, Grad-CAM and occlusion.
+    """Draw what in a photograph speaks for a class.
 
-    A panel says so where a method finds nothing.
+    By gradient, Grad-CAM and occlusion, a panel each. A panel says so where a method finds nothing.
     """
     from alexnet.cli.places import find_model
     from alexnet.show.saliency import saliency

@@ -24,7 +24,9 @@ def architecture(
     classes: str | None,
     picture: Picture,
 ) -> None:
-    """Draw a network to scale, its towers and where they cross.
+    """Draw a network to scale (figure 2).
+
+    Its towers are its groups, and where one reaches another is marked.
 
     MODEL is a name (see: alexnet models) or a model directory. The file is architecture.svg unless -o says otherwise;
     an SVG needs no extra.
@@ -60,7 +62,7 @@ def architecture(
 @picture_options
 @click.pass_obj
 def filters(session: Session, model: Path, layer: str, scale: str, picture: Picture) -> None:
-    """Draw the kernels of a convolution, as figure 3 of the paper does.
+    """Draw the kernels of a convolution (figure 3).
 
     MODEL is a model directory, a run directory or an imported model. The picture says how many kernels have moved away
     from the noise that they began as.

@@ -18,8 +18,9 @@ from alexnet.cli.session import Session
 @picture_options
 @click.pass_obj
 def curves(session: Session, runs: tuple[Path, ...], axis: str, what: str, picture: Picture) -> None:
-    """Draw how runs learned: error and loss, training and validation, several runs on one scale.
+    """Draw how runs learned, several on one scale.
 
+    Error and loss, of training and validation, unless --what says otherwise.
     RUN is a run directory, of a run that is finished or still going on.
     """
     from alexnet.show.curves import curves
