@@ -302,13 +302,17 @@ def test_parameters_are_held_against_the_network_named(tmp_path: Path) -> None:
 def test_numbers_of_which_no_network_can_be_made_are_told(tmp_path: Path) -> None:
     content = build_model(model_of(lively(narrow(variant("owt")))), GraphOptions("views"))
     entry = next(each for each in content.metadata_props if each.key == MODEL)
-    for field, value in (("stride", 0), ("kernel", "a"), ("groups", 5)):
+    for field, value, what in (
+        ("stride", 0, r"is damaged: .*stride is 0, expected a number from 1"),
+        ("kernel", "a", r"is damaged: .*kernel is 'a'"),
+        ("groups", 5, "does not fit together"),
+    ):
         plain = json.loads(entry.value)
         plain["spec"]["layers"][0][field] = value
         odd = onnx.ModelProto()
         odd.CopyFrom(content)
         next(each for each in odd.metadata_props if each.key == MODEL).value = json.dumps(plain)
-        with pytest.raises(WeightsError, match=r"What .*net\.onnx says of its network does not fit together"):
+        with pytest.raises(WeightsError, match=rf"What .*net\.onnx says of its (model|network) {what}"):
             import_onnx(saved(odd, tmp_path))
 
 
