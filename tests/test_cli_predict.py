@@ -145,3 +145,33 @@ def test_a_limit_of_pixels_can_be_lowered_and_raised(model: Path, pictures: Path
     (entry,) = json.loads(alexnet(*words, "65535").stdout)
     assert entry["error"] == "it claims 256×256 pixels, more than 65,535; --max-pixels raises the limit"
     assert "predictions" in json.loads(alexnet(*words, "65536").stdout)[0]
+
+
+def test_the_size_of_a_batch_is_asked_for_and_changes_no_answer(
+    model: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    answer = Predictor.answer
+
+    def watched(self: Predictor, squares: list[object], crops: int = 1) -> object:
+        sizes.append(len(squares))
+        return answer(self, squares, crops)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Predictor, "answer", watched)
+    files = [pictures / "b.png", pictures / "deeper" / "a.JPG", pictures / "b.png"]
+    whole = alexnet("predict", model, *files, "--csv", "--dtype", "fp32")
+    assert sizes == [3]
+    parts = alexnet("predict", model, *files, "--csv", "--dtype", "fp32", "--batch-size", "2")
+    assert sizes == [3, 2, 1]
+    rows = [list(csv.DictReader(io.StringIO(result.stdout))) for result in (whole, parts)]
+    assert [(row["image"], row["class"]) for row in rows[0]] == [(row["image"], row["class"]) for row in rows[1]]
+
+
+def test_progress_is_told_where_answers_do_not_show_it(
+    model: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alexnet.cli.predict.SECONDS_BETWEEN_LINES", 0.0)
+    result = alexnet("predict", model, pictures, "--json")
+    assert len(json.loads(result.stdout)) == 3
+    assert result.stderr.splitlines()[1:] == [f"predicting: {text}" for text in ("1 image", "2 images", "3 images")]
+    assert alexnet("predict", model, pictures, "--json", "-q").stderr == ""

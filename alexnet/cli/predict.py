@@ -2,8 +2,9 @@
 
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
@@ -11,12 +12,13 @@ import click
 from alexnet.cli.images import WORDS, expand
 from alexnet.cli.options import PATH, crops_option, json_option, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, common_options
-from alexnet.cli.terminal import bar, percent, print_json
+from alexnet.cli.terminal import bar, counted, percent, print_json
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from alexnet.evaluation.answers import Prediction
 
+SECONDS_BETWEEN_LINES = 10.0
 COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
 
 
@@ -29,6 +31,7 @@ COLUMNS = ("image", "rank", "class", "key", "index", "probability", "error")
 @crops_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a class.")
+@click.option("-b", "--batch-size", type=click.IntRange(min=1), metavar="N", help="Photographs at a time.")
 @click.option("--list", "listed", is_flag=True, help='"-" is a list of paths, one a line.')
 @max_pixels_option
 @place_options
@@ -42,6 +45,7 @@ def predict(
     crops: str,
     as_json: bool,
     as_csv: bool,
+    batch_size: int | None,
     listed: bool,
     max_pixels: int | None,
     device: str,
@@ -72,12 +76,22 @@ def predict(
         predictor = Predictor(model, max_pixels=limit)
     else:
         predictor = Predictor(find_model(session, model), placement=placement, max_pixels=limit)
-    answers = predictor.stream(chosen, top, int(crops))
+    answers = _told(session, predictor.stream(chosen, top, int(crops), batch_size))
     if as_json:
         failed = _print_json(answers)
     else:
         failed = _print_csv(answers) if as_csv else print_bars(answers)
     return 1 if failed else 0
+
+
+def _told(session: Session, answers: "Iterable[Prediction]") -> "Iterator[Prediction]":
+    """The answers; how many there are is said now and then, where they do not appear on the screen themselves."""
+    told = monotonic()
+    for done, answer in enumerate(answers, 1):
+        if not sys.stdout.isatty() and monotonic() - told >= SECONDS_BETWEEN_LINES:
+            session.note(f"predicting: {counted(done, 'image')}")
+            told = monotonic()
+        yield answer
 
 
 def _print_json(answers: "Iterable[Prediction]") -> bool:

@@ -117,13 +117,16 @@ class Predictor:
             raise _refusal(answers[0].image, answers[0].error)
         return answers[0]
 
-    def stream(self, images: Iterable[tuple[str, ImageInput]], top: int = 5, crops: int = 1) -> Iterator[Prediction]:
+    def stream(
+        self, images: Iterable[tuple[str, ImageInput]], top: int = 5, crops: int = 1, batch_size: int | None = None
+    ) -> Iterator[Prediction]:
         """A prediction for each image under its name, in order, as batches are ready: for more than memory holds.
 
-        Images are read as answers are asked for. One that cannot be used gets a prediction with an error.
+        Images are read as answers are asked for, `batch_size` at a time: as many as make a good batch of views unless
+        given. One that cannot be used gets a prediction with an error.
         """
         self._views(crops)  # an error is due now, not with the first answer
-        return self._stream(images, top, crops)
+        return self._stream(images, top, crops, batch_size or max(1, VIEWS_PER_BATCH // crops))
 
     def probabilities(self, images: ImageInput | Iterable[ImageInput], crops: int = 1) -> NDArray[np.float32]:
         """Class probabilities (N, K) of the images, (1, K) of one. Raises ImageError, which names the image."""
@@ -221,8 +224,10 @@ class Predictor:
         self._network.check(crops)
         return views, view_means(known.statistics, known.spec.input_size, views, known.preparation)
 
-    def _stream(self, images: Iterable[tuple[str, ImageInput]], top: int, crops: int) -> Iterator[Prediction]:
-        for chunk in self._read(images, max(1, VIEWS_PER_BATCH // crops)):
+    def _stream(
+        self, images: Iterable[tuple[str, ImageInput]], top: int, crops: int, batch_size: int
+    ) -> Iterator[Prediction]:
+        for chunk in self._read(images, batch_size):
             squares = [found.pixels for _, found in chunk if isinstance(found, Prepared)]
             rows = iter(torch.from_numpy(self.answer(squares, crops)) if squares else ())
             for name, found in chunk:
