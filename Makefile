@@ -1,5 +1,6 @@
 # make install   the virtual environment with all that demo and test need
 # make demo      the main job on the built-in set: prepare, train, evaluate, predict
+# make page      the demo's model in a browser: the address of a page to look inside it
 # make test      the tests;  make lint  ruff and mypy;  make check  both
 # make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers
 # make bench     this project beside other programs, in an environment of their own (7 GB) and some 20 minutes
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PEERS  := bench/.venv
 
-.PHONY: install demo test lint check bench proofs sanitize clean
+.PHONY: install demo page test lint check bench proofs sanitize clean
 
 install: $(STAMP)
 
@@ -24,6 +25,10 @@ $(STAMP): pyproject.toml requirements.txt setup.py $(wildcard alexnet/*/*.cpp al
 
 demo: install
 	$(BIN)/alexnet demo
+
+page: install
+	test -d alexnet-demo/run/model || $(BIN)/alexnet demo
+	$(BIN)/alexnet serve alexnet-demo/run --run alexnet-demo/run
 
 test: install
 	$(BIN)/python -m pytest

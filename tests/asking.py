@@ -27,10 +27,12 @@ from alexnet.serve.server import listen, run
 from alexnet.serve.service import Service
 from alexnet.serve.settings import Settings
 torch.set_num_threads(1)
-model, run_directory, changes = sys.argv[1], sys.argv[2], eval(sys.argv[3])
+model, run_directory, features = (Path(word) if word else None for word in sys.argv[1:4])
+changes = eval(sys.argv[4])
+dtype = changes.pop("dtype", "fp32")
 settings = Settings(port=0, **changes)
 server = listen(settings)
-service = Service(Path(model), place("cpu", "fp32"), settings, Path(run_directory) if run_directory else None)
+service = Service(model, place("cpu", dtype), settings, run_directory, features)
 run(server, service, lambda line: print(line, file=sys.stderr, flush=True),
     lambda: print(server.getsockname()[1], flush=True))
 """
@@ -95,11 +97,13 @@ class Answer:
 
 
 @contextmanager
-def serving(model: Path, log: Path, *, run: Path | None = None, **changes: Any) -> Iterator[Service]:
-    """A service of the model in a process of its own, with settings changed."""
+def serving(
+    model: Path, log: Path, *, run: Path | None = None, features: Path | None = None, **changes: Any
+) -> Iterator[Service]:
+    """A service of the model in a process of its own, with settings changed, or the `dtype`."""
     with open(log, "w") as lines:
         process = subprocess.Popen(
-            [sys.executable, "-c", CODE, str(model), str(run or ""), repr(changes)],
+            [sys.executable, "-c", CODE, str(model), str(run or ""), str(features or ""), repr(changes)],
             stdout=subprocess.PIPE,
             stderr=lines,
             text=True,

@@ -10,8 +10,14 @@ from making import tiny_model
 from PIL import Image
 
 from alexnet.data.store import Store
+from alexnet.errors import DataError
+from alexnet.evaluation.extraction import Plan, of_files, of_split, write_features
+from alexnet.evaluation.features import Features
 from alexnet.evaluation.predictor import Predictor
+from alexnet.evaluation.search import nearest
 from alexnet.model.device import place
+from alexnet.serve.service import Service as Served
+from alexnet.serve.settings import Settings
 from alexnet.show.saliency import saliency
 from alexnet.weights.export import export
 from alexnet.weights.model_dir import Model, save_model
@@ -92,7 +98,7 @@ def test_kernels_are_tiles(served: Service, model: Model) -> None:
     np.testing.assert_allclose(sheet[:5, 6:11], 255 * share[1].transpose(1, 2, 0), atol=0.51)
     assert (sheet[5] == 255).all() and (sheet[:, 5] == 255).all()
     one = np.asarray(Image.open(BytesIO(served.ask("/v1/filters.png?map=1").body)))
-    np.testing.assert_array_equal(one[:5, :5], sheet[:5, 6:11])
+    np.testing.assert_array_equal(one, sheet[:5, 6:11])
     assert "has no kernels" in served.ask("/v1/filters.png?layer=fc2").json["detail"]
 
 
@@ -138,3 +144,52 @@ def test_an_onnx_file_answers_and_shows_nothing_inside(model: Model, tmp_path: P
         for path in ("/v1/maps", "/v1/features", "/v1/saliency"):
             answer = service.ask(path, CONTENT)
             assert answer.status == 404 and answer.json["code"] == "answers_only"
+
+
+def test_neighbours_are_those_of_search(model: Model, colours: Store, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "model")
+    predictor = Predictor(tmp_path / "model", placement=place("cpu", "fp32"))
+    made = tmp_path / "features"
+    write_features(tmp_path / "model", predictor, of_split(colours, "train"), made, Plan(("relu2",)))
+    with serving(tmp_path / "model", tmp_path / "log", features=made) as service:
+        for metric in ("euclidean", "cosine"):
+            told = service.ask(f"/v1/search?k=4&metric={metric}", CONTENT).json
+            query = predictor.stages(CONTENT, "relu2")["relu2"]
+            rows, far = nearest(Features.open(made).array("relu2"), query, 4, metric)
+            assert [each["row"] for each in told["neighbours"]] == rows[0].tolist()
+            assert [each["distance"] for each in told["neighbours"]] == pytest.approx(far[0].tolist(), abs=1e-5)
+        first = told["neighbours"][0]
+        assert first["label"] in {category.name for category in colours.classes} and first["image"] in colours.paths
+        assert first["thumbnail"].startswith("data:image/jpeg;base64,")
+        assert service.ask("/v1/model").json["features"] == {"images": 42}
+
+
+def test_features_of_another_model_are_refused(model: Model, colours: Store, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "model")
+    save_model(tiny_model(colours, seed=1), tmp_path / "other")
+    predictor = Predictor(tmp_path / "other", placement=place("cpu", "fp32"))
+    write_features(tmp_path / "other", predictor, of_split(colours, "val"), tmp_path / "made", Plan(("relu2",)))
+    with pytest.raises(DataError, match="features of another model"):
+        Served(tmp_path / "model", None, Settings(), None, tmp_path / "made")
+
+
+def test_without_features_there_is_nothing_to_search(served: Service) -> None:
+    answer = served.ask("/v1/search", CONTENT)
+    assert answer.status == 404 and answer.json["code"] == "no_features"
+
+
+def test_neighbours_that_are_files_are_named_without_their_folders(model: Model, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "model")
+    predictor = Predictor(tmp_path / "model", placement=place("cpu", "fp32"))
+    paths = [tmp_path / "secret" / f"{seed}.png" for seed in range(3)]
+    paths[0].parent.mkdir()
+    for seed, path in enumerate(paths):
+        path.write_bytes(picture(seed))
+    write_features(tmp_path / "model", predictor, of_files(paths, predictor), tmp_path / "made", Plan(("relu2",)))
+    paths[2].unlink()
+    with serving(tmp_path / "model", tmp_path / "log", features=tmp_path / "made") as service:
+        answer = service.ask("/v1/search?k=9", picture(2))
+        assert "secret" not in answer.body.decode()
+        first, *others = answer.json["neighbours"]
+        assert (first["image"], first["distance"], first["thumbnail"]) == ("2.png", 0.0, None)
+        assert {each["image"] for each in others} == {"0.png", "1.png"}

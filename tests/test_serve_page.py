@@ -14,13 +14,14 @@ from running import begin
 
 from alexnet.data.source import Category
 from alexnet.data.store import Store
+from alexnet.evaluation.extraction import Plan, of_split, write_features
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.weights.model_dir import Model, save_model
 
 __all__ = ["browser"]
 MARKUP = "<img src=x onerror=alert(1)>"
-TABS = ["Answer", "Ten crops", "Inside", "Why", "Network", "Training"]
+TABS = ["Answer", "Ten crops", "Inside", "Why", "Alike", "Network", "Training"]
 DROP = """([content, name]) => {
   const transfer = new DataTransfer();
   transfer.items.add(new File([Uint8Array.from(atob(content), (each) => each.charCodeAt(0))], name));
@@ -45,7 +46,10 @@ def service(model: Model, colours: Store, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("page")
     save_model(model, folder / "model")
     run = begin(store=colours, out=folder / "run").path
-    with serving(folder / "model", folder / "log", run=run, max_bytes=300_000) as service:
+    predictor = Predictor(folder / "model", placement=place("cpu", "fp32"))
+    made = folder / "features"
+    write_features(folder / "model", predictor, of_split(colours, "val"), made, Plan(("relu2",)))
+    with serving(folder / "model", folder / "log", run=run, features=made, max_bytes=300_000) as service:
         yield service
 
 
@@ -145,7 +149,7 @@ def test_ten_crops_vote_and_one_map_is_looked_at(visit: Visit) -> None:
     expect(visit.page.locator(".tile")).to_have_count(8)
     visit.page.locator(".tile").nth(3).click()
     expect(visit.page.locator(".large h3")).to_contain_text("Map ")
-    expect(visit.page.locator(".kernel img")).to_have_js_property("naturalWidth", 6)
+    expect(visit.page.locator(".kernel img")).to_have_js_property("naturalWidth", 5)
     visit.page.get_by_role("button", name="fc2").click()
     expect(visit.page.locator("#panel")).to_contain_text("fc2 has 16 units")
     assert visit.console == []
@@ -164,6 +168,14 @@ def test_three_methods_say_why_and_one_honestly_nothing(visit: Visit) -> None:
     )
     visit.page.get_by_label("Occlusion").check()
     expect(visit.page.locator("figcaption")).to_contain_text("drop of the probability", timeout=20_000)
+    assert visit.console == []
+
+
+def test_the_nearest_photographs_are_shown(visit: Visit) -> None:
+    visit.choose("x.png", picture(13))
+    visit.tab("Alike")
+    expect(visit.page.locator("#panel")).to_contain_text("The nearest of 12 photographs by relu2, euclidean distance")
+    expect(visit.page.locator(".crops img")).to_have_count(9)
     assert visit.console == []
 
 

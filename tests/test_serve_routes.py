@@ -3,13 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Service, picture
+from asking import Service, picture, serving
 from making import CLASSES, tiny_model
 
 import alexnet
 from alexnet.data.store import Store
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
+from alexnet.weights.model_dir import save_model
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +102,21 @@ def test_the_counters_are_read_by_prometheus(served: Service) -> None:
 
 def test_health(served: Service) -> None:
     assert served.ask("/healthz").json == {"status": "ok"}
+
+
+def test_in_bf16_answers_are_those_of_predict_to_a_thousandth(colours: Store, tmp_path: Path) -> None:
+    model = tiny_model(colours)
+    save_model(model, tmp_path / "model")
+    contents = [picture(seed, (80, 70)) for seed in range(6)]
+    right = Predictor(model, placement=place("cpu", "bf16")).predict(contents, 6)
+    with serving(tmp_path / "model", tmp_path / "log", dtype="bf16") as service:
+        assert service.ask("/v1/model").json["dtype"] == "bf16"
+        for content, prediction in zip(contents, right, strict=True):
+            found = {
+                each["key"]: each["probability"] for each in service.ask("/v1/predict", content).json["predictions"]
+            }
+            for each in prediction.answers[:5]:
+                assert found.get(each.key, each.probability) == pytest.approx(each.probability, abs=1e-3)
+        features = service.ask("/v1/features?layers=fc2", contents[0]).json
+        exact = Predictor(model, placement=place("cpu", "fp32")).stages(contents[0], "fc2")["fc2"]
+        assert features["layers"]["fc2"]["values"] == pytest.approx(exact[0].tolist(), abs=1e-6)

@@ -29,6 +29,7 @@ def amount(ctx: click.Context, param: click.Parameter, text: str) -> int:
 @click.command()
 @click.argument("model", type=PATH)
 @click.option("--run", "followed", type=PATH, metavar="RUN", help="A run directory, to follow on the page.")
+@click.option("--features", type=PATH, metavar="FOLDER", help="Photographs to search, made by `alexnet features`.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, metavar="N", help="0: any.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name to answer to; repeatable.")
@@ -50,6 +51,7 @@ def serve(
     session: Session,
     model: Path,
     followed: Path | None,
+    features: Path | None,
     host: str,
     port: int,
     hosts: tuple[str, ...],
@@ -83,7 +85,7 @@ def serve(
         found = model if model.suffix == ".onnx" and model.is_file() else find_model(session, model)
         if found is model and model.suffix == ".onnx" and (device not in ("auto", "cpu") or dtype == "bf16"):
             raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")
-        service = Service(found, placement, settings, followed)
+        service = Service(found, placement, settings, followed, features)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{server.getsockname()[1]}"
 

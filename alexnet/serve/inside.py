@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute, Route
 
 from alexnet.data.source import Prepared
 from alexnet.errors import WeightsError, unknown
+from alexnet.evaluation.search import METRICS
 from alexnet.serve.body import Bodies, while_connected
-from alexnet.serve.pictures import data_url, grey, png, signed, tiles
+from alexnet.serve.pictures import data_url, grey, png, signed, thumbnail, tiles
 from alexnet.serve.problems import Problem, bad
 from alexnet.serve.query import Query
 from alexnet.serve.service import Service
@@ -26,10 +27,12 @@ from alexnet.show.curves import curves
 from alexnet.show.drawing import to_svg
 from alexnet.show.filters import SCALES, filters
 from alexnet.show.maps import maps
+from alexnet.show.neighbours import neighbours
 from alexnet.show.saliency import METHODS, UNITS, saliency
 
 T = TypeVar("T")
 MOST_NUMBERS = 100_000  # of features as JSON
+MOST_NEIGHBOURS = 100
 MOST_MAPS = 1024  # on a sheet
 STRIDE = 16  # of what occlusion hides: a quarter of the work of `alexnet show saliency`
 STALE = 300.0  # seconds without a word after which a run may have ended
@@ -47,6 +50,7 @@ class InsideRoutes:
             Route("/v1/features", self.features, methods=["POST"]),
             Route("/v1/maps", self.maps, methods=["POST"]),
             Route("/v1/saliency", self.saliency, methods=["POST"]),
+            Route("/v1/search", self.search, methods=["POST"]),
             Route("/v1/filters.png", self.filters),
             Route("/v1/architecture.svg", self.architecture),
             Route("/v1/run", self.run),
@@ -101,6 +105,39 @@ class InsideRoutes:
         _, found = await self._photograph(request, work, slow=True)
         return JSONResponse(found)
 
+    async def search(self, request: Request) -> Response:
+        """The photographs of the features' set that are nearest."""
+        query = Query(request, "k", "metric")
+        features = self.service.features
+        if features is None:
+            raise Problem(404, "no_features", "No features are searched; start the service with --features FOLDER.")
+        k = query.whole("k", 10, 1, MOST_NEIGHBOURS)
+        metric = query.choice("metric", METRICS, "euclidean")
+
+        of_files = features.description["data"]["kind"] == "files"
+
+        def work(prepared: Prepared) -> dict[str, Any]:
+            told = neighbours(self.service.as_features, features, [("", prepared.pixels)], k=k, metric=metric)
+            ((_, _, found),) = told.queries
+            return {
+                "stage": told.stage,
+                "metric": metric,
+                "images": told.images,
+                "neighbours": [
+                    {
+                        "row": each.row,
+                        "image": PurePath(each.name).name if of_files else each.name,  # no folder of this machine
+                        "label": each.label,
+                        "distance": each.distance,
+                        "thumbnail": None if each.pixels is None else thumbnail(each.pixels),
+                    }
+                    for each in found
+                ],
+            }
+
+        _, found = await self._photograph(request, work, slow=True)
+        return JSONResponse(found)
+
     async def filters(self, request: Request) -> Response:
         """The kernels of a layer, or the planes of one, as tiles: 16 a row, a gap of a pixel."""
         query = Query(request, "layer", "scale", "map")
@@ -119,7 +156,7 @@ class InsideRoutes:
             pixels = grey(share.transpose(0, 2, 3, 1), 1.0)
         else:
             pixels = signed(kernels[0], float(np.abs(kernels).max()))
-        return Response(png(tiles(pixels, gap=1)), media_type="image/png")
+        return Response(png(tiles(pixels, gap=int(len(pixels) > 1))), media_type="image/png")
 
     async def architecture(self, request: Request) -> Response:
         """The network drawn to scale."""

@@ -19,9 +19,16 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def data_url(content: bytes) -> str:
-    """A PNG as part of a text."""
-    return "data:image/png;base64," + b64encode(content).decode("ascii")
+def thumbnail(pixels: NDArray[np.uint8], side: int = 128) -> str:
+    """RGB pixels (S, S, 3), smaller, as a data: URL."""
+    file = BytesIO()
+    Image.fromarray(pixels).resize((side, side)).save(file, "JPEG", quality=85)
+    return data_url(file.getvalue(), "jpeg")
+
+
+def data_url(content: bytes, kind: str = "png") -> str:
+    """A picture as part of a text."""
+    return f"data:image/{kind};base64," + b64encode(content).decode("ascii")
 
 
 def grey(values: NDArray[np.float32], high: float) -> NDArray[np.uint8]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from alexnet.data.formats import format_of, jpeg_frame
 from alexnet.data.images import kept_part, load_photograph
 from alexnet.data.source import Prepared
-from alexnet.errors import ConfigError, ImageError
+from alexnet.errors import ConfigError, DataError, ImageError
 from alexnet.evaluation.answers import ranked
+from alexnet.evaluation.features import Features, model_digest
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.account import account
 from alexnet.model.device import Placement, place
@@ -38,7 +39,14 @@ TOLD = ("trained_with", "photographs", "weights_of", "errors", "imported_from", 
 class Service:
     """A model directory, or an ONNX file that `alexnet export` wrote, at work. `run` is a run directory to follow."""
 
-    def __init__(self, path: Path, placement: Placement | None, settings: Settings, run: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        placement: Placement | None,
+        settings: Settings,
+        run: Path | None = None,
+        features: Path | None = None,
+    ) -> None:
         self.settings, self.run = settings, run
         self.model: Model | None
         if path.suffix == ".onnx" and path.is_file():
@@ -50,6 +58,7 @@ class Service:
             self.predictor = Predictor(self.model, placement=placement)
             self.digest = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
         self.known = self.predictor.description
+        self.features = None if features is None else _of_this_model(features, path)
         self.stopping = False
 
     def start(self) -> None:
@@ -94,6 +103,14 @@ class Service:
         return Predictor(self.model, placement=place("cpu", "fp32"))
 
     @cached_property
+    def as_features(self) -> Predictor:
+        """The model in the numbers that the features were made in."""
+        dtype = "fp32" if self.features is None else self.features.description["dtype"]
+        if self.model is None or dtype == "fp32":
+            return self.exact
+        return Predictor(self.model, placement=place("cpu", dtype))
+
+    @cached_property
     def card(self) -> dict[str, Any]:
         """What the model is, as plain JSON types."""
         spec, allowed = self.known.spec, self.settings
@@ -114,6 +131,7 @@ class Service:
             "ten_crops": self._takes_ten,
             "examples": list(EXAMPLES),
             "run": self.run is not None,
+            "features": None if self.features is None else {"images": len(self.features)},
             "limits": {"bytes": allowed.max_bytes, "pixels": allowed.max_pixels, "queue": allowed.queue},
         }
 
@@ -172,6 +190,15 @@ class Service:
             many = "--max-pixels" in text
             code = "too_many_pixels" if many else "unusable_image" if format_of(content) else "not_an_image"
             raise Problem(422, code, text[:1].upper() + text[1:].rstrip(".") + ".") from None
+
+
+def _of_this_model(folder: Path, model: Path) -> Features:
+    """The features in a folder. Raises DataError when they are another model's."""
+    found = Features.open(folder)
+    found.stage()
+    if model.suffix == ".onnx" or model_digest(model) != found.description["model"]["digest"]:
+        raise DataError(f"{folder} holds features of another model than {model}; distances would mean nothing.")
+    return found
 
 
 def _each(_: Hashable, items: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -1,6 +1,7 @@
 // The page: one photograph, several views of what the network makes of it.
 
 import { ask, get } from "./api.js";
+import * as alike from "./alike.js";
 import * as answer from "./answer.js";
 import * as crops from "./crops.js";
 import { h, percent } from "./dom.js";
@@ -29,7 +30,7 @@ async function start() {
   document.title = `${name} – alexnet`;
   examples();
   take();
-  const views = [answer, crops, inside, why, network, training];
+  const views = [answer, crops, inside, why, alike, network, training];
   tabs(by("tabs"), by("panel"), views.filter((view) => view.offered(state.card)), (view) => {
     state.view = view;
     show();
