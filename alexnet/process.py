@@ -62,6 +62,12 @@ def set_up(environment: MutableMapping[str, str], allocator: str = "keep") -> No
     _memory = _keep(environment, early) if allocator == "keep" else ALLOCATORS["system"]
 
 
+def give_back() -> None:
+    """Returns to the system what memory is free in this process, as far as its C library can: after a large task."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)
+
+
 def describe_memory() -> str:
     """A few words for a log: what becomes of freed memory, and why if that is not what was asked for."""
     return _memory

@@ -33,7 +33,7 @@ dtype = changes.pop("dtype", "fp32")
 settings = Settings(port=0, **changes)
 server = listen(settings)
 service = Service(model, place("cpu", dtype), settings, run_directory, features)
-run(server, service, lambda line: print(line, file=sys.stderr, flush=True),
+run(server, service, lambda line, fault: print(line, file=sys.stderr, flush=True),
     lambda: print(server.getsockname()[1], flush=True))
 """
 
@@ -77,6 +77,11 @@ class Service:
             except ConnectionResetError:
                 pass
             return received
+
+    def megabytes(self, field: str) -> float:
+        """VmRSS, what its memory is, or VmHWM, the most that it was."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

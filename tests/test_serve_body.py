@@ -1,16 +1,21 @@
 """What is hostile as a body: too large, too slow, no image, a bomb, mutated; refused in JSON that tells nothing."""
 
 import socket
+import threading
 import zlib
 from io import BytesIO
 from pathlib import Path
 from struct import pack
 
 import pytest
-from asking import Service, picture
+from asking import Service, picture, serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from making import tiny_model
 from PIL import Image
+
+from alexnet.data.store import Store
+from alexnet.weights.model_dir import save_model
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -87,6 +92,23 @@ def test_what_is_no_photograph_is_refused_with_its_reason(served: Service, conte
     answer = served.ask("/v1/predict", content)
     assert answer.status == 422 and answer.json["code"] == code, answer.body
     assert answer.json["detail"].endswith(".")
+
+
+def test_large_photographs_take_memory_one_after_the_other(colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    file = BytesIO()
+    Image.new("RGBA", (5000, 5000)).save(file, "PNG")
+    content = file.getvalue()
+    with serving(tmp_path / "model", tmp_path / "log") as service:
+        before = service.megabytes("VmRSS")
+        threads = [threading.Thread(target=service.ask, args=("/v1/predict", content)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        one = 25 * (4 + 4 + 4 + 4 + 3 + 3)  # bytes of its pixels: as decoded, laid on white, as RGB
+        assert service.megabytes("VmHWM") - before < 1.2 * one
+        assert service.megabytes("VmRSS") - before < 200
 
 
 def test_a_baseline_jpeg_of_too_many_pixels_is_read_at_reduced_size(served: Service) -> None:

@@ -191,5 +191,6 @@ def test_neighbours_that_are_files_are_named_without_their_folders(model: Model,
         answer = service.ask("/v1/search?k=9", picture(2))
         assert "secret" not in answer.body.decode()
         first, *others = answer.json["neighbours"]
-        assert (first["image"], first["distance"], first["thumbnail"]) == ("2.png", 0.0, None)
+        assert (first["image"], first["thumbnail"]) == ("2.png", None)
+        assert first["distance"] < 1e-4  # not 0: the features were made in a batch of three
         assert {each["image"] for each in others} == {"0.png", "1.png"}

@@ -53,6 +53,18 @@ def test_a_refused_body_is_not_read_for_ever(served: Service) -> None:
     assert time.monotonic() - begin < 15
 
 
+def test_who_ends_sending_has_left(served: Service) -> None:
+    """As a browser that closes: half a request, or a whole one, and then no more."""
+    for request in (b"GET / HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=15) as line:
+            line.sendall(request)
+            line.shutdown(socket.SHUT_WR)
+            while line.recv(65536):
+                pass
+    assert served.ask("/healthz").status == 200
+    assert "error" not in served.log.read_text()
+
+
 def test_connections_are_bounded(served: Service) -> None:
     with ExitStack() as stack:
         lines = [stack.enter_context(socket.create_connection(("127.0.0.1", served.port))) for _ in range(80)]

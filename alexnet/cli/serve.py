@@ -99,4 +99,7 @@ def serve(
             if browse:
                 click.launch(address)
 
-        run(server, service, session.note, ready)
+        def say(line: str, fault: bool) -> None:
+            (session.warn if fault else session.note)(line)
+
+        run(server, service, say, ready)

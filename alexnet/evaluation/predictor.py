@@ -64,7 +64,8 @@ class Predictor:
     `model` is a `Model`, or the path of a model directory, of a run directory or of an ONNX file that `alexnet export`
     wrote, which ONNX Runtime then runs. `placement` says where and in which numbers; None is the best of this machine.
     The network is converted once, into a copy: a `Model` given here stays as it is, and what becomes of it later does
-    not matter. Threads may share a predictor. Nothing of torch's global state is used or changed.
+    not matter. With `share`, for a model that nobody will change, tensors that are right already are not copied.
+    Threads may share a predictor. Nothing of torch's global state is used or changed.
 
     An image is the path of a file, its bytes, a file open for reading, a Pillow image, or an array (H, W, 3) of uint8;
     where images are taken, one or an iterable of them is. All are prepared as the model asks for. `crops` is 1, the
@@ -78,6 +79,7 @@ class Predictor:
         *,
         placement: Placement | None = None,
         max_pixels: int = MAX_PIXELS,
+        share: bool = False,
     ) -> None:
         self._max_pixels = max_pixels
         read_here = isinstance(model, str | Path)
@@ -94,7 +96,7 @@ class Predictor:
             self._network = InOnnxRuntime(model)
         else:
             self.placement, self.description = placement or place(), describe(model)
-            self._network = InPyTorch(model, self.placement, share=read_here)
+            self._network = InPyTorch(model, self.placement, share=share or read_here)
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a text is one path, although it is an iterable of texts

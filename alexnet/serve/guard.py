@@ -32,9 +32,12 @@ PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
-    """The application around the routes. `say` gets a line for each request, without the names of files."""
+    """The application around the routes.
 
-    def __init__(self, routes: ASGIApp, settings: Settings, metrics: Metrics, say: Callable[[str], None]) -> None:
+    `say` gets a line for each request, without the names of files, and whether it is a fault of the service's own.
+    """
+
+    def __init__(self, routes: ASGIApp, settings: Settings, metrics: Metrics, say: Callable[[str, bool], None]) -> None:
         self._routes, self._settings, self._metrics, self._say = routes, settings, metrics, say
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +61,7 @@ class Guard:
         status = sent.status or 499
         self._metrics.request(route, method, status, took)
         reason = f" {problem.code}" if problem is not None else ""
-        self._say(f"{method} {route} {status}{reason} {took * 1000:.0f} ms")
+        self._say(f"{method} {route} {status}{reason} {took * 1000:.0f} ms", False)
 
     async def _answer(self, scope: Scope, receive: Receive, send: "_Sent") -> Problem | None:
         """Lets the routes answer; or says what is to be answered instead."""
@@ -82,7 +85,7 @@ class Guard:
     def _fault(self, error: Exception) -> Problem:
         """Ours: the log gets all of it, the client a number to ask about."""
         number = uuid4().hex[:8]
-        self._say(f"error {number}: {''.join(traceback.format_exception(error)).strip()}")
+        self._say(f"error {number}: {''.join(traceback.format_exception(error)).strip()}", True)
         return Problem(500, "fault", f"The service failed; its log says more under {number}.")
 
 

@@ -1,5 +1,6 @@
 """Numbers as pictures for the page: tiles in a PNG, a pixel a number. The page knows where each tile is."""
 
+import warnings
 from base64 import b64encode
 from io import BytesIO
 from math import ceil
@@ -10,6 +11,20 @@ from PIL import Image
 
 COLUMNS = 16
 RED, BLUE = np.array([178, 24, 43]), np.array([33, 102, 172])  # equally dark
+
+
+LARGE = 8_000_000  # pixels
+
+
+def is_large(content: bytes) -> bool:
+    """Whether the picture in a file takes much memory to decode; yes where its header does not say how large it is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is not decoded here
+            width, height = Image.open(BytesIO(content)).size
+    except Exception:  # the plugins raise almost anything on damaged files
+        return True
+    return width * height > LARGE
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

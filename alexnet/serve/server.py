@@ -25,10 +25,10 @@ TRIED = 100  # ports that are looked at for a free one
 class Application:
     """The whole of it for an ASGI server: the guard before the routes, the service's start and end.
 
-    `ready` is called when the next connection will be answered. `say` gets a line for each request.
+    `ready` is called when the next connection will be answered. `say` is the guard's.
     """
 
-    def __init__(self, service: Service, say: Callable[[str], None], ready: Callable[[], None]) -> None:
+    def __init__(self, service: Service, say: Callable[[str, bool], None], ready: Callable[[], None]) -> None:
         self._service, self._say, self._ready = service, say, ready
         self._guard: Guard | None = None
 
@@ -81,8 +81,11 @@ def listen(settings: Settings) -> socket.socket:
     raise ConfigError(f"Port {settings.port} is taken: {taken}. Take another: --port {free}.")
 
 
-def run(server: socket.socket, service: Service, say: Callable[[str], None], ready: Callable[[], None]) -> None:
-    """Answers on the socket until SIGTERM or Ctrl-C; then answers what was accepted, and returns."""
+def run(server: socket.socket, service: Service, say: Callable[[str, bool], None], ready: Callable[[], None]) -> None:
+    """Answers on the socket until SIGTERM or Ctrl-C; then answers what was accepted, and returns.
+
+    `say` gets a line for each request, and whether it is a fault; `ready` is called before the first.
+    """
     settings = service.settings
 
     def listening() -> None:

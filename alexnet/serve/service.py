@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,10 @@ from alexnet.model.account import account
 from alexnet.model.device import Placement, place
 from alexnet.model.fields import fields
 from alexnet.model.spec import Activation
+from alexnet.process import give_back
 from alexnet.serve.backlog import Backlog
 from alexnet.serve.metrics import Metrics
+from alexnet.serve.pictures import is_large
 from alexnet.serve.problems import Problem
 from alexnet.serve.settings import Settings
 from alexnet.weights.files import sha256
@@ -55,11 +59,12 @@ class Service:
             self.digest = sha256(path)
         else:
             self.model = load_model(path)
-            self.predictor = Predictor(self.model, placement=placement)
+            self.predictor = Predictor(self.model, placement=placement, share=True)
             self.digest = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
         self.known = self.predictor.description
         self.features = None if features is None else _of_this_model(features, path)
         self.stopping = False
+        self._large = threading.Lock()  # large photographs are decoded one at a time: each may take 0.7 GB
 
     def start(self) -> None:
         """Makes the threads and queues; in a running loop."""
@@ -100,7 +105,7 @@ class Service:
         placement = self.predictor.placement
         if self.model is None or (placement.device.type == "cpu" and placement.dtype == torch.float32):
             return self.predictor
-        return Predictor(self.model, placement=place("cpu", "fp32"))
+        return Predictor(self.model, placement=place("cpu", "fp32"), share=True)
 
     @cached_property
     def as_features(self) -> Predictor:
@@ -183,13 +188,18 @@ class Service:
         if frame is not None and frame.marker not in BASELINE and frame.width * frame.height > most:
             text = f"It is a progressive JPEG of {frame.width}×{frame.height} pixels, more than {most:,}."
             raise Problem(422, "too_many_pixels", text)
+        large = is_large(content)
         try:
-            return load_photograph(content, "", self.known.preparation, most)
+            with self._large if large else nullcontext():
+                return load_photograph(content, "", self.known.preparation, most)
         except ImageError as error:
             text = str(error)
             many = "--max-pixels" in text
             code = "too_many_pixels" if many else "unusable_image" if format_of(content) else "not_an_image"
             raise Problem(422, code, text[:1].upper() + text[1:].rstrip(".") + ".") from None
+        finally:
+            if large:
+                give_back()
 
 
 def _of_this_model(folder: Path, model: Path) -> Features:

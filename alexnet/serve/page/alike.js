@@ -12,7 +12,7 @@ export async function show(context) {
   return [
     h("h2", {}, "Alike"),
     h("p", {}, `The nearest of ${card.features.images.toLocaleString("en")} photographs by ${stage}, ${metric} distance, nearest first. `
-      + "A distance of 0 is a copy."),
+      + "A distance of nearly 0 is a copy."),
     h("ul", { class: "crops" },
       h("li", { class: "query" }, drawn(photo, found, [0, 0, found.side, found.side], 224, "The photograph looked for"),
         h("span", { class: "name" }, "looked for")),

@@ -108,9 +108,10 @@ function one(context, found, layers, row, maps, number, draw) {
     const context2d = view.getContext("2d");
     if (row.field) {
       const { side: field, step, start } = row.field;
+      const beyond = (first) => first < 0 || first + field > side;
       frame(context2d, (start + place.x * step) * scale, (start + place.y * step) * scale, field * scale, field * scale);
       words.textContent = `Place ${place.x}, ${place.y} of map ${map} sees the ${field} × ${field} pixels in the frame`
-        + (start < 0 && (place.x * step + start < 0 || place.y * step + start < 0) ? ", some of them beyond the border." : ".");
+        + (beyond(place.x * step + start) || beyond(place.y * step + start) ? ", some of them beyond the border." : ".");
     } else words.textContent = `Every place of map ${map} sees the whole view.`;
     target.replaceChildren(view);
     const marks = big.getContext("2d");
@@ -158,7 +159,8 @@ function kernel(layers, row, map) {
   const conv = layers.slice(0, here + 1).reverse().find((layer) => layer.kernel && layer.groups) ?? null;
   if (!conv) return h("span", {});
   const path = `/v1/filters.png?layer=${conv.name}&map=${map}&scale=each`;
-  return h("figure", { class: "kernel" },
+  const planes = conv === layers[0] ? "" : ", a square for each map that it looks at: red above 0, blue below";
+  return h("figure", { class: planes ? "kernel many" : "kernel" },
     h("img", { src: path, alt: `Kernel ${map} of ${conv.name}`, class: "pixels" }),
-    h("figcaption", { class: "quiet" }, `Kernel ${map} of ${conv.name}, ${conv.kernel} × ${conv.kernel}`));
+    h("figcaption", { class: "quiet" }, `Kernel ${map} of ${conv.name}, ${conv.kernel} × ${conv.kernel}${planes}`));
 }

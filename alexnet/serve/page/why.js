@@ -59,7 +59,7 @@ export async function show(context) {
     h("p", {}, h("label", { for: "class" }, "What speaks for "), choice),
     h("fieldset", {}, h("legend", {}, "Method"), radios),
     h("p", {}, h("label", { for: "strength" }, "Strength "), slider),
-    h("p", { class: "quiet" }, "No method proves what a network looks at; where three agree, there is something to it.")))];
+    h("p", { class: "quiet" }, "Each method answers another question, and none proves what the network looks at. Colours go by the square root, so that little is seen too.")))];
 }
 
 // The first answers first, then all classes by name.
