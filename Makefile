@@ -3,6 +3,7 @@
 # make page      the demo's model in a browser: the address of a page to look inside it
 # make test      the tests;  make lint  ruff and mypy;  make check  both
 # make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers
+# make faults    kills, failing calls of the system, mutated files: a quarter of an hour (docs/reliability.md)
 # make bench     this project beside other programs, in an environment of their own (7 GB) and some 20 minutes
 # make proofs    torchvision, TensorFlow, ONNX Runtime and OpenVINO compute the same: there, in some 2 minutes
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PEERS  := bench/.venv
 
-.PHONY: install demo page test lint check bench proofs sanitize clean
+.PHONY: install demo page test lint check faults bench proofs sanitize clean
 
 install: $(STAMP)
 
@@ -42,6 +43,10 @@ check: lint test
 
 sanitize: install
 	PYTHON=$(abspath $(BIN)/python) tests/sanitize_kernels.sh
+
+# FAULTS="--kills 20 --every 10 --mutations 1000" for a part of it, --seed 1 for others.
+faults: install
+	$(BIN)/python tests/faults/harness.py --keep build/faults $(FAULTS)
 
 # BENCH="--quick" or BENCH="step --rounds 9": see bench/README.md.
 bench: install $(PEERS)/.installed

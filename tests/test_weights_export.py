@@ -8,11 +8,13 @@ from zipfile import ZipFile
 
 import pytest
 import torch
+from making import tiny_model
 from onnx_making import lively, model_of, narrow, some_views
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from alexnet.data.store import Store
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
@@ -106,6 +108,14 @@ def test_safetensors_hold_the_parameters_under_our_names_and_the_rest_as_text(na
     with safe_open(path, "pt") as file:
         known = from_texts(file.metadata(), path)
     assert (known.spec, known.categories, known.preparation) == (model.net.spec, model.categories, model.preparation)
+
+
+def test_one_model_makes_the_same_safetensors_file_each_time(tmp_path: Path, colours: Store) -> None:
+    model = tiny_model(colours)
+    for name in "abcdefgh":
+        export(model, tmp_path / name, "safetensors")
+    assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
+    assert load_file(tmp_path / "a").keys() == model.net.state_dict().keys()
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "torchvision"])

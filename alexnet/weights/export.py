@@ -1,5 +1,6 @@
 """A model as a file for other programs."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -41,7 +42,7 @@ def export(model: Model, path: Path, kind: str, options: GraphOptions | None = N
         case "torch-export":
             return _program(model, path)
         case "safetensors":
-            return _weights(model, path, save(_parameters(model.net), to_texts(model)), _read_safetensors)
+            return _weights(model, path, _in_order(save(_parameters(model.net), to_texts(model))), _read_safetensors)
         case "torchvision":
             return _weights(model, path, _saved(torchvision_state(model.net)), _read_torchvision)
     raise unknown("format", kind, SUFFIXES)
@@ -122,6 +123,16 @@ def _function(layer: Layer) -> Layer:
 
 def _parameters(net: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().float().contiguous().cpu() for name, tensor in net.state_dict().items()}
+
+
+def _in_order(content: bytes) -> bytes:
+    """The safetensors file with its texts in the order of their names: the library leaves that to chance."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _saved(content: object) -> bytes:

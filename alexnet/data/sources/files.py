@@ -222,8 +222,12 @@ class ZipFiles(Files):
             raise ImageError(f"it holds more than {MAX_BYTES:,} bytes")
         try:
             content = self._archive.read(self._members[name])
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             raise ImageError(f"it cannot be unpacked ({error})") from error
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise ImageError("it cannot be unpacked (its place in the archive is none)") from error
         return content if part is None else content[part.offset : part.offset + part.size]
 
     def _look(self) -> Found:

@@ -54,7 +54,10 @@ class OnnxModel:
                 self._session: Any = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # a class of its own for every kind of damage
             raise WeightsError(f"ONNX Runtime cannot read {path}: {error}") from error
-        texts = self._session.get_modelmeta().custom_metadata_map
+        try:
+            texts = self._session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise WeightsError(f"What {path} says of its model is damaged: {error}.") from error
         self.description: Description = from_texts(texts, path)
         self.input: str = self._session.get_inputs()[0].name  # one of `FORMS`
         self._logits: str = self._session.get_outputs()[0].name

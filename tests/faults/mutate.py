@@ -1,0 +1,246 @@
+"""Files of every kind that is read, changed at random: each is refused with a sentence, or read as it is."""
+
+import mmap
+import random
+import resource
+import shutil
+import signal
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from caffe_files import caffemodel, random_weights, small
+from making import Colours, tiny_model, tiny_spec, tiny_store
+from PIL import Image
+from running import begin
+
+from alexnet.data.images import load_photograph
+from alexnet.data.sources.folder import Folder
+from alexnet.data.store import Store
+from alexnet.model.net import AlexNet
+from alexnet.training.recipe import read_recipe
+from alexnet.training.run import Run
+from alexnet.weights.caffe.importing import import_caffe
+from alexnet.weights.caffe.npy import import_npy
+from alexnet.weights.checkpoint import load_checkpoint
+from alexnet.weights.export import export
+from alexnet.weights.foreign.class_names import read_classes
+from alexnet.weights.model_dir import load_model, save_model
+from alexnet.weights.onnx.importing import import_onnx
+from alexnet.weights.onnx.session import OnnxModel
+from alexnet.weights.pytorch.torchvision import NAMES, import_torchvision
+
+SECONDS, MEMORY = 10, 3 * 2**30  # for one file, beyond what the process has
+BATCH = 50  # files a process reads
+
+
+@dataclass
+class Kind:
+    """A file to change, and what reads it. What `read` returns must not differ, unless nothing could tell (None)."""
+
+    file: Path
+    read: Callable[[Path], Any]
+
+
+@dataclass
+class Found:
+    """What came of the files of a kind."""
+
+    tried: int = 0
+    refused: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+def changed(content: bytes, rng: random.Random) -> bytes:
+    """The content with something changed: bits, numbers, runs of bytes, its end."""
+    made = bytearray(content)
+    for _ in range(rng.choice((1, 1, 1, 2, 5))):
+        if not made:
+            return b"?"
+        at, size = rng.randrange(len(made)), rng.choice((1, 2, 4, 8, 100))
+        match rng.randrange(7):
+            case 0:
+                made[at] ^= 1 << rng.randrange(8)
+            case 1:
+                made[at : at + size] = rng.randbytes(size)
+            case 2:
+                made[at : at + size] = rng.choice((b"\x00", b"\xff", b"\x7f", b"9", b"[")) * size
+            case 3:
+                del made[at:]
+            case 4:
+                del made[at : at + size]
+            case 5:
+                made[at:at] = made[rng.randrange(len(made)) :][:size]
+            case 6:
+                made[at : at + 8] = rng.choice((2**31 - 1, 2**63 - 1, 2**32, 0)).to_bytes(
+                    8, rng.choice(("big", "little"))
+                )
+    return bytes(made)
+
+
+def _plain(value: Any) -> bytes:
+    """A digest of tensors and plain values."""
+    if isinstance(value, torch.Tensor):
+        return sha256(value.contiguous().numpy().tobytes()).digest()
+    if isinstance(value, np.ndarray):
+        return sha256(value.tobytes()).digest()
+    if isinstance(value, dict):
+        return sha256(b"".join(str(key).encode() + _plain(value[key]) for key in sorted(value, key=str))).digest()
+    return sha256(repr(value).encode()).digest()
+
+
+def _of_model(path: Path) -> bytes:
+    model = load_model(path.parent)
+    facts = (model.net.spec, model.categories, model.provenance, model.preparation, model.net.spec.summary)
+    return _plain({"net": dict(model.net.state_dict()), "mean": model.statistics.mean_image, "facts": repr(facts)})
+
+
+def _of_store(path: Path) -> bytes:
+    store = Store.open(path.parent)
+    pixels = {number: store.read(number) for number in range(len(store))}
+    return _plain({"pixels": pixels, "facts": (store.fingerprint, store.paths, store.report, store.labels.tolist())})
+
+
+def _of_source(path: Path) -> None:
+    source = Folder(path)
+    for example in source.examples[:4]:
+        source.load(example)
+
+
+def kinds(folder: Path) -> dict[str, Kind]:
+    """A file of every kind, in the folder."""
+    torch.set_num_threads(1)
+    rng, found = np.random.default_rng(0), {}
+    pixels = Image.fromarray(rng.integers(0, 255, (40, 30, 3), dtype=np.uint8).repeat(2, axis=0))
+    (folder / "images" / "a").mkdir(parents=True)
+    for suffix in ("jpg", "png", "gif", "bmp", "webp", "tiff", "ppm"):
+        file = folder / "images" / "a" / f"x.{suffix}"
+        pixels.save(file)
+        found[suffix] = Kind(file, lambda path: load_photograph(path.read_bytes(), path.name) and None)
+    shutil.copytree(folder / "images" / "a", folder / "images" / "b")
+    for name, mode in (("tar", "w"), ("tar.gz", "w:gz")):
+        with tarfile.open(folder / f"x.{name}", mode) as archive:
+            archive.add(folder / "images", "images")
+        found[name] = Kind(folder / f"x.{name}", _of_source)
+    with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+        for file in sorted((folder / "images").rglob("*.*")):
+            archive.write(file, file.relative_to(folder / "images"))
+    found["zip"] = Kind(folder / "x.zip", _of_source)
+
+    store = tiny_store(folder / "store", Colours({"train": 6}))
+    for name in ("manifest.json", "index.npy", "mean.npy", "paths.json", "report.json", "images.bin"):
+        found[f"store {name}"] = Kind(store.path / name, _of_store)
+    model = tiny_model(store, spec=tiny_spec(len(store.classes)))
+    save_model(model, folder / "model")
+    for name in ("model.json", "model.safetensors", "input.safetensors"):
+        found[f"model {name}"] = Kind(folder / "model" / name, _of_model)
+    run = begin(store=tiny_store(folder / "other", Colours({"train": 12, "val": 6})), out=folder / "run")
+    found["checkpoint"] = Kind(run.last, lambda path: _plain(load_checkpoint(path)))
+    found["run.json"] = Kind(run.path / "run.json", lambda path: Run(path.parent).read("run.json") and None)
+    found["recipe.json"] = Kind(run.path / "recipe.json", lambda path: read_recipe(path.read_bytes()) and None)
+
+    export(model, folder / "x.onnx", "onnx")
+    found["onnx of ours"] = Kind(folder / "x.onnx", lambda path: OnnxModel(path) and None)
+    spec = small("bvlc_alexnet")
+    weights = random_weights(spec)
+    (folder / "x.caffemodel").write_bytes(caffemodel(spec, weights))
+    found["caffemodel"] = Kind(folder / "x.caffemodel", lambda path: import_caffe(path) and None)
+    np.save(
+        folder / "x.npy", {n: [w.T if w.ndim == 2 else w.transpose(2, 3, 1, 0), b] for n, (w, b) in weights.items()}
+    )
+    found["npy"] = Kind(folder / "x.npy", lambda path: import_npy(path, fc_rows="chw") and None)
+    owt = AlexNet(small("owt")).state_dict()
+    torch.save({theirs: owt[ours] for ours, theirs in NAMES.items()}, folder / "x.pth")
+    found["pth"] = Kind(folder / "x.pth", lambda path: import_torchvision(path) and None)
+    export(model, folder / "x.safetensors", "safetensors")
+    found["safetensors"] = Kind(folder / "x.safetensors", lambda path: import_torchvision(path) and None)
+    found["onnx"] = Kind(folder / "x.onnx", lambda path: import_onnx(path) and None)
+    (folder / "x.txt").write_text("".join(f"n{number:08d} thing {number}, other\n" for number in range(50)))
+    found["classes"] = Kind(folder / "x.txt", lambda path: read_classes(path, 50) and None)
+    return found
+
+
+def mutations(folder: Path, count: int, seed: int, keep: Path | None, end: float) -> dict[str, Found]:
+    """What came of so many changed files, shared out to all kinds; those that were not stood are kept."""
+    from faults.harness import fork
+
+    if not count:
+        return {}
+    folder.mkdir()
+    made = kinds(folder)
+    each = -(-count // len(made))
+    told = {name: Found() for name in made}
+    for first, (name, kind) in product(range(0, each, BATCH), made.items()):
+        if time.monotonic() < end:
+            found = told[name]
+            original, expected = kind.file.read_bytes(), _expected(kind)
+            last = min(first + BATCH, each)
+            while first < last:  # goes on behind a file that ended the process
+                progress = mmap.mmap(-1, 16)
+                status, words = fork(partial(_read_all, kind, original, expected, name, seed, first, last, progress))
+                reached, refused = (int.from_bytes(progress[at : at + 8], "little") for at in (0, 8))
+                found.refused += refused
+                found.tried += reached - first + bool(status)
+                if status:
+                    content = changed(original, random.Random(f"{seed} {name} {reached}"))
+                    found.troubles.append(f"{name} {reached} ({len(content)} bytes): {_how(status)} {words}")
+                    if keep:
+                        keep.mkdir(parents=True, exist_ok=True)
+                        (keep / f"{name.replace(' ', '-')}-{seed}-{reached}").write_bytes(content)
+                first = reached + bool(status)
+            kind.file.write_bytes(original)
+    return told
+
+
+def _expected(kind: Kind) -> Any:
+    from faults.harness import verdict
+
+    try:
+        return kind.read(kind.file)
+    except Exception as error:
+        if verdict(error)[0] != 10:
+            raise
+        return None
+
+
+def _how(status: int) -> str:
+    return f"{SECONDS} s were not enough" if status in (-signal.SIGALRM, -signal.SIGPROF) else f"ended with {status}"
+
+
+def _read_all(
+    kind: Kind, original: bytes, expected: Any, name: str, seed: int, first: int, last: int, progress: mmap.mmap
+) -> None:
+    from faults.harness import Trouble, verdict
+
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, signal.SIG_DFL)
+    refused = 0
+    for number in range(first, last):
+        progress[:8] = number.to_bytes(8, "little")
+        kind.file.write_bytes(changed(original, random.Random(f"{seed} {name} {number}")))
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of work, whatever other programs are at
+        signal.alarm(12 * SECONDS)
+        try:
+            got = kind.read(kind.file)
+        except Exception as error:
+            if verdict(error)[0] != 10:
+                raise
+            refused += 1
+        else:
+            if got != expected:
+                raise Trouble("something else was read than was written")
+        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        progress[8:] = refused.to_bytes(8, "little")
+    progress[:8] = last.to_bytes(8, "little")
