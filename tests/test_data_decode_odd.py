@@ -167,6 +167,7 @@ def test_damaged_file_is_prepared_or_refused_and_nothing_else(content, data):
     assert shape == (256, 256, 3)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(content):
     with pytest.raises(ImageError):
