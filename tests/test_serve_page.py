@@ -141,8 +141,9 @@ def test_every_tab_is_accessible_and_fits(browser: Browser, service: Service, wi
 
 
 def test_ten_crops_vote_and_one_map_is_looked_at(visit: Visit) -> None:
-    visit.choose("x.png", picture(5))
     visit.tab("Ten crops")
+    visit.choose("x.png", picture(5))
+    expect(visit.page.locator("#say")).to_contain_text("x.png: ", timeout=20_000)
     expect(visit.page.locator(".crops li")).to_have_count(10)
     expect(visit.page.locator("#panel")).to_contain_text("crops say")
     visit.tab("Inside")

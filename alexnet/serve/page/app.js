@@ -94,7 +94,7 @@ async function choose(blob, name) {
     const [first, second] = photo.answer.predictions;
     say(`${name}: ${first.class}, ${percent(first.probability)}`
       + (second ? `; then ${second.class}, ${percent(second.probability)}.` : "."));
-  } else say(by("problem").hidden ? `${name} is shown.` : "");
+  } else say(by("problem").hidden ? `${name}: ${photo.said ?? "shown"}` : "");
 }
 
 function take() {

@@ -12,6 +12,7 @@ export async function show({ photo, ask }) {
   const first = found.predictions[0];
   const agree = found.crops.filter((crop) => crop.predictions[0].index === first.index).length;
   const words = agree === 10 ? `All ten crops say ${first.class}.` : `${agree} of ten crops say ${first.class}; the others are marked.`;
+  photo.said = words; // read out where no answer of one view is there
   return [
     h("h2", {}, "Ten crops and their votes"),
     h("p", {}, `${words} The answer is the mean of their probabilities.`),
