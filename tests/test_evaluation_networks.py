@@ -87,3 +87,15 @@ def test_a_file_has_no_stages_and_no_other_placement(model: Model, tmp_path: Pat
         Predictor(tmp_path / "net.onnx").stages(square, ["fc7"])
     with pytest.raises(ConfigError, match="run on the CPU in fp32"):
         Predictor(tmp_path / "net.onnx", placement=place("cpu", "bf16"))
+
+
+def test_votes_are_of_each_view_and_average_to_the_answer(
+    model: Model, photographs: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    onnx.save(build_model(model, GraphOptions("views")), tmp_path / "net.onnx")
+    for predictor in (Predictor(model, placement=FP32), Predictor(tmp_path / "net.onnx")):
+        squares = [predictor.read(content).pixels for name, content in photographs if name != "broken.png"]
+        votes = predictor.votes(squares, 10)
+        assert votes.shape == (4, 10, len(model.categories))
+        np.testing.assert_allclose(votes.mean(1), predictor.answer(squares, 10), atol=1e-6)
+        assert np.abs(votes - votes.mean(1, keepdims=True)).max() > 1e-4

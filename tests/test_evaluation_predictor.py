@@ -391,3 +391,9 @@ def test_photographs_prepared_to_another_side_are_refused(model: Model) -> None:
     for use in (lambda: predictor.answer([other]), lambda: list(predictor.stages_of([other], ["conv1"]))):
         with pytest.raises(ConfigError, match=r"has shape \(256, 256, 3\), not \(72, 72, 3\); .* --side 256\.$"):
             use()
+
+
+def test_a_shared_model_is_not_copied(model: Model) -> None:
+    for share in (False, True):
+        net = Predictor(model, placement=FP32, share=share)._network.net  # type: ignore[attr-defined]
+        assert (net.get_parameter("fc2.weight").data_ptr() == model.net.get_parameter("fc2.weight").data_ptr()) is share

@@ -161,3 +161,25 @@ def test_the_seat_is_what_torchrun_says() -> None:
     assert process.seat(again) == process.Seat(3, 4, 1, "10.0.0.1", 29511, attempt=2, agent_store=True)
     with pytest.raises(ConfigError, match="WORLD_SIZE is 4, but MASTER_PORT is not set"):
         process.seat({name: value for name, value in told.items() if name != "MASTER_PORT"})
+
+
+GIVING = """
+import os
+from pathlib import Path
+from alexnet.process import give_back, set_up
+def megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 10**6
+set_up(os.environ, "keep")
+held = [bytes(200_000) for _ in range(1500)]
+kept = bytes(1000)
+del held
+before = megabytes()
+give_back()
+print(before - megabytes())
+"""
+
+
+@GLIBC
+def test_freed_memory_is_given_back_where_it_is_kept() -> None:
+    told = subprocess.run([sys.executable, "-c", GIVING], capture_output=True, text=True, check=True).stdout
+    assert int(told) > 200

@@ -122,7 +122,7 @@ SEEDS = [picture(kind=kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "T
 SECRETS = ("Traceback", str(Path.home()), "/usr", "/tmp", ".py", "site-packages")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.sampled_from(SEEDS),
     cut=st.integers(0, 4000),
