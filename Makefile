@@ -2,6 +2,7 @@
 # make demo      the main job on the built-in set: prepare, train, evaluate, predict
 # make page      the demo's model in a browser: the address of a page to look inside it
 # make test      the tests;  make lint  ruff and mypy;  make check  both
+# make parallel  several processes, towers, two simulated machines: the tests, then rates and bytes, on an idle machine
 # make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers
 # make faults    kills, failing calls of the system, mutated files: a quarter of an hour (docs/reliability.md)
 # make bench     this project beside other programs, in an environment of their own (7 GB) and some 20 minutes
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PEERS  := bench/.venv
 
-.PHONY: install demo page test lint check faults bench proofs sanitize clean
+.PHONY: install demo page test lint check parallel faults bench proofs sanitize clean
 
 install: $(STAMP)
 
@@ -47,6 +48,13 @@ sanitize: install
 # FAULTS="--kills 20 --every 10 --mutations 1000" for a part of it, --seed 1 for others.
 faults: install
 	$(BIN)/python tests/faults/harness.py --keep build/faults $(FAULTS)
+
+# WIRE="--rounds 1 --steps 2 --batch 16": see bench/wire.py. Two machines need root.
+PARALLEL := $(addprefix tests/test_,$(addsuffix .py,data_parts model_towers training_circle training_team training_exchange \
+            training_sharing training_towers training_machines cli_team))
+parallel: install
+	$(BIN)/python -m pytest -rs $(PARALLEL)
+	$(BIN)/python bench/wire.py $(WIRE)
 
 # BENCH="--quick" or BENCH="step --rounds 9": see bench/README.md.
 bench: install $(PEERS)/.installed

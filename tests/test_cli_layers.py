@@ -83,3 +83,38 @@ def test_settings_that_do_not_fit_are_refused(setting: str, said: str) -> None:
 def test_help_lists_what_can_be_set() -> None:
     shown = alexnet("layers", "--help").stdout
     assert all(name in shown and option.text in shown for name, option in OPTIONS.items())
+
+
+def test_towers_show_what_passes_between_them_beside_the_arithmetic() -> None:
+    result = alexnet("layers", "paper", "--towers", 2)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    conv3 = next(line for line in lines if line.startswith("conv3")).split()
+    # 128 × 13 × 13 numbers of 2 bytes, and as many of gradients; three passes over half of conv3's multiply-adds
+    assert conv3[4:] == ["both", "86,528", "56.8", "%", "224,280,576", "21.7", "%", "0.386"]
+    assert "Each tower gives the other 152.4 KB for an image" in result.stdout
+    assert not any(line.startswith(("relu1", "pool5")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "cross", "total"),
+    [
+        ("paper", None, 152_376),
+        ("original2012", None, 122_344),  # its norms stay inside a tower
+        ("paper", "conv3,conv4,conv5", 152_376 + 2 * 2 * 2 * 192 * 13 * 13),
+        ("paper", "", 152_376 - 2 * 2 * 128 * 13 * 13),
+        ("owt", "conv3", None),  # any network can be put in two groups so
+    ],
+)
+def test_crossings_can_be_moved(name: str, cross: str | None, total: int | None) -> None:
+    words = ["--cross", cross] if cross is not None else []
+    found = json.loads(alexnet("layers", name, "--towers", 2, "--json", *words).stdout)
+    reads = [row["name"] for row in found["layers"] if row["kind"] == "conv" and row["reads"] == "both"]
+    assert reads == (["conv3"] if cross is None else list(filter(None, cross.split(","))))
+    assert total is None or found["total"]["bytes"] == total
+
+
+def test_towers_of_what_is_not_in_two_groups_and_crossings_without_towers_are_refused() -> None:
+    assert "'owt' cannot stand in two towers" in refusal("layers", "owt", "--towers", 2)[1]
+    assert "add --towers 2" in refusal("layers", "paper", "--cross", "conv3")[1]
+    assert "'conv1' cannot cross" in refusal("layers", "paper", "--towers", 2, "--cross", "conv1")[1]

@@ -140,7 +140,7 @@ def test_the_best_weights_are_those_of_the_lowest_validation_error(
     made.act = lambda event: seen.append(made.weights) if isinstance(event, EpochEnd) else None
     made.fit()
     assert [end.best for end in made.ends] == [True, True, False, False, True, False]
-    assert made.trainer.load_best() == 5
+    assert made.trainer.finished()[1] == 5
     assert equal(made.weights, seen[4])
     assert not equal(seen[4], seen[5])
     assert load_checkpoint(made.trainer.run.best)["val_top1_error"] == 4 / 12

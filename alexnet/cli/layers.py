@@ -7,7 +7,9 @@ import click
 from alexnet.cli.network import EPILOG, find_network, network_options
 from alexnet.cli.options import json_option
 from alexnet.cli.session import Session, common_options
+from alexnet.cli.team import towers_option
 from alexnet.cli.terminal import print_json, print_table, size
+from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from alexnet.model.account import LayerAccount
@@ -21,11 +23,20 @@ COLUMNS = (
 @click.command(epilog=EPILOG)
 @click.argument("model", default="paper")
 @network_options
+@towers_option("Show what passes between two towers beside the arithmetic.")
+@click.option("--cross", metavar="LAYERS", help="With --towers: the convolutions that read both, e.g. conv3,conv4.")
 @json_option
 @common_options
 @click.pass_obj
 def layers(
-    session: Session, model: str, settings: tuple[str, ...], input_size: str | None, classes: str | None, as_json: bool
+    session: Session,
+    model: str,
+    settings: tuple[str, ...],
+    input_size: str | None,
+    classes: str | None,
+    towers: int,
+    cross: str | None,
+    as_json: bool,
 ) -> None:
     """Print a network layer by layer.
 
@@ -35,7 +46,17 @@ def layers(
     """
     from alexnet.model.account import account
 
-    found = account(find_network(session, model, settings, input_size=input_size, classes=classes))
+    spec = find_network(session, model, settings, input_size=input_size, classes=classes)
+    if towers > 1:
+        from alexnet.cli.towers import show_towers
+        from alexnet.model.crossings import with_crossings
+
+        names = tuple(filter(None, cross.split(","))) if cross is not None else None
+        show_towers(spec if names is None else with_crossings(spec, names), as_json)
+        return
+    if cross is not None:
+        raise ConfigError("--cross says where two towers meet; add --towers 2.")
+    found = account(spec)
     if as_json:
         print_json(found.to_json())
         return

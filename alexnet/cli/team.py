@@ -40,6 +40,11 @@ def wait_option(verb: F) -> F:
     )(verb)
 
 
+def towers_option(text: str) -> Callable[[F], F]:
+    """Adds --towers, whose meaning is `text`."""
+    return click.option("--towers", type=click.IntRange(1, 2), default=1, metavar="1|2", help=text)
+
+
 @contextmanager
 def working_together(session: Session, wait: float, towers: int = 1) -> Iterator["Team"]:
     """The team of this process for the block; all but the leader are quiet."""

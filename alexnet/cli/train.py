@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from alexnet.cli.options import PATH, from_option, place_options, settings_given, workers_option
 from alexnet.cli.pictures import draw_curves
 from alexnet.cli.session import Session, progress_options
-from alexnet.cli.team import device_of, run_before, wait_option, working_together
+from alexnet.cli.team import device_of, run_before, towers_option, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json
 from alexnet.errors import ConfigError
 from alexnet.training.recipe import Recipe, load_recipe, parse_setting
@@ -31,7 +31,7 @@ SHORTHANDS = ("model", "epochs", "batch_size", "lr", "seed")
 # What a resumed run may be told anew; all else is what it started with.
 RESUMABLE = {
     "data", "moved", "resumed", "epochs", "minutes", "device", "dtype", "threads", "workers", "save_every", "compile",
-    "wait",
+    "wait", "towers",
 }  # fmt: skip
 
 _width = max(map(len, RECIPES))
@@ -85,6 +85,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @click.option("--data", "moved", type=PATH, metavar="STORE", help="With --resume: the store, if it has moved.")
 @click.option("--print-recipe", is_flag=True, help="Print the settings as JSON and stop; --recipe reads such a file.")
 @click.option("--compile", is_flag=True, help="On a GPU: join small operations by torch.compile.")
+@towers_option("Under torchrun: 2 makes every two processes hold one network, half each, as on the two GPUs of 2012.")
 @wait_option
 @place_options
 @workers_option("Threads that assemble batches.", default=1)
@@ -97,7 +98,7 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
     """
     session: Session = ctx.obj
     if resumed is not None:
-        with working_together(session, options["wait"]) as team:
+        with working_together(session, options["wait"], options["towers"]) as team:
             _resume(ctx, session, resumed, options["moved"] or (Path(data) if data else None), team)
         return
     if options["moved"] is not None:
@@ -112,7 +113,7 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
         return
     if data is None:
         raise click.UsageError("Missing argument 'DATA': a store, a folder of class folders, or a source.", ctx)
-    with working_together(session, options["wait"]) as team:
+    with working_together(session, options["wait"], options["towers"]) as team:
         before = run_before(team, options["out"])
         if before is None:
             _start(session, data, chosen, freeze, options, team)
@@ -249,6 +250,8 @@ def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None
         )
     told = team.by_leader(lambda: open_run(path).read("run.json"))
     kept = {name: told[name] for name in ("device", "dtype", "threads") if name not in given}
+    if team.size > 1 and "device" in kept:  # which each process takes one of, whoever had it before
+        kept["device"] = kept["device"].partition(":")[0].partition(",")[0]
     asked = ctx.params["epochs"]
     epochs = None if asked is None else parse_setting("epochs", asked, int)
     _take_up(session, path, moved, _runtime({**ctx.params, **kept}, team), epochs)

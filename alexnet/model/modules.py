@@ -159,15 +159,16 @@ class BatchNormalisation(nn.Module):
 
 
 class DropoutLayer(Weightless):
-    """Dropout whose mask is a function of one number drawn from PyTorch's default generator."""
+    """Dropout whose mask is a function of one number drawn from PyTorch's default generator, and of `stream`."""
 
     layer: Dropout
+    stream = 0  # another one where another layer has the same number drawn
 
     def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         """What is kept of `x`, or of its positive part; in evaluation all. See `alexnet.model.spec.Dropout`."""
         rate = self.layer.rate
         if self.training and rate:
-            x = kernels.relu_dropout(x, rate, int(torch.randint(1 << 62, ())), relu)
+            x = kernels.relu_dropout(x, rate, int(torch.randint(1 << 62, ())) + self.stream, relu)
         elif relu:
             x = F.relu(x)
         # the kernel has divided by 1 - rate

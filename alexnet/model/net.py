@@ -99,21 +99,25 @@ class AlexNet(nn.Module):
     def _run(self, x: Tensor, wanted: frozenset[str]) -> tuple[dict[str, Tensor], Tensor]:
         self._check(x)
         kept = {}
-        for group in _groups(self.spec):
+        for group in groups(self.spec):
             if len(group) > 1 and not self._watched(group, wanted):
-                x = self._run_fused(group, x)
+                x = self.run_group(group, x)
                 if group[-1].name in wanted:
                     kept[group[-1].name] = x
                 continue
             for layer in group:
-                if isinstance(layer, Linear) and x.ndim == 4:
-                    x = x.flatten(1)  # (N, C·H·W), in C, H, W order whatever the memory format
-                x = self.get_submodule(layer.name)(x)
+                x = self.run_group((layer,), x)
                 if layer.name in wanted:
                     kept[layer.name] = x
         return kept, x
 
-    def _run_fused(self, group: tuple[Layer, ...], x: Tensor) -> Tensor:
+    def run_group(self, group: tuple[Layer, ...], x: Tensor) -> Tensor:
+        """The output of one layer, or of a run of layers that is one operation, as `groups` finds them."""
+        if len(group) == 1:
+            if isinstance(group[0], Linear) and x.ndim == 4:
+                x = x.flatten(1)  # (N, C·H·W), in C, H, W order whatever the memory format
+            output: Tensor = self.get_submodule(group[0].name)(x)
+            return output
         if isinstance(group[-1], Dropout):
             dropped: Tensor = self.get_submodule(group[-1].name)(x, relu=True)
             return dropped
@@ -154,7 +158,7 @@ class AlexNet(nn.Module):
 
 
 @cache
-def _groups(spec: Spec) -> tuple[tuple[Layer, ...], ...]:
+def groups(spec: Spec) -> tuple[tuple[Layer, ...], ...]:
     """The layers in order, runs of them that are known as one operation taken together; the longest run first."""
     groups, start, end = [], 0, len(spec.layers)
     while start < end:

@@ -278,7 +278,12 @@ def _grouped(
     for pair in pairs:
         _, working, master = pair
         if group:
-            same = group[0][1].dtype is working.dtype and (group[0][1] is group[0][2]) is (working is master)
+            other = group[0][1]
+            same = (other.dtype, other.device, other is group[0][2]) == (
+                working.dtype,
+                working.device,
+                working is master,
+            )
             if not same or sum(_bytes(own) for _, own, _ in group) >= BUCKET:
                 yield group
                 group = []

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from alexnet.data.loader import Batch, TrainingLoader, evaluation_batches
@@ -17,8 +19,11 @@ from alexnet.data.store import Store
 from alexnet.errors import WeightsError
 from alexnet.evaluation.evaluate import VIEWS_PER_BATCH, input_layout, shared_probabilities
 from alexnet.evaluation.metrics import Tally
+from alexnet.model.account import account
+from alexnet.model.crossings import crossings
 from alexnet.model.device import Placement, working_copy
 from alexnet.model.net import AlexNet
+from alexnet.model.towers import Towers
 from alexnet.training.decisions import Decisions
 from alexnet.training.events import Listener, Saved, Warned
 from alexnet.training.exchange import SharedSGD
@@ -71,7 +76,7 @@ class Trainer:
         self.listener = listener
         self.team = team
         self.parts = team.parts(recipe.accumulate)
-        self.net = net.to(placement.device)
+        self.net = net if isinstance(net, Towers) else net.to(placement.device)  # they have their places
         self.working = working_copy(self.net, placement)
         self.optimiser = _optimiser(recipe, self.net, self.working, team)
         self.loader = TrainingLoader(
@@ -112,7 +117,7 @@ class Trainer:
             self.save()  # what a restart goes on from, in this directory, whatever happens now
         while self.progress.epoch < self.recipe.epochs and not self.ended_early:
             if self.team.leads:
-                check_space(self.run, sum(parameter.numel() for parameter in self.net.parameters()))
+                check_space(self.run, account(self.plan.spec).total("parameters"))
             self._train_epoch(watch)
             self._finish_epoch()
             if until_learned and not self.progress.history[-1]["train_error"]:
@@ -126,9 +131,10 @@ class Trainer:
         Diverged, and leaves the last good checkpoint as it is, when weights are not finite.
         """
         self._check_weights()
+        weights = self.weights()
         content = {
-            "weights": self.net.state_dict(),
-            "velocity": self.optimiser.velocity,
+            "weights": weights,
+            "velocity": self._whole(self.optimiser.velocity),
             "progress": asdict(self.progress),
             "statistics": to_tensors(self.statistics),
         }
@@ -137,37 +143,66 @@ class Trainer:
                 save_checkpoint(self.run.best, self.best)
                 self.keep(self.best["weights"], self.best["epoch"])
             elif not len(self.plan.val) and self.progress.epoch:
-                self.keep(self.net.state_dict(), self.progress.epoch)
+                self.keep(weights, self.progress.epoch)
             save_checkpoint(self.run.last, content)
         self.best = None
         self._saved_at = time.monotonic()
         self.listener(Saved(str(self.run.last), self.progress.epoch, self.progress.step))
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights of the whole network, wherever its parts are. All processes call it together."""
+        self.optimiser.settle()
+        return self._whole(self.net.state_dict())
+
+    def _whole(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.net.whole(tensors) if isinstance(self.net, Towers) else tensors
+
     @property
     def bytes_a_step(self) -> int:
         """What this process sends to others in a step in which all layers learn."""
-        return self.optimiser.bytes_a_step
+        sent = self.optimiser.bytes_a_step
+        if self.team.pair:
+            images = -(-self.recipe.batch_size // self.team.replicas.size)
+            numbers = sum(crossing.both for crossing in crossings(self.plan.spec).values())
+            sent += images * numbers * self.placement.dtype.itemsize
+        return sent
 
     def restore(self, content: dict[str, Any]) -> None:
         """Goes back to where the checkpoint with this content was written."""
-        self.net.load_state_dict(content["weights"])
+        weights, velocity = content["weights"], content["velocity"]
+        if isinstance(self.net, Towers):
+            weights, velocity = self.net.split(weights), self.net.split(velocity)
+        self.net.load_state_dict(weights)
         if self.working is not self.net:
-            self.working.load_state_dict(content["weights"])
-        self.optimiser.load_velocity(content["velocity"])
+            self.working.load_state_dict(weights)
+        self.optimiser.load_velocity(velocity)
         self.progress = TrainingState(**content["progress"])
 
-    def load_best(self) -> int:
-        """Takes the weights of the best validation error into the network; returns their epoch, counted from 1.
+    def finished(self) -> tuple[AlexNet, int]:
+        """The whole network with the weights of the lowest validation error, or the last ones; and their epoch, from 1.
 
-        Raises WeightsError when they are not this run's.
+        All processes call it together; the leader's is the one that counts. Raises WeightsError when best.pt is not
+        this run's.
         """
+        weights, epoch = self.weights(), self.progress.epoch
+        net = self.net
+        if isinstance(net, Towers):
+            with torch.device("meta"):
+                net = AlexNet(self.plan.spec)
+            net.to_empty(device="cpu")
+        if len(self.plan.val) and self.team.leads:
+            return net, self._take_best(net)
+        net.load_state_dict(weights)
+        return net, epoch
+
+    def _take_best(self, net: AlexNet) -> int:
         best, errors = load_checkpoint(self.run.best), self.progress.val_errors
         try:
             epoch = int(best["epoch"])
             mine = 1 <= epoch <= len(errors) and best["val_top1_error"] == errors[epoch - 1] == min(errors)
             if not mine or best.get("run", self.identity) != self.identity:
                 raise ValueError("it is of another run")
-            self.net.load_state_dict(best["weights"])
+            net.load_state_dict(best["weights"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(
                 f"{self.run.best} does not hold the best weights of this run ({error}); put the right one back or "
@@ -177,8 +212,12 @@ class Trainer:
 
     @property
     def identity(self) -> str:
-        """What tells the run from others: a digest of network, recipe and photographs; its end may be moved."""
-        told = [self.plan.spec.to_json(), {**self.recipe.to_json(), "epochs": None}, self.store.fingerprint]
+        """What tells the run from others: a digest of network, recipe and photographs.
+
+        Its end may be moved, and other numbers of processes may change its parts.
+        """
+        recipe = {**self.recipe.to_json(), "epochs": None, "accumulate": None}
+        told = [self.plan.spec.to_json(), recipe, self.store.fingerprint]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def _train_epoch(self, watch: StuckWatch) -> None:
@@ -236,7 +275,7 @@ class Trainer:
         self._check_weights()
         end = self.progress.finish_epoch(self._validate() if len(self.plan.val) else None)
         if end.best:
-            weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.net.state_dict().items()}
+            weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.weights().items()}
             found = {"epoch": end.epoch, "val_top1_error": end.val_top1_error, "run": self.identity}
             self.best = {"weights": weights, **found}
         self.listener(end)
@@ -272,12 +311,14 @@ class Trainer:
         return (self.recipe.epochs - self.progress.epoch) * len(self.plan.train) - self.progress.seen
 
     def _layer_rate(self, layer: str, lr: float) -> Rate:
+        layer = layer.rpartition(".")[2]  # of towers, each has its layers
         last = layer == self.plan.spec.layers[-1].name
         return layer_rate(self.recipe, layer, lr, epoch=self.progress.epoch, last=last)
 
     def _freeze(self) -> None:
         """Spares the backward pass of layers that stand still in this epoch; batch statistics stand still with them."""
-        for name, layer in self.working.named_children():
+        held = self.working.towers if isinstance(self.working, Towers) else [self.working]
+        for name, layer in chain.from_iterable(each.named_children() for each in held):
             # not the rate of the moment: a warm-up starts at 0
             learns = self._layer_rate(name, self.recipe.lr).weight > 0
             layer.requires_grad_(learns).train(learns)

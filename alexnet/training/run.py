@@ -47,6 +47,7 @@ class RunJson(TypedDict):
     dtype: Annotated[str, AtMost(100)]
     threads: Annotated[int, Within(0, 100_000)]
     processes: NotRequired[Annotated[int, Within(1, 100_000)]]
+    towers: NotRequired[Annotated[int, Within(1, 2)]]
     overfit: Annotated[int, Within(0, 10**9)]
     init_from: dict[str, Any] | None
 

@@ -9,8 +9,12 @@ from torch import nn
 from alexnet.data.parts import shared_parts
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
-from alexnet.model.device import Placement
+from alexnet.model.crossings import TOWERS
+from alexnet.model.device import Placement, place
+from alexnet.model.net import AlexNet
 from alexnet.model.spec import BatchNorm
+from alexnet.model.towers import Devices, Towers
+from alexnet.training.link import Processes
 from alexnet.training.plan import TrainingPlan
 from alexnet.training.team import Team
 from alexnet.version import VERSION
@@ -38,8 +42,27 @@ def shared_plan(plan: TrainingPlan, team: Team) -> TrainingPlan:
     return replace(plan, recipe=replace(recipe, accumulate=parts))
 
 
-def check_same(plan: TrainingPlan, store: Store, net: nn.Module, placement: Placement, team: Team) -> None:
-    """Raises ConfigError, with both values, where the processes do not mean the same run."""
+def in_towers(net: AlexNet, device: str, team: Team) -> AlexNet:
+    """`net`, or its towers: the one that this process of a pair holds, or both on the two devices named.
+
+    `device` is one, or two with a comma between them. Raises ConfigError for other numbers, for both ways at once, and
+    for a network that is not in two groups.
+    """
+    names = device.split(",")
+    if len(names) == 1:
+        return Towers(net, Processes(team.pair)) if team.pair else net
+    if len(names) != TOWERS or team.size > 1:
+        raise ConfigError(
+            f"--device {device} puts two towers into one process: name two devices, and start it without torchrun; "
+            "under torchrun, each process takes one device, and --towers 2 makes two of them hold a network."
+        )
+    return Towers(net, Devices([place(name).device for name in names]))
+
+
+def check_same(
+    plan: TrainingPlan, store: Store, placement: Placement, team: Team, net: nn.Module | None = None
+) -> None:
+    """Raises ConfigError, with both values, where the processes do not mean the same run or other weights."""
     if team.size == 1:
         return
     facts = {
@@ -50,7 +73,9 @@ def check_same(plan: TrainingPlan, store: Store, net: nn.Module, placement: Plac
         "dtype": placement.dtype_name,
     }
     facts |= {f"setting {name}": str(value) for name, value in plan.recipe.to_json().items()}
-    team.agree({**facts, "weights (SHA-256)": _digest(net)})
+    if net is not None:
+        facts["weights (SHA-256)"] = _digest(net)
+    team.agree(facts)
 
 
 def _digest(net: nn.Module) -> str:

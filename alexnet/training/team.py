@@ -25,6 +25,7 @@ from alexnet.training.circle import Circle, PeerLost, lost_peers
 
 T = TypeVar("T")
 SECONDS_TO_GATHER = 1.0  # that the ones left wait for one another before one of them speaks
+SECONDS_TO_ASK = 3.0  # that the store is given for it
 SECONDS_BETWEEN_LOOKS = 0.1
 
 
@@ -215,21 +216,30 @@ class _Speech:
 
     def about_a_lost_peer(self, error: PeerLost, wait: float) -> AlexNetError:
         """The sentence of the first process left; Silenced where another one has the cause or speaks."""
-        missing: list[int] = []
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's: this process ends now, but speaks first
+        # the store may be beyond the wire that was cut, and then it does not answer
+        found: list[tuple[bool, list[int]]] = []
+        asking = threading.Thread(target=lambda: found.append(self._ask()), daemon=True)
+        asking.start()
+        asking.join(SECONDS_TO_ASK)
+        speaks, missing = found[0] if found else (True, [])
+        if not speaks:
+            return Silenced(PeerLost.exit_code)
+        who = f"Process {', '.join(map(str, missing))}" if missing else "Another process"
+        return PeerLost(f"{who} is gone, or was silent for {wait:g} s{error.where or f': {error}'}")
+
+    def _ask(self) -> tuple[bool, list[int]]:
+        """Whether this process says why all end, and which processes are missing."""
         try:
             if self.store.check(["cause"]):
-                return Silenced(1)
+                return False, []
             self.store.set(f"left/{self.seat.rank}", "yes")
             time.sleep(SECONDS_TO_GATHER)
             if self.store.check(["cause"]):
-                return Silenced(PeerLost.exit_code)
+                return False, []
             left = [rank for rank in range(self.seat.size) if self.store.check([f"left/{rank}"])]
             missing = [rank for rank in range(self.seat.size) if rank not in left]
-            if left[0] != self.seat.rank or not self.is_mine():
-                return Silenced(PeerLost.exit_code)
-        except (RuntimeError, AttributeError):
-            pass
-        who = f"Process {', '.join(map(str, missing))}" if missing else "Another process"
-        return PeerLost(f"{who} is gone, or was silent for {wait:g} s{error.where or f': {error}'}")
+            return left[0] == self.seat.rank and self.is_mine(), missing
+        except (RuntimeError, AttributeError):  # there is no store, not yet or not any more
+            return True, []

@@ -17,9 +17,11 @@ from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.hardware import peak_memory
+from alexnet.model.account import account
 from alexnet.model.device import Placement, place, undisturbed
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
+from alexnet.model.towers import Towers
 from alexnet.training.circle import PeerLost
 from alexnet.training.events import Event, Finished, Listener, Started, Warned, silent
 from alexnet.training.interrupt import TimeIsUp, stop_requests
@@ -30,7 +32,7 @@ from alexnet.training.plan import frozen, training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
 from alexnet.training.schedule import base_rate
-from alexnet.training.sharing import check_same, shared_plan
+from alexnet.training.sharing import check_same, in_towers, shared_plan
 from alexnet.training.team import ALONE, Team
 from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
@@ -97,10 +99,11 @@ def train(
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
     if start is not None:
         _take_over(net, start, store)
-    check_same(plan, store, net, placement, team)
+    check_same(plan, store, placement, team, net)
+    net = in_towers(net, runtime.device, team)
 
     def begun() -> Run:
-        check_space(Run(out), sum(parameter.numel() for parameter in net.parameters()))
+        check_space(Run(out), account(plan.spec).total("parameters"))
         return create_run(out)
 
     run = team.by_leader(begun)
@@ -109,10 +112,11 @@ def train(
             "data": str(store.path),
             "fingerprint": store.fingerprint,
             "spec": spec.to_json(),
-            "device": str(placement.device),
+            "device": runtime.device if "," in runtime.device else str(placement.device),
             "dtype": placement.dtype_name,
             "threads": torch.get_num_threads(),
             "processes": team.size,
+            "towers": 2 if isinstance(net, Towers) else 1,
             "overfit": overfit,
             "init_from": start.provenance if start else None,
         }
@@ -161,7 +165,7 @@ def resume(
         placement = placement_for(runtime)
         with torch.device("meta"):
             net = AlexNet(plan.spec)
-        net.to_empty(device="cpu")
+        net = in_towers(net.to_empty(device="cpu"), runtime.device, team)
         checkpoint = team.everyone.hand_out(load_checkpoint(run.last) if team.leads else None)
         try:
             statistics = from_tensors(checkpoint["statistics"])
@@ -172,7 +176,7 @@ def resume(
                 f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put "
                 "the right one back or train anew."
             ) from error
-        check_same(plan, store, net, placement, team)
+        check_same(plan, store, placement, team)
         if plan.recipe.accumulate != recipe.accumulate and team.leads:
             listener(Warned(_other_parts(recipe.accumulate, plan.recipe.accumulate, team)))
         remark = None
@@ -242,10 +246,10 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, remark: str | None = 
                 f"The network did not learn {len(trainer.plan.train)} photographs by heart in {last['epoch']} epochs: "
                 f"{last['train_error']:.1%} are still wrong. Try another learning rate, and look at the photographs."
             )
+        net, epoch = trainer.finished()
         if not team.leads:
             return run
-        epoch = trainer.load_best() if len(trainer.plan.val) else last["epoch"]
-        _save_model(trainer, trainer.net, _provenance(trainer, epoch))
+        _save_model(trainer, net, _provenance(trainer, epoch))
         finished = _finished(trainer, epoch)
         run.write("summary.json", asdict(finished))
         tell(finished)
@@ -282,7 +286,7 @@ def _started(trainer: Trainer) -> Started:
     return Started(
         run=str(trainer.run.path),
         network=plan.spec.name,
-        parameters=sum(parameter.numel() for parameter in trainer.net.parameters()),
+        parameters=account(plan.spec).total("parameters"),
         train_images=len(plan.train),
         val_images=len(plan.val),
         epochs=plan.recipe.epochs,
@@ -304,7 +308,9 @@ def _processes(trainer: Trainer) -> str:
     if team.size == 1:
         return ""
     size = -(-trainer.recipe.batch_size // count)
-    parts = f"{count} parts of {size}, {len(trainer.parts.mine)} each"
+    parts = (
+        f"{count} parts of {size}, {len(trainer.parts.mine)} each" if count > 1 else f"batches of {size} in one part"
+    )
     return f"{team.describe()}, {parts}; {trainer.bytes_a_step / 1e6:.3g} MB a step and process"
 
 
@@ -352,7 +358,7 @@ def placement_for(runtime: Runtime) -> Placement:
     """The place that `runtime` asks for; the threads are set. Raises ConfigError for what is not to be had."""
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
-    placement = place(runtime.device, runtime.dtype)
+    placement = place(runtime.device.partition(",")[0], runtime.dtype)
     if runtime.compile and not placement.runs_ahead:
         raise ConfigError("Compiling is for GPUs, whose kernels the CPU's are not; leave --compile out on a CPU.")
     return placement
