@@ -20,6 +20,7 @@ from alexnet.version import VERSION
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
 EXTRAS = {
     "simplejpeg": ("fast", "faster decoding of JPEG photographs"),
+    "h5py": ("h5", "features in HDF5"),
     "scipy": ("imagenet", "labels from the devkit's meta.mat"),
     "onnx": ("onnx", "ONNX files in and out"),
     "onnxruntime": ("onnx", "running ONNX files"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--store", "stored", default="fp32", show_default=True, metavar="fp32|fp16", help="Numbers on disk.")
 @click.option("--pool", default="none", show_default=True, metavar="none|mean", help="Maps: all places, or their mean.")
+@click.option("--also", default="", metavar="h5|csv", help="Copies in the folder: h5, csv, or h5,csv.")
 @click.option("--strict", is_flag=True, help="Stop at a photograph that cannot be used.")
 @click.option("--dry-run", is_flag=True, help="Say size and duration, and stop.")
 @place_options
@@ -45,6 +46,7 @@ def features(
     crops: str,
     stored: str,
     pool: str,
+    also: str,
     strict: bool,
     dry_run: bool,
     device: str,
@@ -58,11 +60,14 @@ def features(
     """
     from alexnet.cli.places import find_model
     from alexnet.cli.progress import Meter
+    from alexnet.evaluation.copies import check_copies
     from alexnet.evaluation.extraction import Plan, before_relu, seconds_a_photograph, write_features
     from alexnet.evaluation.predictor import Predictor
 
     if crops not in ("1", "10-mean"):
         raise ConfigError(f"--crops takes 1 or 10-mean, not {crops!r}.")
+    kinds = tuple(dict.fromkeys(filter(None, also.split(","))))
+    check_copies(kinds)
     found = find_model(session, model)
     predictor = Predictor(found, placement=placed(device, "fp32" if dtype == "auto" else dtype, threads))
     spec = predictor.description.spec
@@ -75,9 +80,11 @@ def features(
     count = len(photographs.names)
     for line in _announcement(plan, predictor, count):
         session.note(line)
+    if copies := plan.copies_size(spec, count, kinds):
+        session.note(f"Copies ({', '.join(kinds)}): about {size(copies)} more")
     session.note(f"About {duration(count * seconds_a_photograph(predictor, plan))} for the network.")
     if dry_run:
-        click.echo(f"{size(count * sum(sizes.values()))} for {counted(count, 'photograph')}")
+        click.echo(f"{size(count * sum(sizes.values()) + copies)} for {counted(count, 'photograph')}")
         return
     with Meter(session) as meter:
         written = write_features(
@@ -87,6 +94,7 @@ def features(
             out,
             plan,
             strict=strict,
+            also=kinds,
             progress=lambda done, total: meter.count("extracting", done, total),
         )
     click.echo(f"Features {out}, {counted(len(written), 'row')}")

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from alexnet.data.inputs import read_image
 from alexnet.data.source import Prepared
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError, unknown
+from alexnet.evaluation.copies import check_copies, copies_size, write_copies
 from alexnet.evaluation.features import (
     DESCRIPTION,
     FORMAT,
@@ -121,6 +122,11 @@ class Plan:
         arrays = {stage: images * prod(shape) * number for stage, shape in self.shapes(spec).items()}
         return {**arrays, "others": images * (8 * len(arrays) + 250)}
 
+    def copies_size(self, spec: Spec, images: int, kinds: Collection[str]) -> int:
+        """The bytes, roughly, of copies of those kinds."""
+        numbers = images * sum(map(prod, self.shapes(spec).values()))
+        return copies_size(kinds, numbers, np.dtype(STORED[self.stored]).itemsize)
+
 
 def before_relu(spec: Spec, stage: str) -> bool:
     """Whether a stage is a fully connected layer's sum, before the activation that Caffe's blob of that name has."""
@@ -146,31 +152,36 @@ def write_features(
     plan: Plan = Plan(),
     *,
     strict: bool = False,
+    also: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Features:
     """Extracts the features of all photographs into the folder `out`; goes on with an unfinished `out`.partial.
 
     `predictor` is of the model directory `model`. A photograph that cannot be used is listed and has no row, with
-    `strict` it is an error. Raises DataError when `out` is taken, or its unfinished work is of something else;
+    `strict` it is an error. `also` names copies in other formats ("h5", "csv"). Raises DataError when `out` is taken, or its unfinished work is of something else;
     AlexNetError when the disk is too small.
     """
     if out.exists():
         raise DataError(f"{out} exists already; give another folder, or delete it.")
+    check_copies(also)
     spec = predictor.description.spec
     shapes = plan.shapes(spec)
     described = _described(model, predictor, photographs, plan, shapes)
     partial = out.with_name(f"{out.name}.partial")
-    _check_space(partial, sum(plan.size(spec, len(photographs.names)).values()))
-    writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), len(photographs.names), described)
+    count = len(photographs.names)
+    _check_space(partial, sum(plan.size(spec, count).values()) + plan.copies_size(spec, count, also))
+    writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), count, described)
     try:
         for done, chunk in _batches(photographs, plan, writer.done):
             _append(writer, predictor, plan, photographs, chunk, strict)
             writer.commit(done)
             if progress:
-                progress(done, len(photographs.names))
+                progress(done, count)
     finally:
         writer.close()
-    writer.finish(described)
+    writer.describe(described)
+    write_copies(Features.open(partial), also)
+    writer.finish()
     os.replace(partial, out)
     return Features.open(out)
 
@@ -329,8 +340,8 @@ class _Writer:
     def close(self) -> None:
         self._open_files.close()
 
-    def finish(self, description: dict[str, Any]) -> None:
-        """Headers with the number of rows that there are, and the description; the journal goes."""
+    def describe(self, description: dict[str, Any]) -> None:
+        """Headers with the number of rows that there are, and the description."""
         for stage, shape in self._shapes.items():
             for name, header in (
                 (stage_file(stage), npy_header((self._rows, *shape), self._dtype)),
@@ -342,6 +353,9 @@ class _Writer:
                     os.fsync(file.fileno())
         text = json.dumps({**description, "images": self._rows, "complete": True}, indent=1, ensure_ascii=False)
         (self.path / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+    def finish(self) -> None:
+        """The journal goes; all else is there."""
         (self.path / JOURNAL).unlink()
         (self.path / PLAN).unlink()
 
