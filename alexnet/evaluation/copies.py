@@ -1,6 +1,6 @@
 """Copies of features for programs that do not read .npy: one HDF5 file, or one CSV file a stage, names beside numbers.
 
-features.h5    a dataset a stage, of its shape and dtype; "image", "label", "sha256" (N,); features.json in "description"
+features.h5    a dataset a stage, of its shape and dtype; "image", "label", "sha256" (N,); "description", an attribute
 STAGE.csv      a line a photograph: image, label, sha256, and its numbers, named by their place (unit, or map_y_x)
 """
 

@@ -158,7 +158,8 @@ def write_features(
     """Extracts the features of all photographs into the folder `out`; goes on with an unfinished `out`.partial.
 
     `predictor` is of the model directory `model`. A photograph that cannot be used is listed and has no row, with
-    `strict` it is an error. `also` names copies in other formats ("h5", "csv"). Raises DataError when `out` is taken, or its unfinished work is of something else;
+    `strict` it is an error. `also` names copies in other formats ("h5", "csv"). Raises DataError when
+    `out` is taken, or its unfinished work is of something else; ConfigError when a copy's package is missing;
     AlexNetError when the disk is too small.
     """
     if out.exists():
