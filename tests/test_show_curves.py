@@ -61,6 +61,28 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     assert [each.name for each in curves(paths).runs] == [str(path) for path in paths]
 
 
+def test_a_level_of_error_is_reached_in_the_first_epoch_at_or_below_it(tmp_path: Path) -> None:
+    slow, fast = run(tmp_path / "slow", [0.5] * 3), run(tmp_path / "fast", [0.5] * 3)
+    table = (fast / "metrics.csv").read_text().replace("0.9,", "0.25,")
+    (fast / "metrics.csv").write_text(table)
+    told = json.loads(alexnet("show", "curves", slow, fast, "--level", "25", "--json").stdout)
+    assert (told["level"], told["reached"]) == (25.0, [None, 1])
+    falling = Curve("", "", 1, (1, 2, 3, 4), {"train_error": (0.9, None, 0.25, 0.1)})
+    assert [falling.reached(percent) for percent in (95, 25, 24.9, 5)] == [1, 3, 4, None]
+    assert "level" not in curves([fast]).to_json()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--level", "0"), "between 0 and 100 per cent; 0 is not"),
+        (("--level", "25", "--what", "loss"), "put error into --what"),
+    ],
+)
+def test_a_level_that_cannot_be_drawn_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    assert said in refusal("show", "curves", run(tmp_path / "one", [0.5]), *words)[1]
+
+
 def test_what_is_no_run_or_has_no_epoch_yet_is_refused(tmp_path: Path) -> None:
     assert "is not a run directory: it has no metrics.csv" in refusal("show", "curves", tmp_path)[1]
     with pytest.raises(WeightsError, match="has not finished an epoch yet"):

@@ -26,3 +26,16 @@ def test_the_caption_says_what_lines_are_and_when_they_do_not_compare(tmp_path: 
     assert "a, validation top-1 50.0 %" in said
     assert "There were no validation photographs." in " ".join(texts(figure(curves([other]))))
     assert "the learning rate drops" not in said
+
+
+def test_a_level_is_a_line_in_the_panel_of_errors_and_its_epochs_are_said(tmp_path: Path) -> None:
+    paths = [run(tmp_path / "a", [0.5]), run(tmp_path / "b", [0.5])]
+    drawn = figure(curves(paths, level=95.0))
+    levels = [line.get_ydata()[0] for axes in drawn.axes for line in axes.lines if len(set(line.get_ydata())) == 1]
+    assert levels.count(95.0) == 1
+    errors = next(axes for axes in drawn.axes if any(95.0 in line.get_ydata() for line in axes.lines))
+    assert errors.get_ylim()[1] > 95.0
+    assert "95 %; the training error came down to it: a in epoch 1, b in epoch 1." in " ".join(texts(drawn))
+    low = figure(curves(paths[:1], level=25.0))
+    assert "25 %; the training error came down to it: not reached yet." in " ".join(texts(low))
+    check_layout(low)

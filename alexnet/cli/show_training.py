@@ -15,9 +15,12 @@ from alexnet.cli.session import Session
 @click.option(
     "--what", default="error,loss", show_default=True, metavar="LIST", help="Panels, of error, loss, lr and rate."
 )
+@click.option("--level", type=float, metavar="PERCENT", help="Mark an error by a line; figure 1 of the paper marks 25.")
 @picture_options
 @click.pass_obj
-def curves(session: Session, runs: tuple[Path, ...], axis: str, what: str, picture: Picture) -> None:
+def curves(
+    session: Session, runs: tuple[Path, ...], axis: str, what: str, level: float | None, picture: Picture
+) -> None:
     """Draw how runs learned, several on one scale.
 
     Error and loss, of training and validation, unless --what says otherwise.
@@ -26,4 +29,4 @@ def curves(session: Session, runs: tuple[Path, ...], axis: str, what: str, pictu
     from alexnet.show.curves import curves
 
     picture.check()
-    picture.deliver(session, "curves", curves(runs, axis, tuple(filter(None, what.split(",")))))
+    picture.deliver(session, "curves", curves(runs, axis, tuple(filter(None, what.split(","))), level))

@@ -44,24 +44,42 @@ class Curve:
         steps = zip(before, ratios, strict=False)
         return tuple(number for number, (former, ratio) in enumerate(steps, 1) if ratio < DROP and former > STEADY)
 
+    def reached(self, percent: float) -> int | None:
+        """The first epoch whose training error is at most so many per cent; None where there is none."""
+        known = zip(self.epochs, self.columns["train_error"], strict=True)
+        return next((epoch for epoch, error in known if error is not None and 100 * error <= percent), None)
+
 
 @dataclass(frozen=True)
 class Curves:
-    """The runs side by side; `axis` is one of `AXES`, `panels` are some of `PANELS`."""
+    """The runs side by side; `axis` is one of `AXES`, `panels` are some of `PANELS`.
+
+    `level` is an error, in per cent, to be marked by a line, as figure 1 of the paper marks 25.
+    """
 
     runs: tuple[Curve, ...]
     axis: str = "epoch"
     panels: tuple[str, ...] = ("error", "loss")
+    level: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
-        return {"axis": self.axis, "panels": list(self.panels), "runs": [asdict(run) for run in self.runs]}
+        """As plain JSON types; with a `level`, "reached" is each run's epoch of that training error, or null."""
+        told = {"axis": self.axis, "panels": list(self.panels), "runs": [asdict(run) for run in self.runs]}
+        if self.level is None:
+            return told
+        return {**told, "level": self.level, "reached": [run.reached(self.level) for run in self.runs]}
 
 
-def curves(paths: Sequence[Path], axis: str = "epoch", panels: Sequence[str] = ("error", "loss")) -> Curves:
+def curves(
+    paths: Sequence[Path],
+    axis: str = "epoch",
+    panels: Sequence[str] = ("error", "loss"),
+    level: float | None = None,
+) -> Curves:
     """The curves of run directories.
 
-    Raises ConfigError for an unknown axis or panel and for too many runs, WeightsError for what is no run.
+    Raises ConfigError for an unknown axis or panel, for too many runs, and for a level (in per cent) that is none or
+    has no panel of errors; WeightsError for what is no run.
     """
     if axis not in AXES:
         raise unknown("axis", axis, AXES)
@@ -70,9 +88,13 @@ def curves(paths: Sequence[Path], axis: str = "epoch", panels: Sequence[str] = (
             raise unknown("curve", panel, PANELS)
     if len(paths) > MOST_RUNS:
         raise ConfigError(f"At most {MOST_RUNS} runs can be told apart in a picture; {len(paths)} were given.")
+    if level is not None and not 0 < level < 100:
+        raise ConfigError(f"A level of error is between 0 and 100 per cent; {level:g} is not.")
+    if level is not None and "error" not in panels:
+        raise ConfigError("A level is drawn in the panel of errors; put error into --what.")
     names = [path.absolute().name for path in paths]
     told = [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
-    return Curves(tuple(_read(path, name) for path, name in zip(paths, told, strict=True)), axis, tuple(panels))
+    return Curves(tuple(_read(path, name) for path, name in zip(paths, told, strict=True)), axis, tuple(panels), level)
 
 
 def _read(path: Path, name: str) -> Curve:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from alexnet.show.curves import Curve, Curves
 from alexnet.show.figures.fonts import fitted, properties, width
-from alexnet.show.figures.sheet import LIGHT, LINES, MARGIN, Sheet
+from alexnet.show.figures.sheet import INK, LIGHT, LINES, MARGIN, Sheet
 
 WIDE, TALL, BETWEEN = 5.6, 2.1, 0.62
 LEFT = 0.55
@@ -98,6 +98,9 @@ def _draw(axes: Axes, curves: Curves, panel: str, lines: Sequence[_Line]) -> Non
     for drop in sorted({run.along(curves.axis)[number] for run in curves.runs for number in run.drops}):
         axes.axvline(drop, color=LIGHT, linewidth=1.0, zorder=0)
     known = [value for line in lines for value in line.values if value is not None]
+    if panel == "error" and curves.level is not None:
+        axes.axhline(curves.level, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+        known.append(curves.level)
     axes.set_ylim(0, 1.06 * max([*known, 1e-12]))
     ends = [run.along(curves.axis)[-1] for run in curves.runs]
     axes.set_xlim(0, max(ends) * 1.02 or 1.0)
@@ -139,7 +142,20 @@ def _caption(curves: Curves) -> Iterator[str]:
         else:
             yield "There were no validation photographs."
     yield "Numbers are those of the last epoch."
+    if curves.level is not None:
+        yield f"The thin line across: {curves.level:g} %; {_reached(curves, curves.level)}."
     if any(run.drops for run in curves.runs):
         yield "Vertical lines: the learning rate drops."
     if len({run.data for run in curves.runs}) > 1:
         yield "These runs had different photographs, so their errors do not compare."
+
+
+def _reached(curves: Curves, level: float) -> str:
+    """When the training error of each run came down to the level."""
+    several = len(curves.runs) > 1
+    said = []
+    for run in curves.runs:
+        epoch = run.reached(level)
+        when = "not reached yet" if epoch is None else f"in epoch {epoch}"
+        said.append(f"{run.name} {when}" if several else when)
+    return "the training error came down to it: " + ", ".join(said)
