@@ -17,13 +17,14 @@ from alexnet.errors import AlexNetError, ConfigError
 from alexnet.process import ALLOCATORS, describe_memory
 
 # What can be measured, and on how many images at once.
-BATCH_SIZES = {"step": 128, "train": 128, "loader": 128, "prepare": None, "predict": 128, "lrn": 32}
+BATCH_SIZES = {"step": 128, "train": 128, "loader": 128, "prepare": None, "predict": 128, "features": None, "lrn": 32}
 TITLES = {
     "step": "the training step on noise: forward, loss, backward, update; its ceilings beside it",
     "train": "the loop of `alexnet train` from a store, in turns with the bare step",
     "loader": "training batches from a store: crop, mirror, colour noise, mean and space to depth",
     "prepare": "photographs of 500 × 375 pixels into a store",
     "predict": "answers: in batches, for one photograph, from a cold start",
+    "features": "the last hidden layer of a store's photographs onto the disk, in turns with `alexnet evaluate`",
     "lrn": "response normalisation behind the first layer, alone and fused",
 }
 COLUMNS = ("", ">batch", "dtype", ">median", ">spread", ">peak memory", "")
@@ -199,6 +200,7 @@ FACTS: dict[str, Callable[[float], str]] = {
     "share_of_ceiling": share_of_ceiling,
     "page_faults": lambda value: f"{value:,.0f} page faults a step",
     "of_bare_step": lambda value: f"{value:.3f} × the bare step",
+    "of_evaluate": lambda value: f"{value:.3f} × evaluate",
     "waiting": lambda value: f"{percent(value)} waiting for data",
     "read": lambda value: f"reading {value:,.0f}/s",
     "measure": lambda value: f"measuring {value:,.0f}/s",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from alexnet.experiments.bench.extracting import bench_features
 from alexnet.experiments.bench.loading import bench_loader
 from alexnet.experiments.bench.normalising import bench_lrn
 from alexnet.experiments.bench.predicting import bench_predict
@@ -17,6 +18,7 @@ BENCHES: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "loader": bench_loader,
     "prepare": bench_prepare,
     "predict": bench_predict,
+    "features": bench_features,
     "lrn": bench_lrn,
 }
 """Each takes spec, batch_size, placement, rounds and data by keyword, and leaves what it has no use for."""
