@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -180,3 +181,16 @@ def test_fc7_is_before_its_relu_and_relu7_and_fc8_are_not() -> None:
         False,
         False,
     ]
+
+
+def test_a_disk_that_fills_meanwhile_is_a_sentence_and_the_work_goes_on(
+    colours: Store, path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction._Writer, "commit", full)
+        with pytest.raises(AlexNetError, match=r"f\.partial cannot be written .*No space left on device.*goes on"):
+            write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))
+    assert len(write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))) == 12

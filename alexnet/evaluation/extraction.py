@@ -171,19 +171,27 @@ def write_features(
     partial = out.with_name(f"{out.name}.partial")
     count = len(photographs.names)
     _check_space(partial, sum(plan.size(spec, count).values()) + plan.copies_size(spec, count, also))
-    writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), count, described)
     try:
-        for done, chunk in _batches(photographs, plan, writer.done):
-            _append(writer, predictor, plan, photographs, chunk, strict)
-            writer.commit(done)
-            if progress:
-                progress(done, count)
-    finally:
-        writer.close()
-    writer.describe(described)
-    write_copies(Features.open(partial), also)
-    writer.finish()
-    os.replace(partial, out)
+        writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), count, described)
+        try:
+            for done, chunk in _batches(photographs, plan, writer.done):
+                _append(writer, predictor, plan, photographs, chunk, strict)
+                writer.commit(done)
+                if progress:
+                    progress(done, count)
+        finally:
+            writer.close()
+        writer.describe(described)
+        write_copies(Features.open(partial), also)
+        writer.finish()
+        os.replace(partial, out)
+    except OSError as error:  # those of open files name none
+        if isinstance(error.filename, str):
+            raise
+        raise AlexNetError(
+            f"{partial} cannot be written or read back ({error.strerror}); when that is mended, the same command "
+            "goes on."
+        ) from error
     return Features.open(out)
 
 
