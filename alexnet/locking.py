@@ -34,7 +34,8 @@ def held(lock: Path, doing: str) -> Iterator[None]:
     finally:
         with suppress(OSError):  # of a folder that is gone
             lock.unlink()  # before it is let go: whoever waits with the old file open sees that it is gone
-        os.close(file)
+        with suppress(OSError):  # a disk that fails now takes nothing back: the lock went with its name
+            os.close(file)
 
 
 def _claim(lock: Path, doing: str) -> int:
@@ -49,8 +50,9 @@ def _claim(lock: Path, doing: str) -> int:
             except FileNotFoundError:
                 is_there = False
             if is_there:
-                os.truncate(file, 0)
-                os.write(file, b"%d" % os.getpid())
+                with suppress(OSError):  # on a full disk the second process is told without a number
+                    os.truncate(file, 0)
+                    os.write(file, b"%d" % os.getpid())
                 return file
         except BaseException:
             os.close(file)

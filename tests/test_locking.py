@@ -101,3 +101,23 @@ def test_where_the_file_system_has_no_locks_work_goes_on(lock: Path, monkeypatch
 def test_a_place_without_a_folder_is_an_error_of_the_system(lock: Path) -> None:
     with pytest.raises(FileNotFoundError):
         hold(lock / "deeper")
+
+
+def test_a_disk_that_is_full_or_fails_at_the_end_takes_no_lock_away(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = os.close
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def failing(file: int) -> None:
+        close(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "write", refused)
+    with held(lock, "counting"):
+        monkeypatch.setattr(os, "close", failing)
+    monkeypatch.undo()
+    assert not lock.exists()
+    hold(lock)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -109,3 +110,12 @@ def test_the_environment_says_what_a_result_depends_on() -> None:
     assert found["cores"] == os.cpu_count()
     assert all(found[name] for name in ("alexnet", "python", "torch", "numpy", "pillow", "system", "processor"))
     assert found["kernels"] == kernels.describe()
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, most: int) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(runs, "read_file", refused)
+    with pytest.raises(WeightsError, match=r"run\.json cannot be read: Permission denied"):
+        Run(tmp_path).read("run.json")

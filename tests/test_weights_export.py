@@ -12,10 +12,10 @@ from making import tiny_model
 from onnx_making import lively, model_of, narrow, some_views
 from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from alexnet.data.store import Store
-from alexnet.errors import ConfigError, WeightsError
+from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.model.variants import VARIANTS, variant
@@ -116,6 +116,18 @@ def test_one_model_makes_the_same_safetensors_file_each_time(tmp_path: Path, col
         export(model, tmp_path / name, "safetensors")
     assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
     assert load_file(tmp_path / "a").keys() == model.net.state_dict().keys()
+
+
+def test_a_file_that_cannot_be_read_again_is_a_sentence_and_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: Path) -> nn.Module:
+        raise RuntimeError("Error closing file: Too many open files (24)")
+
+    monkeypatch.setattr(writing, "_read_safetensors", failing)
+    with pytest.raises(AlexNetError, match=r"net was written but cannot be read again: .*Too many open files"):
+        export(model_of(lively(small("paper"))), tmp_path / "net", "safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "torchvision"])

@@ -90,6 +90,10 @@ class Run:
             content: dict[str, Any] = decode(read_file(self.path / name, MAX_JSON), KINDS.get(name, dict[str, Any]))
         except FileNotFoundError:
             raise WeightsError(f"{self.path} is not a run directory: it has no {name}.") from None
+        except OSError as error:
+            raise WeightsError(
+                f"{self.path / name} cannot be read: {error.strerror}; mend that and try again."
+            ) from error
         except (SchemaError, UnfitFileError) as error:
             raise WeightsError(f"{self.path / name} is damaged: {error}.") from error
         return content

@@ -7,12 +7,12 @@ from io import BytesIO
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from alexnet import kernels
-from alexnet.errors import ConfigError, unknown
+from alexnet.errors import AlexNetError, ConfigError, unknown
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Dropout, Layer, Linear
 from alexnet.model.variants import variant
@@ -52,8 +52,12 @@ def _weights(model: Model, path: Path, content: bytes, read: Callable[[Path], nn
     """Writes a file of weights; before it is put in its place, the network that `read` makes of it has to agree."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+        try:
+            net = read(temporary).eval()
+        except (RuntimeError, SafetensorError) as error:  # both wrap what the disk says
+            raise AlexNetError(f"{path} was written but cannot be read again: {error}; try again.") from error
         views = views_of(model, sample_photographs(model.preparation.side))
-        return agree(model, read(temporary).eval(), views, views, "The network made of the file")
+        return agree(model, net, views, views, "The network made of the file")
 
 
 def _read_safetensors(path: Path) -> nn.Module:

@@ -19,6 +19,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -54,6 +55,8 @@ def fork(work: Callable[[], object], kill_after: float | None = None) -> tuple[i
             status, words = verdict(error)
         os.write(writer, words.encode()[:4000])
         os._exit(status)
+    with suppress(OSError):  # it has a group of its own before it can be killed, whoever is first to say so
+        os.setpgid(child, child)
     os.close(writer)
     end = time.monotonic() + (PATIENCE if kill_after is None else kill_after)
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
