@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.model.net import AlexNet
-from alexnet.model.spec import BatchNorm, Conv, Layer, Linear, Spec
+from alexnet.model.spec import BatchNorm, Conv, Layer, Linear, Local, Spec
 from alexnet.weights.model_dir import Model
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_bvlc_alexnet.onnx"
@@ -26,7 +26,7 @@ def narrow(spec: Spec, by: int = 8, units: int = 24, classes: int = 10) -> Spec:
 
     def change(layer: Layer) -> Layer:
         match layer:
-            case Conv():
+            case Conv() | Local():
                 return replace(layer, channels=layer.channels // by)
             case Linear(units=int()):
                 return replace(layer, units=units)
@@ -46,7 +46,7 @@ def lively(spec: Spec, seed: int = 0) -> AlexNet:
             if isinstance(layer, BatchNorm):
                 for parameter in net.get_submodule(layer.name).state_dict().values():
                     parameter.uniform_(0.5, 2.0, generator=generator)
-            if not isinstance(layer, Conv | Linear):
+            if not isinstance(layer, Conv | Local | Linear):
                 continue
             module.weight.normal_(generator=generator)
             module.bias.zero_()

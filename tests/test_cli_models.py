@@ -6,21 +6,22 @@ from making import tiny_model
 
 from alexnet.data.store import Store
 from alexnet.model.account import account
-from alexnet.model.variants import VARIANTS, variant
+from alexnet.model.variants import networks, variant
 from alexnet.weights.model_dir import save_model
 
 
 def test_all_networks_are_listed_with_their_numbers() -> None:
     listed = json.loads(alexnet("models", "--json").stdout)
-    assert [row["name"] for row in listed] == list(VARIANTS)
+    assert [row["name"] for row in listed] == list(networks())
     for row in listed:
-        found = account(VARIANTS[row["name"]])
+        found = account(variant(row["name"]))
         assert (row["parameters"], row["macs"]) == (found.total("parameters"), found.total("macs"))
         assert row["input"] == list(found.input)
     shown = alexnet("models").stdout
-    for name, spec in VARIANTS.items():
+    for name, spec in networks().items():
         assert f"\n{name}: {spec.summary}\n" in shown
         assert f"\n{name}: {spec.summary}\n  Source: {spec.source}.\n" in alexnet("models", name).stdout
+    assert shown.index("\ntflearn: ") < shown.index("\nNot for photographs: ") < shown.index("\ncifar_four ")
     flat = [" ".join(line.split()) for line in shown.splitlines()]
     assert "paper 60,965,224 724,406,816 3 × 224 × 224 64 1,000 n 5, k 2, α 0.0001/n, β 0.75" in flat
     assert "tflearn 87,711,121 1,410,616,864 3 × 227 × 227 1 17 n 11, k 1, α 0.0001, β 0.75" in flat

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet.errors import ConfigError
 from alexnet.model.account import account, smallest_input
 from alexnet.model.net import AlexNet
-from alexnet.model.spec import Activation, Conv, Linear, MaxPool, Spec
+from alexnet.model.spec import Activation, AvgPool, Conv, Linear, Local, MaxPool, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
 
 
@@ -113,3 +113,32 @@ def test_groups_must_divide_the_channels() -> None:
 def test_maps_cannot_follow_a_fully_connected_layer() -> None:
     with pytest.raises(ConfigError, match="conv2 of 'late' needs maps"):
         account(Spec("late", (Conv("conv1", 4, 3), Linear("fc2", 8), Conv("conv2", 4, 3)), 16))
+
+
+UNSHARED = Spec(
+    "unshared",
+    (Conv("conv1", 4, 3), AvgPool("pool1", padding="ceil"), Local("local2", 6, 3, padding=1), Linear("fc3", None)),
+    21,
+    3,
+    10,
+)
+
+
+def test_a_locally_connected_layer_has_weights_of_its_own_at_every_position() -> None:
+    """By hand: 19 × 19 after conv1, 9 × 9 after the pool; 81 positions of 6 maps, each of 4 · 9 weights and a bias."""
+    found = account(UNSHARED)
+    local = found.rows[2]
+    assert (local.output, local.macs, local.parameters) == ((6, 9, 9), 81 * 6 * 36, 81 * 6 * 37)
+    assert local.neurons == 81 * 6
+    assert [row.receptive_field for row in found.rows[:3]] == [3, 5, 9]  # 3; + 2; + 2 · 2
+    net = on_meta(UNSHARED)
+    with FlopCounterMode(display=False) as counter:
+        net(torch.empty(1, 3, 21, 21, device="meta"))
+    assert counter.get_total_flops() == found.total("flops")
+    for row in found.rows:
+        assert sum(p.numel() for p in net.get_submodule(row.name).parameters()) == row.parameters, row.name
+
+
+def test_an_average_of_nothing_is_no_layer() -> None:
+    with pytest.raises(ConfigError, match="pool1 of 'odd' would average windows that lie wholly in its padding"):
+        account(Spec("odd", (AvgPool("pool1", 2, stride=2, padding=2),), 16))

@@ -9,8 +9,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from alexnet.errors import ConfigError
-from alexnet.model.modules import BatchNormalisation, Pooling, SpatialResponseNorm, build, initialise_layer
-from alexnet.model.spec import BatchNorm, Conv, Dropout, Linear, MaxPool, Padding, SpatialNorm
+from alexnet.model.modules import (
+    AveragePooling,
+    BatchNormalisation,
+    LocalConnection,
+    Pooling,
+    SpatialResponseNorm,
+    build,
+    initialise_layer,
+)
+from alexnet.model.spec import AvgPool, BatchNorm, Conv, Dropout, Linear, Local, MaxPool, Padding, SpatialNorm
 
 
 def randn(*shape: int) -> torch.Tensor:
@@ -48,6 +56,79 @@ def test_a_pooling_never_takes_its_padding_for_the_maximum(padding: Padding) -> 
         for j in range(side):
             rows, columns = (slice(max(0, 2 * at - before), 2 * at - before + 3) for at in (i, j))
             assert torch.equal(y[:, :, i, j], x[:, :, rows, columns].amax((2, 3)))
+
+
+@pytest.mark.parametrize("padding", AROUND)
+def test_an_average_is_that_of_what_lies_inside_the_map(padding: Padding) -> None:
+    x = randn(2, 3, 10, 10).double()
+    before, after = AROUND[padding]
+    y = AveragePooling(AvgPool("pool1", padding=padding))(x)
+    side = (10 + before + after - 3) // 2 + 1
+    assert y.shape == (2, 3, side, side)
+    for i in range(side):
+        for j in range(side):
+            rows, columns = (slice(max(0, 2 * at - before), 2 * at - before + 3) for at in (i, j))
+            torch.testing.assert_close(y[:, :, i, j], x[:, :, rows, columns].mean((2, 3)))
+
+
+def local(padding: Padding, stride: int) -> LocalConnection:
+    layer = Local("local1", 5, 3, stride=stride, padding=padding, std=1.0)
+    module = build(layer, (4, 10, 10), 1)
+    initialise_layer(module, layer, torch.Generator().manual_seed(0))
+    assert isinstance(module, LocalConnection)
+    module.bias.data = randn(*module.bias.shape)
+    return module.double()
+
+
+@pytest.mark.parametrize("padding", AROUND)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_locally_connected_layer_is_a_loop_over_positions_with_kernels_of_their_own(
+    padding: Padding, stride: int
+) -> None:
+    module, x = local(padding, stride), randn(2, 4, 10, 10).double().requires_grad_()
+    before, after = (0, stride - 1) if padding == "ceil" else AROUND[padding]
+    before, after = (1, 1) if padding == "same" and stride == 1 else (before, after)
+    wide = F.pad(x, (before, after, before, after))
+    side = (wide.shape[-1] - 3) // stride + 1
+    expected = torch.zeros(2, 5, side, side, dtype=torch.float64)
+    for row in range(side):
+        for column in range(side):
+            at = row * side + column
+            kernels = module.weight[at].view(5, 3, 3, 4)  # maps, row, column, channel
+            window = wide[:, :, row * stride : row * stride + 3, column * stride : column * stride + 3]
+            expected[:, :, row, column] = torch.einsum("ncij,mijc->nm", window, kernels) + module.bias[at]
+    found = module(x)
+    torch.testing.assert_close(found, expected)
+    inputs = (x, module.weight, module.bias)
+    cotangent = randn(*found.shape).double()
+    for mine, theirs in zip(
+        torch.autograd.grad((found * cotangent).sum(), inputs),
+        torch.autograd.grad((expected * cotangent).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_a_locally_connected_layer_is_a_product_with_unfolded_maps() -> None:
+    module, x = local(1, 1), randn(2, 4, 10, 10).double()
+    unfolded = F.unfold(x, 3, padding=1).unflatten(1, (4, 9)).transpose(1, 2).flatten(1, 2)  # (N, 9 · 4, H·W)
+    expected = torch.einsum("lmf,nfl->nml", module.weight, unfolded) + module.bias.T
+    torch.testing.assert_close(module(x), expected.unflatten(2, (10, 10)))
+
+
+def test_kernels_that_are_all_alike_make_a_locally_connected_layer_a_convolution() -> None:
+    module, x = local(1, 1), randn(2, 4, 10, 10).double()
+    module.weight.data[:], module.bias.data[:] = module.weight[:1].clone(), module.bias[:1].clone()
+    kernels = module.weight[0].view(5, 3, 3, 4).permute(0, 3, 1, 2)
+    torch.testing.assert_close(module(x), F.conv2d(x, kernels, module.bias[0], padding=1))
+
+
+def test_the_inputs_of_a_locally_connected_unit_are_those_of_its_window() -> None:
+    layer = Local("local1", 400, 3, initialisation="pytorch")
+    module = build(layer, (4, 5, 5), 1)
+    initialise_layer(module, layer, torch.Generator().manual_seed(0))
+    assert isinstance(module, LocalConnection)
+    torch.testing.assert_close(module.weight.abs().max().item(), 1 / math.sqrt(4 * 9), rtol=0.01, atol=0)
 
 
 def test_an_unknown_padding_names_the_known() -> None:

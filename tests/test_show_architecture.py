@@ -9,12 +9,12 @@ from making import tiny_spec
 
 from alexnet.model.account import account
 from alexnet.model.spec import Spec
-from alexnet.model.variants import VARIANTS, variant
+from alexnet.model.variants import networks, variant
 from alexnet.show.architecture import CONVOLVED, CROSSING, POOLED, architecture
 from alexnet.show.drawing import Drawing, Label, Line, Polygon, to_svg
 
 NETWORKS = [
-    *VARIANTS.values(),
+    *networks().values(),
     tiny_spec(),
     variant("paper", classes=2, groups=4, batch_norm=True, activation="tanh", pooling="plain"),
     variant("paper", groups=32),

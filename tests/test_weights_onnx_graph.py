@@ -18,7 +18,7 @@ from alexnet.errors import ConfigError
 from alexnet.model.account import account
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Dropout, Linear, ResponseNorm, Spec
-from alexnet.model.variants import VARIANTS, variant
+from alexnet.model.variants import networks, variant
 from alexnet.weights.onnx.export import build_model
 from alexnet.weights.onnx.graph import IR_VERSION, OPSET, GraphOptions
 
@@ -50,7 +50,7 @@ def check_stages(net: AlexNet, options: GraphOptions) -> Any:
 
 
 @pytest.mark.parametrize("options", [NATIVE, ELEMENTARY], ids=["native", "elementary"])
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", networks())
 def test_every_stage_of_every_variant_is_pytorchs(name: str, options: GraphOptions) -> None:
     spec = narrow(variant(name))
     norms = [layer for layer in spec.layers if isinstance(layer, ResponseNorm)]

@@ -18,7 +18,7 @@ from alexnet.data.preparation import Preparation
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.account import account
 from alexnet.model.spec import Dropout
-from alexnet.model.variants import VARIANTS, variant
+from alexnet.model.variants import networks, variant
 from alexnet.weights.caffe.importing import MEAN_PIXEL
 from alexnet.weights.description import MODEL
 from alexnet.weights.model_dir import load_model, save_model
@@ -243,7 +243,7 @@ def test_a_dropout_that_works_in_use_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", ["images", "views"])
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", networks())
 def test_what_was_exported_comes_back(name: str, taken: str, tmp_path: Path) -> None:
     model = model_of(lively(narrow(variant(name))), preparation=Preparation(std=(58.4, 57.1, 57.4)))
     form = GraphOptions(taken, decompose_lrn=taken == "views")

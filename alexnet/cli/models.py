@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from alexnet.model.spec import Spec
 
 CHM = "CHM: the code of 2012 as the Computer History Museum released it, computerhistory/AlexNet-Source-Code."
+SMALL = (
+    "Not for photographs: small networks of the same authors for CIFAR-10, pictures of 32 × 32 pixels in ten classes,\n"
+    "to try ideas on (figure 1 and section 3.3 of the paper)."
+)
 WORDS = ("name", "summary", "source", "photographs", "errors")  # facts that are printed below a table
 
 
@@ -35,16 +39,19 @@ def models(
 ) -> None:
     """List the networks. With MODEL, show one in full; with OTHER, show how the two differ.
 
+    Nine are for photographs. Those of the last table are for CIFAR-10's pictures of 32 × 32 pixels.
+
     MODEL and OTHER are names or model directories. A setting holds for all networks shown.
     """
+    from alexnet.model.cifar import CIFAR
     from alexnet.model.compare import differences
-    from alexnet.model.variants import VARIANTS
+    from alexnet.model.variants import networks
 
     if len(models) > 2:
         raise click.UsageError("Two networks can be compared, not more.", ctx)
     session: Session = ctx.obj
     shorthands = {"input_size": input_size, "classes": classes}
-    specs = [find_network(session, name, settings, **shorthands) for name in models or VARIANTS]
+    specs = [find_network(session, name, settings, **shorthands) for name in models or networks()]
     told = [facts(spec) for spec in specs]
     if len(models) == 2:
         found = differences(*specs)
@@ -54,12 +61,17 @@ def models(
             _print_differences(told, found)
     elif as_json:
         print_json(told)
-    else:
+    elif models:
         _print_table(told)
-        if models:
-            _print_words(told)
-        else:
-            _print_summaries(told)
+        _print_words(told)
+    else:
+        count = len(told) - len(CIFAR)
+        _print_table(told[:count])
+        _print_summaries(told[:count])
+        click.echo(f"\n{SMALL}\n")
+        _print_table(told[count:])
+        _print_summaries(told[count:])
+        click.echo("\nSources, preparation of photographs and published errors of one: alexnet models NAME")
 
 
 def facts(spec: "Spec") -> dict[str, Any]:
@@ -109,7 +121,6 @@ def _print_summaries(told: list[dict[str, Any]]) -> None:
     click.echo()
     for each in told:
         click.echo(f"{each['name']}: {each['summary']}")
-    click.echo("\nSources, preparation of photographs and published errors of one: alexnet models NAME")
 
 
 def _print_differences(told: list[dict[str, Any]], found: "list[Difference]") -> None:

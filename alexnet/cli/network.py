@@ -45,9 +45,9 @@ def find_network(session: Session, name: str, settings: tuple[str, ...], **short
 
 def _named(session: Session, name: str) -> "Spec":
     from alexnet.model.spec import Spec
-    from alexnet.model.variants import VARIANTS, variant
+    from alexnet.model.variants import networks, variant
 
-    if name not in VARIANTS and Path(name).exists():
+    if name not in networks() and Path(name).exists():
         from alexnet.cli.places import find_model
         from alexnet.weights.model_dir import read_description
 

@@ -6,19 +6,22 @@ from math import prod
 from typing import Any
 
 from alexnet.errors import ConfigError
-from alexnet.model.geometry import around, window_positions
+from alexnet.model.geometry import around, window_positions, window_sizes
 from alexnet.model.spec import (
     MAX_SIDE,
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
     Dropout,
     Linear,
+    Local,
     MaxPool,
     ResponseNorm,
     Scale,
     SpatialNorm,
     Spec,
+    Windowed,
 )
 
 BYTES_PER_NUMBER = 4  # fp32
@@ -149,7 +152,9 @@ def _rows(spec: Spec) -> tuple[LayerAccount, ...]:
         match layer:
             case Conv():
                 row, here = _conv(spec, layer, here)
-            case MaxPool():
+            case Local():
+                row, here = _local(spec, layer, here)
+            case MaxPool() | AvgPool():
                 row, here = _pool(spec, layer, here)
             case Linear():
                 row, here = _linear(spec, layer, here)
@@ -209,9 +214,32 @@ def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[LayerAccount, _Place]:
     return row, there
 
 
-def _pool(spec: Spec, layer: MaxPool, here: _Place) -> tuple[LayerAccount, _Place]:
+def _local(spec: Spec, layer: Local, here: _Place) -> tuple[LayerAccount, _Place]:
     channels, height = _maps(spec, layer.name, here)
     padding = around(layer, height)
+    positions = _positions(spec, layer, height, sum(padding))
+    there = here.windowed((layer.channels, positions, positions), layer.kernel, layer.stride)
+    weights = prod(there.shape) * channels * layer.kernel**2
+    row = LayerAccount(
+        layer.name,
+        layer.kind,
+        there.shape,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=padding,
+        receptive_field=there.field,
+        neurons=prod(there.shape),
+        parameters=weights + prod(there.shape),
+        macs=weights,
+    )
+    return row, there
+
+
+def _pool(spec: Spec, layer: MaxPool | AvgPool, here: _Place) -> tuple[LayerAccount, _Place]:
+    channels, height = _maps(spec, layer.name, here)
+    padding = around(layer, height)
+    if isinstance(layer, AvgPool) and 0 in window_sizes(layer, height):
+        raise ConfigError(f"{layer.name} of {spec.name!r} would average windows that lie wholly in its padding.")
     positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((channels, positions, positions), layer.kernel, layer.stride)
     row = LayerAccount(
@@ -250,7 +278,7 @@ def _divides(spec: Spec, name: str, number: int, what: str, parts: int, kind: st
         raise ConfigError(f"{name} of {spec.name!r}: {number} {what} do not divide into {parts} {kind}.")
 
 
-def _positions(spec: Spec, layer: Conv | MaxPool, height: int, padding: int) -> int:
+def _positions(spec: Spec, layer: Windowed, height: int, padding: int) -> int:
     positions = window_positions(height + padding, layer.kernel, layer.stride)
     if positions < 1:
         raise _TooSmallError(

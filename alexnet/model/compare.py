@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from alexnet.model.account import LayerAccount, account
-from alexnet.model.spec import Conv, Layer, Linear, MaxPool, Spec
+from alexnet.model.spec import Layer, Linear, Spec, Windowed
 
 Facts = dict[str, Any]
 # How parameters start decides which numbers of a layer have a meaning.
@@ -63,7 +63,7 @@ def _facts(spec: Spec) -> dict[str, Facts]:
 
 def _of(layer: Layer, row: LayerAccount) -> Facts:
     facts = {"kind": layer.kind, **asdict(layer)}
-    if isinstance(layer, Conv | MaxPool | Linear):  # the others leave the shape as it is
+    if isinstance(layer, Windowed | Linear):  # the others leave the shape as it is
         facts["output"] = row.output
     for name in ("padding", "parameters", "macs"):
         if value := getattr(row, name):

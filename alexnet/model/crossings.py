@@ -6,7 +6,7 @@ from math import prod
 from alexnet.errors import ConfigError
 from alexnet.model.account import account
 from alexnet.model.lrn import norm_window
-from alexnet.model.spec import BatchNorm, Conv, Layer, Linear, ResponseNorm, Spec
+from alexnet.model.spec import BatchNorm, Conv, Layer, Linear, Local, ResponseNorm, Spec
 
 TOWERS = 2
 
@@ -86,7 +86,7 @@ def check_two_groups(spec: Spec) -> None:
     """Raises ConfigError for a network that cannot stand in two towers."""
     convolutions = _convolutions(spec)
     in_two = [layer for layer in convolutions if layer.groups == TOWERS]
-    odd = [layer.name for layer in spec.layers if isinstance(layer, BatchNorm)]
+    odd = [layer.name for layer in spec.layers if isinstance(layer, BatchNorm | Local)]
     odd += [layer.name for layer in convolutions if layer.groups > TOWERS or layer.channels % TOWERS]
     odd += [layer.name for layer in convolutions[:1] if layer.groups > 1]
     odd += [layer.name for layer in spec.layers if isinstance(layer, ResponseNorm) and layer.towers > TOWERS]

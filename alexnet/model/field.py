@@ -2,7 +2,7 @@
 
 from alexnet.model.account import account
 from alexnet.model.geometry import around
-from alexnet.model.spec import Conv, Linear, MaxPool, SpatialNorm, Spec
+from alexnet.model.spec import Linear, SpatialNorm, Spec, Windowed
 
 
 def seen_by(spec: Spec, stage: str, row: int, column: int) -> tuple[int, int, int, int]:
@@ -16,7 +16,7 @@ def seen_by(spec: Spec, stage: str, row: int, column: int) -> tuple[int, int, in
     for layer, found in zip(spec.layers, account(spec).rows, strict=True):
         if isinstance(layer, Linear):
             return 0, 0, spec.input_size, spec.input_size
-        if isinstance(layer, Conv | MaxPool):
+        if isinstance(layer, Windowed):
             start -= around(layer, size)[0] * jump
             field += (layer.kernel - 1) * jump
             jump *= layer.stride

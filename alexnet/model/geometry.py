@@ -1,12 +1,12 @@
 """Sizes and paddings of windows that slide over an image."""
 
 from alexnet.errors import unknown
-from alexnet.model.spec import Conv, MaxPool
+from alexnet.model.spec import Windowed
 
 PADDINGS = ("ceil", "same")  # the rules; see `alexnet.model.spec.Padding`
 
 
-def around(layer: Conv | MaxPool, size: int) -> tuple[int, int]:
+def around(layer: Windowed, size: int) -> tuple[int, int]:
     """What `layer` puts before and after `size` pixels: (left or top, right or bottom).
 
     Raises ConfigError for an unknown rule.
@@ -27,6 +27,14 @@ def around(layer: Conv | MaxPool, size: int) -> tuple[int, int]:
 def window_positions(size: int, kernel: int, stride: int) -> int:
     """The number of whole windows in `size` pixels: the floor rule."""
     return (size - kernel) // stride + 1
+
+
+def window_sizes(layer: Windowed, size: int) -> tuple[int, ...]:
+    """How many of `size` pixels each window of `layer` covers, its padding left out."""
+    before, after = around(layer, size)
+    positions = max(0, window_positions(before + size + after, layer.kernel, layer.stride))
+    starts = [at * layer.stride - before for at in range(positions)]
+    return tuple(max(0, min(size, start + layer.kernel) - max(0, start)) for start in starts)
 
 
 def ceil_padding(size: int, kernel: int, stride: int) -> int:

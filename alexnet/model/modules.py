@@ -9,18 +9,20 @@ from torch import Tensor, nn
 
 from alexnet import kernels
 from alexnet.errors import unknown
-from alexnet.model.geometry import around
+from alexnet.model.geometry import around, window_positions, window_sizes
 from alexnet.model.lrn import norm_window
 from alexnet.model.spec import (
     ACTIVATIONS,
     INITIALISATIONS,
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
     Dropout,
     Layer,
     Learned,
     Linear,
+    Local,
     MaxPool,
     ResponseNorm,
     Scale,
@@ -50,6 +52,46 @@ class Convolution(nn.Conv2d):
         if (top, left) != (bottom, right):
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
         return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), groups=self.groups)
+
+    def extra_repr(self) -> str:
+        """The layer's numbers, for printing the network."""
+        return _numbers(self.layer)
+
+
+class LocalConnection(nn.Module):
+    """A locally connected layer: one product of matrices a position.
+
+    `weight` is (H'·W', maps, kernel² · C), the last in the order row, column, channel of a window; `bias` is
+    (H'·W', maps).
+    """
+
+    def __init__(self, layer: Local, shape: tuple[int, ...], device: torch.device | None = None) -> None:
+        super().__init__()
+        self.layer = layer
+        channels, height, width = shape
+        rows, columns = (
+            window_positions(size + sum(around(layer, size)), layer.kernel, layer.stride) for size in (height, width)
+        )
+        inputs = layer.kernel**2 * channels
+        self.weight = nn.Parameter(torch.empty(rows * columns, layer.channels, inputs, device=device))
+        self.bias = nn.Parameter(torch.empty(rows * columns, layer.channels, device=device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, maps, H', W')."""
+        (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
+        kernel, stride = self.layer.kernel, self.layer.stride
+        x = F.pad(x, (left, right, top, bottom)).permute(2, 3, 0, 1).contiguous()  # (H, W, N, C)
+        rows, columns = (window_positions(size, kernel, stride) for size in x.shape[:2])
+        # where each of kernel² places of a window lies, for all windows at once: copies of whole rows of channels
+        windows = [
+            x[i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride]
+            for i in range(kernel)
+            for j in range(kernel)
+        ]
+        seen = torch.cat(windows, 3).flatten(0, 1)  # (H'·W', N, kernel² · C)
+        y = torch.baddbmm(self.bias[:, None], seen, self.weight.transpose(1, 2))
+        maps = y.view(rows, columns, *y.shape[1:]).permute(2, 3, 0, 1)
+        return maps.contiguous(memory_format=torch.channels_last)
 
     def extra_repr(self) -> str:
         """The layer's numbers, for printing the network."""
@@ -101,6 +143,22 @@ class Pooling(Weightless):
         """What the layer puts around a map `x` (N, C, H, W)."""
         (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
         return kernels.Padding(top, bottom, left, right)
+
+
+class AveragePooling(Weightless):
+    """An average-pooling with any `alexnet.model.spec.Padding`; padding is no part of an average."""
+
+    layer: AvgPool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H', W')."""
+        (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
+        kernel, stride = self.layer.kernel, self.layer.stride
+        if not (top or bottom or left or right):
+            return F.avg_pool2d(x, kernel, stride)
+        sums = F.avg_pool2d(F.pad(x, (left, right, top, bottom)), kernel, stride, divisor_override=1)
+        rows, columns = (sums.new_tensor(window_sizes(self.layer, size)) for size in x.shape[-2:])
+        return sums / (rows[:, None] * columns)
 
 
 class LocalResponseNorm(Weightless):
@@ -182,6 +240,8 @@ def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
     match layer:
         case Conv():
             module = Convolution(layer, shape[0], device)
+        case Local():
+            module = LocalConnection(layer, shape, device)
         case Linear():
             module = FullConnection(prod(shape), layer.units or classes, device=device)
         case BatchNorm():
@@ -200,6 +260,8 @@ def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
             module = SpatialResponseNorm(layer)
         case MaxPool():
             module = Pooling(layer)
+        case AvgPool():
+            module = AveragePooling(layer)
         case Dropout():
             module = DropoutLayer(layer)
     return module
@@ -211,11 +273,11 @@ def initialise_layer(module: nn.Module, layer: Learned, generator: torch.Generat
     if isinstance(module, BatchNormalisation):
         module.reset()
         return
-    assert isinstance(module, nn.Conv2d | nn.Linear) and isinstance(layer, Conv | Linear)
+    assert isinstance(module, nn.Conv2d | LocalConnection | nn.Linear) and isinstance(layer, Conv | Local | Linear)
     weight, bias = module.weight, module.bias
     if weight.is_meta:
         return  # PyTorch would import its compiler, for a second and a half, to draw nothing
-    inputs = weight[0].numel()
+    inputs = weight.shape[-1] if isinstance(layer, Local) else weight[0].numel()
     assert bias is not None
     bias.fill_(layer.bias)
     match layer.initialisation:

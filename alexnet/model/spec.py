@@ -60,6 +60,24 @@ class Conv:
 
 
 @dataclass(frozen=True)
+class Local:
+    """A convolution whose kernels and biases are not shared: every position has its own.
+
+    A `Linear` layer in which a unit sees a window of the maps, and not all of them. `initialisation` as for `Conv`.
+    """
+
+    kind: ClassVar[str] = "local"
+    name: Name
+    channels: Width
+    kernel: Side
+    stride: Side = 1
+    padding: Padding = 0
+    initialisation: Name = "normal"
+    std: Number = 0.01
+    bias: Number = 0.0
+
+
+@dataclass(frozen=True)
 class Scale:
     """Multiplication by `factor`: for networks that learn from pixels of another scale than 0-255."""
 
@@ -136,6 +154,20 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class AvgPool:
+    """An average-pooling: a window at the border is the mean of what lies inside the map, as in the 2012 code.
+
+    (cuda-convnet, `kLocalPool` and `AvgPooler` of cudaconv2/conv_util.cuh: the sum is divided by that region's size.)
+    """
+
+    kind: ClassVar[str] = "average pool"
+    name: Name
+    kernel: Side = 3
+    stride: Side = 2
+    padding: Padding = 0
+
+
+@dataclass(frozen=True)
 class Linear:
     """A fully connected layer, the maps flattened in C, H, W order; `units` None means one unit a class."""
 
@@ -162,9 +194,12 @@ class Dropout:
     inverted: bool = True
 
 
-Layer = Scale | Conv | Activation | ResponseNorm | SpatialNorm | BatchNorm | MaxPool | Linear | Dropout
+Layer = (
+    Scale | Conv | Local | Activation | ResponseNorm | SpatialNorm | BatchNorm | MaxPool | AvgPool | Linear | Dropout
+)
 LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in get_args(Layer)}
-Learned = Conv | Linear | BatchNorm
+Windowed = Conv | Local | MaxPool | AvgPool
+Learned = Conv | Local | Linear | BatchNorm
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Sources beginning CHM are files of the 2012 code as the Computer History Museum 
 """
 
 from alexnet.errors import unknown
+from alexnet.model.cifar import CIFAR
 from alexnet.model.options import with_options
 from alexnet.model.spec import (
     Activation,
@@ -292,6 +293,13 @@ VARIANTS: dict[str, Spec] = {
     for spec in (PAPER, ORIGINAL2012, ONE_COLUMN_HALF, BVLC_ALEXNET, CAFFENET, OWT, OWT_LRN, UNGROUPED, TFLEARN)
 }
 
+"""The networks called AlexNet: for photographs."""
+
+
+def networks() -> dict[str, Spec]:
+    """All networks that have a name: those of `VARIANTS`, then those of `alexnet.model.cifar.CIFAR`."""
+    return {**VARIANTS, **CIFAR}
+
 
 def variant(
     name: str,
@@ -308,12 +316,13 @@ def variant(
 ) -> Spec:
     """The spec called `name`, with options changed where given; `alexnet.model.options.OPTIONS` says what each means.
 
-    Raises ConfigError, naming the nearest, for a name that is not in `VARIANTS`, and for options that do not fit.
+    Raises ConfigError, naming the nearest, for a name that is not in `networks`, and for options that do not fit.
     """
-    if name not in VARIANTS:
-        raise unknown("model", name, VARIANTS)
+    known = networks()
+    if name not in known:
+        raise unknown("model", name, known)
     return with_options(
-        VARIANTS[name],
+        known[name],
         classes=classes,
         input_size=input_size,
         channels=channels,

@@ -11,11 +11,13 @@ from typing import Any
 from alexnet.model.account import LayerAccount, account
 from alexnet.model.spec import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
     Dropout,
     Layer,
     Linear,
+    Local,
     MaxPool,
     ResponseNorm,
     Scale,
@@ -95,7 +97,7 @@ class _Column:
     """A layer with weights, what follows it up to the next, and its texts; the first column is the input."""
 
     name: str
-    layer: Conv | Linear | None
+    layer: Conv | Local | Linear | None
     outputs: tuple[tuple[tuple[int, ...], tuple[str, str, str]], ...]  # shapes with the colours of their boxes
     notes: tuple[str, ...]
 
@@ -150,16 +152,16 @@ class _Scale:
 def _columns(spec: Spec) -> list[_Column]:
     rows = account(spec).rows
     size = spec.input_size
-    names, layers = ["input"], [None]  # type: tuple[list[str], list[Conv | Linear | None]]
+    names, layers = ["input"], [None]  # type: tuple[list[str], list[Conv | Local | Linear | None]]
     outputs: list[list[tuple[tuple[int, ...], tuple[str, str, str]]]] = [[((spec.channels, size, size), PICTURE)]]
     notes = [[f"{spec.channels} × {size} × {size}", "pixels"]]
     for layer, row in zip(spec.layers, rows, strict=True):
-        if isinstance(layer, Conv | Linear):
+        if isinstance(layer, Conv | Local | Linear):
             names.append(layer.name)
             layers.append(layer)
             outputs.append([(row.output, CONVOLVED)])
             notes.append([])
-        elif isinstance(layer, MaxPool):
+        elif isinstance(layer, MaxPool | AvgPool):
             outputs[-1].append((row.output, POOLED))
         notes[-1] += _notes(spec, layer, row)
     return [_Column(*each) for each in zip(names, layers, map(tuple, outputs), map(tuple, notes), strict=True)]
@@ -174,13 +176,18 @@ def _notes(spec: Spec, layer: Layer, row: LayerAccount) -> list[str]:
             grouped = [f"{layer.groups} groups"] if layer.groups > 1 else []
             kernels = f"{layer.kernel} × {layer.kernel} kernels"
             return [f"{row.output[0]} × {row.output[1]} × {row.output[2]}", kernels, *strides, *padded, *grouped]
+        case Local():
+            strides = [f"stride {layer.stride}"] if layer.stride > 1 else []
+            size = f"{row.output[0]} × {row.output[1]} × {row.output[2]}"
+            return [size, f"{layer.kernel} × {layer.kernel} kernels,", "each place its own", *strides, *padded]
         case Linear():
             blocks = block_count(spec, layer.name)
             each = [f"{row.output[0] / blocks:,g} a tower"] if blocks > 1 else []
             return [f"{row.output[0]:,} units", *each]
-        case MaxPool():
+        case MaxPool() | AvgPool():
             size = f"{row.output[1]} × {row.output[2]}"
-            return [f"max pool {layer.kernel} × {layer.kernel}", f"stride {layer.stride} → {size}", *padded]
+            rule = "max" if isinstance(layer, MaxPool) else "average"
+            return [f"{rule} pool {layer.kernel} × {layer.kernel}", f"stride {layer.stride} → {size}", *padded]
         case Activation():
             return [{"relu": "ReLU"}.get(layer.function, layer.function)]
         case ResponseNorm():
@@ -231,7 +238,7 @@ def _links(
     for one, other in connections(groups, len(sources), len(targets)):
         source, target = sources[one], targets[other]
         kernel: tuple[Point, ...] = ()
-        if isinstance(layer, Conv):
+        if isinstance(layer, Conv | Local):
             half = min(0.5, layer.kernel / columns[here].outputs[-1][0][1] / 2)
             kernel = tuple(source.on_face(0.5 + down * half, 0.5 + across * half) for down, across in _CORNERS)
             yield Polygon(kernel, "#fdd49e")

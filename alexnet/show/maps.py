@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from alexnet.data.inputs import ImageInput
 from alexnet.errors import ConfigError
 from alexnet.evaluation.predictor import Predictor
-from alexnet.model.spec import Activation, Conv, Linear, Spec
+from alexnet.model.spec import Activation, Conv, Linear, Local, Spec
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Maps:
 
 
 def usual_stages(spec: Spec) -> tuple[str, ...]:
-    """The activation after each convolution; the convolution itself where none follows it."""
+    """The activation after each layer of kernels; that layer itself where none follows it."""
     found: list[str] = []
     waiting = False
     for layer in spec.layers:
-        if isinstance(layer, Conv | Linear):
-            waiting = isinstance(layer, Conv)
+        if isinstance(layer, Conv | Local | Linear):
+            waiting = not isinstance(layer, Linear)
             found += [layer.name] if waiting else []
         elif isinstance(layer, Activation) and waiting:
             found[-1] = layer.name

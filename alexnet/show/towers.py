@@ -3,7 +3,7 @@
 from fractions import Fraction
 from itertools import product
 
-from alexnet.model.spec import Conv, Linear, Spec
+from alexnet.model.spec import Conv, Linear, Local, Spec
 
 MOST = 4  # groups that are still drawn as towers of their own
 
@@ -39,7 +39,7 @@ def _meets(part: int, parts: int, block: int, blocks: int) -> bool:
 def crossings(spec: Spec) -> tuple[str, ...]:
     """The layers through which one tower reaches another: conv3, fc6 and fc7 of the paper's network."""
     count, found = towers(spec), []
-    learned = [layer for layer in spec.layers if isinstance(layer, Conv | Linear)]
+    learned = [layer for layer in spec.layers if isinstance(layer, Conv | Local | Linear)]
     for layer in learned[1:]:
         groups = layer.groups if isinstance(layer, Conv) else 1
         pairs = connections(groups, count, block_count(spec, layer.name))

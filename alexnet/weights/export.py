@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from alexnet import kernels
 from alexnet.errors import AlexNetError, ConfigError, unknown
 from alexnet.model.net import AlexNet
-from alexnet.model.spec import Conv, Dropout, Layer, Linear
+from alexnet.model.spec import Conv, Dropout, Layer, Linear, Local
 from alexnet.model.variants import variant
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
 from alexnet.weights.description import from_texts, to_texts
@@ -118,7 +118,7 @@ def torchvision_state(net: AlexNet) -> dict[str, Tensor]:
 def _function(layer: Layer) -> Layer:
     """The layer without what matters to training only."""
     match layer:
-        case Conv() | Linear():
+        case Conv() | Local() | Linear():
             return replace(layer, initialisation="", std=0.0, bias=0.0)
         case Dropout(inverted=True):
             return replace(layer, rate=0.0)

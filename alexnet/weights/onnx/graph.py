@@ -20,16 +20,19 @@ from alexnet.model.lrn import Window, norm_window
 from alexnet.model.modules import BatchNormalisation
 from alexnet.model.spec import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
     Dropout,
     Layer,
     Linear,
+    Local,
     MaxPool,
     ResponseNorm,
     Scale,
     SpatialNorm,
     Spec,
+    Windowed,
 )
 from alexnet.weights.onnx.extra import onnx_package
 
@@ -158,6 +161,10 @@ def _layer(nodes: _Nodes, layer: Layer, row: LayerAccount, x: str, shape: tuple[
             return nodes.add("Conv", inputs, name, **_window(layer, row), group=layer.groups)
         case MaxPool():
             return nodes.add("MaxPool", [x], name, **_window(layer, row))
+        case AvgPool():
+            return nodes.add("AveragePool", [x], name, **_window(layer, row), count_include_pad=0)
+        case Local():
+            return _local(nodes, layer, row, x, shape)
         case Activation():
             return nodes.add({"relu": "Relu", "tanh": "Tanh"}[layer.function], [x], name)
         case ResponseNorm():
@@ -179,10 +186,33 @@ def _layer(nodes: _Nodes, layer: Layer, row: LayerAccount, x: str, shape: tuple[
             return nodes.add("Mul", [x, nodes.number(f"{name}/kept", 1 - layer.rate)], name)
 
 
-def _window(layer: Conv | MaxPool, row: LayerAccount) -> dict[str, Any]:
+def _window(layer: Windowed, row: LayerAccount) -> dict[str, Any]:
     before, after = row.padding or (0, 0)
     pads = [before, before, after, after]
     return {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": pads}
+
+
+def _local(nodes: _Nodes, layer: Local, row: LayerAccount, x: str, shape: tuple[int, ...]) -> str:
+    """A product of matrices a position, its windows gathered out of the padded maps laid out in a row."""
+    name, (channels, height, _) = layer.name, shape
+    before, after = row.padding or (0, 0)
+    pads = nodes.integers(f"{name}/pads", 0, 0, before, before, 0, 0, after, after)
+    side, (maps, rows, columns) = before + height + after, row.output
+    at = np.arange(layer.kernel)[:, None] * side + np.arange(layer.kernel)  # of a window's places, from its corner
+    corners = np.arange(rows)[:, None] * side + np.arange(columns)
+    places = layer.stride * corners.reshape(-1, 1) + at.reshape(1, -1)
+    value = nodes.add("Pad", [x, pads], f"{name}/padded")
+    value = nodes.add("Reshape", [value, nodes.integers(f"{name}/row", 0, channels, side**2)], f"{name}/row/maps")
+    value = nodes.add("Gather", [value, nodes.constant(f"{name}/places", places)], f"{name}/windows", axis=2)
+    value = nodes.add("Transpose", [value], f"{name}/windows/first", perm=[2, 0, 3, 1])  # (H'·W', N, kernel², C)
+    inputs = nodes.integers(f"{name}/inputs", rows * columns, -1, layer.kernel**2 * channels)
+    value = nodes.add("Reshape", [value, inputs], f"{name}/seen")
+    weight = nodes.add("Transpose", [f"{name}.weight"], f"{name}/weight", perm=[0, 2, 1])
+    value = nodes.add("MatMul", [value, weight], f"{name}/products")
+    bias = nodes.add("Unsqueeze", [f"{name}.bias"], f"{name}/bias", axes=[1])
+    value = nodes.add("Add", [value, bias], f"{name}/sums")
+    value = nodes.add("Transpose", [value], f"{name}/maps", perm=[1, 2, 0])
+    return nodes.add("Reshape", [value, nodes.integers(f"{name}/shape", 0, maps, rows, columns)], name)
 
 
 def _response_norm(nodes: _Nodes, norm: ResponseNorm, x: str, shape: tuple[int, ...]) -> str:
