@@ -63,17 +63,28 @@ class Client(threading.Thread):
         for number in self.numbers:
             which = number % len(self.contents)
             try:
-                connection.request("POST", PATH, self.contents[which])
-                response = connection.getresponse()
-                body, status = response.read(), response.status
+                status, body = self._answer(connection, self.contents[which])
             except OSError:
-                body, status = b"", 0
+                status, body = 0, b""
                 connection.close()
             self.statuses[status] += 1
             if status == 200:
                 for each in json.loads(body)["predictions"]:
                     far = abs(each["probability"] - self.right[which][each["key"]])
                     self.difference = max(self.difference, far)
+
+    def _answer(self, connection: HTTPConnection, content: bytes) -> tuple[int, bytes]:
+        for last in (False, True):
+            try:
+                connection.request("POST", PATH, content)
+                response = connection.getresponse()
+            except ConnectionError:  # a service closes a connection on which nobody asked for some seconds
+                connection.close()
+                if last:
+                    raise
+            else:
+                return response.status, response.read()
+        raise AssertionError
 
 
 def checked(address: str, contents: list[bytes], right: list[dict[str, float]], requests: int) -> dict[str, Any]:
