@@ -124,7 +124,8 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     assert visit.console == []
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (768, True), (320, True)])
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 768, 320])
 def test_every_tab_is_accessible_and_fits(browser: Browser, service: Service, width: int, dark: bool) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
