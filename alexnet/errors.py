@@ -3,6 +3,8 @@
 Each sentence says what was found, where, what was expected and what to do.
 """
 
+import errno
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -33,6 +35,19 @@ class WeightsError(AlexNetError):
     """A model directory or checkpoint is missing, broken or of another model."""
 
     exit_code = 3
+
+
+_NO_MEMORY = re.compile("can't allocate memory|cannot allocate memory|not enough memory|out of memory|bad_?alloc", re.I)
+
+
+def wants_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory: Python's, the system's, or one in PyTorch's words."""
+    known = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return (
+        isinstance(error, MemoryError)
+        or known
+        or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
+    )
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:

@@ -110,6 +110,9 @@ def test_a_file_that_cannot_be_read_is_an_image_error(tmp_path: Path) -> None:
         read_image(tmp_path / "gone.png")
     with pytest.raises(ImageError, match="cannot be read: Is a directory"):
         read_image(tmp_path)
+    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
+    with pytest.raises(ImageError, match="it is no regular file"):
+        read_image(tmp_path / "endless.jpg")
 
 
 def test_several_images_have_the_names_of_their_files_or_numbers(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from alexnet.data.statistics import Sums
 from alexnet.data.store import Store, partial
 from alexnet.data.unfinished import Unfinished
 from alexnet.errors import ConfigError, DataError
+from alexnet.locking import BusyError
 
 SOURCE = FakeSource(80, refused=(3, 40, 41))  # three chunks: 32, 32, 16
 ACCEPTED = [number for number in range(80) if number not in SOURCE.refused]
@@ -273,7 +274,7 @@ def test_unfinished_work_with_other_options_is_an_error_until_it_is_deleted(tmp_
 
 def test_two_processes_do_not_work_on_one_store(tmp_path):
     def second(_: PrepareProgress) -> None:
-        with pytest.raises(DataError, match="Another process is preparing"):
+        with pytest.raises(BusyError, match=rf"Process {os.getpid()} is preparing {tmp_path}/store now; wait until"):
             prepare(SOURCE, tmp_path / "store", workers=1)
         raise Stop
 

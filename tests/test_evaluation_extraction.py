@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError
 from alexnet.evaluation.extraction import Plan, before_relu, of_files, of_split, write_features
 from alexnet.evaluation.features import Features
 from alexnet.evaluation.predictor import Predictor
+from alexnet.locking import BusyError
 from alexnet.model.device import place
 from alexnet.model.variants import variant
 from alexnet.weights.model_dir import load_model, save_model
@@ -194,3 +196,31 @@ def test_a_disk_that_fills_meanwhile_is_a_sentence_and_the_work_goes_on(
         with pytest.raises(AlexNetError, match=r"f\.partial cannot be written .*No space left on device.*goes on"):
             write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))
     assert len(write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))) == 12
+
+
+def test_a_second_process_at_one_place_is_told_of_the_first(colours: Store, path: Path, predictor: Predictor) -> None:
+    def second(*_: object) -> None:
+        with pytest.raises(BusyError, match=rf"Process {os.getpid()} is writing {path.parent}/f now; wait until"):
+            write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))
+
+    write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)), progress=second)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["f", "model"]
+
+
+def test_a_list_that_names_a_device_refuses_it(path: Path, predictor: Predictor) -> None:
+    found = write_features(
+        path, predictor, of_files([Path("/dev/zero")], predictor), path.parent / "f", Plan(("relu2",))
+    )
+    assert len(found) == 0
+    assert "it is no regular file" in (path.parent / "f" / "refused.jsonl").read_text()
+
+
+@pytest.mark.parametrize("name", ["features.json", "images.jsonl", "relu2.npy", "relu2.norms.npy"])
+def test_damaged_features_are_a_sentence(colours: Store, path: Path, predictor: Predictor, name: str) -> None:
+    found = write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))
+    file = found.path / name
+    whole = file.read_bytes()
+    for damaged in (whole[:-2], b"\xff" + whole[1:], b"[1]\n" + whole, b""):
+        file.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"{name} .*; extract the features again"):
+            assert Features.open(found.path).images

@@ -1,6 +1,7 @@
 import csv
 import errno
 import json
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -191,6 +192,28 @@ def test_a_board_that_cannot_be_written_is_a_warning_said_once(
         "TensorBoard events cannot be written (No space left on device); the other logs go on."
     ]
     assert len((run.path / "metrics.csv").read_text().splitlines()) == 4
+
+
+def test_the_thread_of_a_board_on_a_full_disk_prints_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    writers = pytest.importorskip("tensorboard.summary.writer.record_writer")
+    printed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    before = threading.excepthook
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writers.RecordWriter, "write", full)
+    told: list[Warned] = []
+    log = RunLog(run, [], told.append)
+    log.write(EPOCH)
+    other = threading.Thread(target=full)
+    other.start()
+    other.join()
+    log.close()
+    assert len(printed) == 1  # of the thread that is not TensorBoard's
+    assert ["No space left on device" in warned.text for warned in told] == [True]
+    assert threading.excepthook == before
 
 
 def test_a_disk_that_fills_up_is_a_sentence_and_the_log_can_still_be_closed(run: Run) -> None:

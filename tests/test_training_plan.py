@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from making import Colours, tiny_recipe, tiny_spec, tiny_store
 from alexnet.data.augment import Augmentation
 from alexnet.data.prepare import prepare
 from alexnet.data.store import Store
-from alexnet.errors import ConfigError, DataError
+from alexnet.errors import AlexNetError, ConfigError, DataError
 from alexnet.model.spec import Dropout
-from alexnet.training.plan import frozen, training_plan
+from alexnet.training.plan import frozen, memory_told, training_plan
 from alexnet.training.recipe import LayerRate
 
 
@@ -151,3 +152,20 @@ def test_a_holdout_parts_no_copies(tmp_path: Path) -> None:
     assert len(plan.val) == 2 * len(originals) == 16
     assert not originals & {position % 40 for position in plan.train.tolist()}
     assert store.copies(np.array([3, 43, 5])).tolist() == [0, 0, 2]
+
+
+def test_want_of_memory_names_the_batch_and_what_takes_less() -> None:
+    def starve(error: Exception, **changes: int) -> None:
+        with memory_told(tiny_recipe(**changes)):
+            raise error
+
+    no_memory = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    for error in (no_memory, MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")):
+        with pytest.raises(AlexNetError, match=r"for batches of 128 photographs: give --set accumulate=4, .* 32 at a"):
+            starve(error, batch_size=128)
+    with pytest.raises(AlexNetError, match=r"for batches of 3 photographs: give --set accumulate=10, .* 1 at a time"):
+        starve(no_memory, batch_size=10, accumulate=4)
+    with pytest.raises(AlexNetError, match=r"for batches of 1 photographs: end other programs"):
+        starve(no_memory, batch_size=10, accumulate=10)
+    with pytest.raises(RuntimeError, match="sizes differ"):
+        starve(RuntimeError("sizes differ"))

@@ -118,11 +118,12 @@ def test_one_model_makes_the_same_safetensors_file_each_time(tmp_path: Path, col
     assert load_file(tmp_path / "a").keys() == model.net.state_dict().keys()
 
 
+@pytest.mark.parametrize("error", [RuntimeError("Error: Too many open files (24)"), OSError(24, "Too many open files")])
 def test_a_file_that_cannot_be_read_again_is_a_sentence_and_is_not_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def failing(path: Path) -> nn.Module:
-        raise RuntimeError("Error closing file: Too many open files (24)")
+        raise error
 
     monkeypatch.setattr(writing, "_read_safetensors", failing)
     with pytest.raises(AlexNetError, match=r"net was written but cannot be read again: .*Too many open files"):

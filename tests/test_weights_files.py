@@ -10,7 +10,7 @@ import pytest
 
 from alexnet.errors import AlexNetError
 from alexnet.weights import files
-from alexnet.weights.files import recover, replacing, replacing_folder, sha256, write_text
+from alexnet.weights.files import copy, recover, replacing, replacing_folder, sha256, write_text
 
 
 def test_a_new_file_takes_the_place_of_the_old_one_when_it_is_complete(tmp_path: Path) -> None:
@@ -181,3 +181,18 @@ def test_two_processes_do_not_write_to_one_place(tmp_path: Path) -> None:
         temporary.write_text("first")
         with pytest.raises(AlexNetError, match=r"is writing .*file now"):
             write_text(tmp_path / "file", "second")
+
+
+def test_a_copy_is_whole_and_says_whether_reading_or_writing_failed(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(bytes(range(256)) * 10_000)
+    copy(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    target.unlink()
+    with pytest.raises(AlexNetError, match=rf"^Cannot read {tmp_path}: Is a directory; mend that and try again"):
+        copy(tmp_path, target)
+    with pytest.raises(AlexNetError, match=r"^Cannot write .*nowhere/target: No such file"):
+        copy(source, tmp_path / "nowhere" / "target")
+    with pytest.raises(AlexNetError, match=rf"^Cannot read {tmp_path}/none: No such file"):
+        sha256(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == [source]

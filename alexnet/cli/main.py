@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import signal
 import sys
 import threading
@@ -19,7 +18,7 @@ import click
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.team import check_shared
 from alexnet.cli.terminal import Shown, shown
-from alexnet.errors import AlexNetError, unknown
+from alexnet.errors import AlexNetError, unknown, wants_memory
 from alexnet.version import VERSION
 
 
@@ -116,7 +115,6 @@ WANT_OF_MEMORY = (
     "The memory does not suffice. Train in parts with --set accumulate=4, or with a smaller --batch-size; prepare with "
     "fewer workers (-j 1); end other programs."
 )
-_NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")  # PyTorch's words
 
 
 class Terminated(AlexNetError):
@@ -150,6 +148,8 @@ class _Stop(BaseException):
 
 def _verdict(error: Exception) -> tuple[str, int]:
     """The sentence shown for an error, and the exit status."""
+    if wants_memory(error):
+        return f"error: {WANT_OF_MEMORY}", 1
     match error:
         case AlexNetError(exit_code=code) if code > 128:  # a signal stopped it, as was asked for
             return str(error), code
@@ -163,8 +163,6 @@ def _verdict(error: Exception) -> tuple[str, int]:
             return f"error: {error.format_message()}", error.exit_code
         case OSError(filename=str() as name):
             return f"error: {name}: {error.strerror}.", 1
-        case MemoryError() | RuntimeError() if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
-            return f"error: {WANT_OF_MEMORY}", 1
     return f"error: unexpectedly, {type(error).__name__}: {error}. Run again with --debug to see where.", 1
 
 

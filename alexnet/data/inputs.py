@@ -14,7 +14,9 @@ from alexnet.data.decode import MAX_PIXELS
 from alexnet.data.images import load_photograph, resized, take_image
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Prepared
+from alexnet.data.sources.files import MAX_BYTES
 from alexnet.errors import ConfigError, ImageError
+from alexnet.reading import UnfitFileError, read_file
 
 
 class OpenFile(Protocol):
@@ -73,17 +75,19 @@ def read_image(image: ImageInput, preparation: Preparation = DEFAULT, max_pixels
     if isinstance(image, Image.Image):
         with _loading:  # two threads may have been given the same one
             return take_image(image, preparation)
-    return load_photograph(_content(image), name_of(image, ""), preparation, max_pixels)
+    return load_photograph(content_of(image), name_of(image, ""), preparation, max_pixels)
 
 
-def _content(image: object) -> bytes:
-    """The bytes of an image file."""
+def content_of(image: object) -> bytes:
+    """The bytes of an image file. Raises ImageError when it cannot be read, or is no regular file; ConfigError else."""
     try:
         if isinstance(image, str | os.PathLike):
-            return Path(image).read_bytes()
+            return read_file(Path(image), MAX_BYTES)
         content = image.read() if _is_file(image) else image
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror or error}") from error
+    except UnfitFileError as error:
+        raise ImageError(str(error)) from error
     if isinstance(content, bytes | bytearray | memoryview):
         return bytes(content)
     if isinstance(content, str):

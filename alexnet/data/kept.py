@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from alexnet.data.unfinished import JOURNAL, Chunk, in_use
+from alexnet.data.unfinished import JOURNAL, Chunk, claimed
 from alexnet.errors import DataError, unknown
 
 FOLDERS: Final = {"stores": "store", "downloads": "download", "models": "model", "weights": "weights"}
@@ -49,8 +49,8 @@ def kept(home: Path) -> list[Kept]:
 def remove(home: Path, names: Iterable[str]) -> list[Kept]:
     """Delete what has these names, and say what that was.
 
-    Raises ConfigError for a name that is not kept, before anything is deleted; DataError for a store that another
-    process is preparing, and when the system does not let go of something.
+    Raises ConfigError for a name that is not kept, BusyError for a store that another process is preparing, both before
+    anything is deleted; DataError when the system does not let go of something.
     """
     there = {thing.name: thing for thing in kept(home)}
     names = list(dict.fromkeys(names))
@@ -58,8 +58,9 @@ def remove(home: Path, names: Iterable[str]) -> list[Kept]:
         raise unknown("kept thing", strange[0], there)
     things = [there[name] for name in names]
     for thing in things:
-        if thing.kind == "store" and thing.unfinished and in_use(thing.path):
-            raise DataError(f"Another process is preparing {thing.path} now; wait for it.")
+        if thing.kind == "store" and thing.unfinished:
+            with claimed(thing.path):
+                pass
     for thing in things:
         try:
             if thing.path.is_dir():

@@ -80,7 +80,8 @@ def prepare(
     error instead. A file that cannot be opened or read is an error, because that may be the disk's fault and
     pass; with `skip_unreadable` it is left out and listed too. Raises DataError also when `path` holds something
     else, when a class has no photograph left, when the disk is full or a worker dies;
-    ConfigError for options that do not fit. Whatever the error, what is done is kept and continued next time.
+    ConfigError for options that do not fit; BusyError while another process prepares the same
+    store. Whatever the error, what is done is kept and continued next time.
     """
     refuse_in_worker()
     path = Path(path).absolute()

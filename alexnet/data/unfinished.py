@@ -8,10 +8,9 @@ resumes. The finished `store` is renamed to `path`, and the rest deleted.
 
 import hashlib
 import json
-import sys
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,9 +23,7 @@ from numpy.typing import NDArray
 from alexnet.data.packed import IMAGES
 from alexnet.data.store import flush_folder, partial
 from alexnet.errors import DataError
-
-if sys.platform != "win32":
-    import fcntl
+from alexnet.locking import held
 
 JOURNAL = "journal.jsonl"
 
@@ -66,7 +63,7 @@ class Chunk:
 class Unfinished:
     """The work on the store at `path`; as a context it is locked against other processes, resumed and kept.
 
-    Entering raises DataError when another process holds it, or when it is work on another `plan` (any bytes
+    Entering raises BusyError when another process holds it, DataError when it is work on another `plan` (any bytes
     that tell plans apart). From the first chunk on that is not `good` any more, the work is done again.
     """
 
@@ -77,24 +74,23 @@ class Unfinished:
         self.chunks: list[Chunk] = []
         self.sha256 = hashlib.sha256()  # of images.bin
         self._plan, self._good = plan, good
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         self.store.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            self._claim()
-            self._images = (self.store / IMAGES).open("ab+")
-            self._journal = (self.folder / JOURNAL).open("ab+")
+        with ExitStack() as stack:
+            stack.enter_context(claimed(self.folder))
+            self._check_plan()
+            self._images = stack.enter_context((self.store / IMAGES).open("ab+"))
+            self._journal = stack.enter_context((self.folder / JOURNAL).open("ab+"))
             self._resume()
-        except BaseException:
-            self._lock.close()
-            raise
+            self._open = stack.pop_all()  # closes all, the lock last, even where closing one fails on a full disk
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self._open.close()
         journal = self.folder / JOURNAL
         if journal.exists() and journal.stat().st_size == 0:  # nothing is worth keeping
             discard(self.path)
@@ -119,22 +115,10 @@ class Unfinished:
 
     def discard(self) -> None:
         """Delete the work."""
-        self._close()
+        self._open.close()
         discard(self.path)
 
-    def _close(self) -> None:
-        with ExitStack() as stack:  # closing may fail on a full disk, and the lock must go all the same
-            for file in (self._lock, self._journal, self._images):
-                stack.callback(file.close)
-
-    def _claim(self) -> None:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go when we die
-            except BlockingIOError as error:
-                raise DataError(
-                    f"Another process is preparing {self.path} now; wait for it or choose another path."
-                ) from error
+    def _check_plan(self) -> None:
         file = self.folder / "plan.json"
         found = file.read_bytes() if file.exists() else b""
         if found not in (b"", self._plan):
@@ -166,16 +150,9 @@ class Unfinished:
         self._journal.truncate(lines)
 
 
-def in_use(folder: Path) -> bool:
-    """Whether another process is at work in this folder of unfinished work."""
-    if sys.platform == "win32" or not (folder / "lock").is_file():
-        return False
-    with (folder / "lock").open("r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def claimed(folder: Path) -> AbstractContextManager[None]:
+    """A block in which no other process works in this folder of unfinished work. Entering raises BusyError."""
+    return held(folder / "lock", f"preparing {folder.with_suffix('')}")
 
 
 def discard(path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import BufferedRandom, BufferedWriter, FileIO
 from math import prod
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.inputs import read_image
+from alexnet.data.inputs import content_of, read_image
 from alexnet.data.source import Prepared
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError, unknown
@@ -39,6 +39,7 @@ from alexnet.evaluation.features import (
     stage_file,
 )
 from alexnet.evaluation.predictor import READERS, VIEWS_PER_STAGES, Predictor
+from alexnet.locking import held
 from alexnet.model.account import account
 from alexnet.model.spec import Activation, Linear, Spec
 from alexnet.version import VERSION
@@ -67,10 +68,7 @@ def of_files(paths: Sequence[Path], predictor: Predictor) -> Photographs:
     """Image files in the order given; the SHA-256 is the file's."""
 
     def read(number: int) -> tuple[Prepared, str]:
-        try:
-            content = paths[number].read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read: {error.strerror or error}") from error
+        content = content_of(paths[number])
         return read_image(content, predictor.description.preparation), hashlib.sha256(content).hexdigest()
 
     names = [str(path) for path in paths]
@@ -159,8 +157,8 @@ def write_features(
 
     `predictor` is of the model directory `model`. A photograph that cannot be used is listed and has no row, with
     `strict` it is an error. `also` names copies in other formats ("h5", "csv"). Raises DataError when
-    `out` is taken, or its unfinished work is of something else; ConfigError when a copy's package is missing;
-    AlexNetError when the disk is too small.
+    `out` is taken, or its unfinished work is of something else; ConfigError when a copy's package is missing; BusyError
+    when another process writes there; AlexNetError when the disk is too small, or fails.
     """
     if out.exists():
         raise DataError(f"{out} exists already; give another folder, or delete it.")
@@ -172,19 +170,19 @@ def write_features(
     count = len(photographs.names)
     _check_space(partial, sum(plan.size(spec, count).values()) + plan.copies_size(spec, count, also))
     try:
-        writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), count, described)
-        try:
-            for done, chunk in _batches(photographs, plan, writer.done):
-                _append(writer, predictor, plan, photographs, chunk, strict)
-                writer.commit(done)
-                if progress:
-                    progress(done, count)
-        finally:
-            writer.close()
-        writer.describe(described)
-        write_copies(Features.open(partial), also)
-        writer.finish()
-        os.replace(partial, out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with held(out.with_name(f".{out.name}.lock"), f"writing {out}"):
+            writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), count, described)
+            with closing(writer):
+                for done, chunk in _batches(photographs, plan, writer.done):
+                    _append(writer, predictor, plan, photographs, chunk, strict)
+                    writer.commit(done)
+                    if progress:
+                        progress(done, count)
+            writer.describe(described)
+            write_copies(Features.open(partial), also)
+            writer.finish()
+            os.replace(partial, out)
     except OSError as error:  # those of open files name none
         if isinstance(error.filename, str):
             raise
@@ -302,21 +300,14 @@ class _Writer:
             )
         state = _last(path / JOURNAL)
         self.done, self._rows = state["done"], state["rows"]
-        self._files: dict[str, BufferedRandom] = {}
-        self._open_files = ExitStack()
-        for name in (IMAGES, REFUSED):
-            self._open(name, state["bytes"].get(name, 0))
+        ends = {name: state["bytes"].get(name, 0) for name in (IMAGES, REFUSED)}
         for stage, shape in shapes.items():
-            self._open(stage_file(stage), HEADER + self._rows * prod(shape) * dtype.itemsize)
-            self._open(norms_file(stage), HEADER + self._rows * 8)
-        self._journal = self._open_files.enter_context(BufferedWriter(FileIO(path / JOURNAL, "a")))
-
-    def _open(self, name: str, end: int) -> None:
-        place = self.path / name
-        file = self._open_files.enter_context(BufferedRandom(FileIO(place, "r+" if place.exists() else "w+")))
-        file.truncate(end)  # what a killed process wrote of a batch, or room for the header
-        file.seek(end)
-        self._files[name] = file
+            ends[stage_file(stage)] = HEADER + self._rows * prod(shape) * dtype.itemsize
+            ends[norms_file(stage)] = HEADER + self._rows * 8
+        with ExitStack() as files:
+            self._files = {name: files.enter_context(_opened(path / name, end)) for name, end in ends.items()}
+            self._journal = files.enter_context(BufferedWriter(FileIO(path / JOURNAL, "a")))
+            self._open_files = files.pop_all()
 
     def refuse(self, facts: dict[str, Any]) -> None:
         self._line(REFUSED, facts)
@@ -367,6 +358,18 @@ class _Writer:
         """The journal goes; all else is there."""
         (self.path / JOURNAL).unlink()
         (self.path / PLAN).unlink()
+
+
+def _opened(place: Path, end: int) -> BufferedRandom:
+    """The file, made if need be, ready to go on at byte `end`."""
+    file = BufferedRandom(FileIO(place, "r+" if place.exists() else "w+"))
+    try:
+        file.truncate(end)  # what a killed process wrote of a batch, or room for the header
+        file.seek(end)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _last(journal: Path) -> dict[str, Any]:

@@ -18,17 +18,55 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.errors import DataError, unknown
+from alexnet.reading import UnfitFileError, read_file
+from alexnet.schema import AtMost, SchemaError, Within, check, decode
 from alexnet.weights.model_dir import read_description
 
 FORMAT = 1
 DESCRIPTION, IMAGES, REFUSED = "features.json", "images.jsonl", "refused.jsonl"
 HEADER = 256  # bytes of the header of an array, whatever its shape
+MAX_JSON = 10_000_000  # bytes
+
+
+class Stage(TypedDict):
+    """What is said of a stage: the shape of a row, the dtype of its numbers, whether an activation follows."""
+
+    shape: Annotated[list[Annotated[int, Within(1, 10**9)]], AtMost(3)]
+    dtype: Literal["<f4", "<f2"]
+    before_relu: bool
+
+
+class FeaturesJson(TypedDict):
+    """A features.json."""
+
+    format: Literal[1]
+    model: dict[str, str]
+    stages: dict[str, Stage]
+    crops: Literal[1, 10]
+    pool: Literal["none", "mean"]
+    dtype: str
+    preparation: dict[str, Any]
+    preparation_in_words: dict[str, str]
+    data: dict[str, str]
+    alexnet: str
+    images: Annotated[int, Within(0, 10**12)]
+    complete: bool
+
+
+class ImageRow(TypedDict):
+    """A line of images.jsonl."""
+
+    row: int
+    image: str
+    sha256: str
+    label: str | None
+    treatments: list[str]
 
 
 def stage_file(stage: str) -> str:
@@ -75,15 +113,18 @@ class Features:
             began = path.with_name(f"{path.name}.partial").is_dir()
             hint = "; it was begun and not finished: run alexnet features again" if began else ""
             raise DataError(f"{path} holds no features, it has no {DESCRIPTION}{hint}.")
-        description = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            description: dict[str, Any] = decode(read_file(file, MAX_JSON), dict[str, Any])
+            if description.get("format") == FORMAT:
+                check(description, FeaturesJson)
+        except (OSError, SchemaError, UnfitFileError) as error:
+            raise DataError(f"{file} is damaged or cannot be read ({error}); extract the features again.") from error
         if description.get("format") != FORMAT:
             raise DataError(f"{path} is of format {description.get('format')}, this version reads format {FORMAT}.")
-        for stage, facts in description["stages"].items():
-            array = path / stage_file(stage)
-            expected = HEADER + description["images"] * prod(facts["shape"]) * np.dtype(facts["dtype"]).itemsize
-            if not array.is_file() or array.stat().st_size != expected:
-                raise DataError(f"{array} is missing or not {expected:,} bytes long; extract the features again.")
-        return cls(path, description)
+        features = cls(path, description)
+        for stage in features.stages:
+            features.array(stage), features.norms(stage)
+        return features
 
     def __len__(self) -> int:
         return int(self.description["images"])
@@ -103,19 +144,36 @@ class Features:
 
     def array(self, stage: str) -> NDArray[Any]:
         """A stage's numbers (N, …), memory-mapped."""
-        return self._mapped(stage_file(self.stage(stage)))
+        facts = self.description["stages"][self.stage(stage)]
+        return self._mapped(stage_file(stage), (len(self), *facts["shape"]), np.dtype(facts["dtype"]))
 
     def norms(self, stage: str) -> NDArray[np.float64]:
         """The Euclidean lengths (N,) of a stage's rows."""
-        return self._mapped(norms_file(self.stage(stage)))
+        return self._mapped(norms_file(self.stage(stage)), (len(self),), np.dtype("<f8"))
 
     @cached_property
     def images(self) -> tuple[dict[str, Any], ...]:
         """What is known of each row: "row", "image", "sha256", "label", "treatments"."""
-        with open(self.path / IMAGES, encoding="utf-8") as file:
-            return tuple(json.loads(line) for line in file)
+        try:
+            with open(self.path / IMAGES, "rb") as file:
+                rows = tuple(decode(line, ImageRow) for line in file)
+            if [row["row"] for row in rows] != list(range(len(self))):
+                raise SchemaError(f"it has not the rows 0 to {len(self) - 1}")
+        except (OSError, SchemaError) as error:
+            raise DataError(
+                f"{self.path / IMAGES} is damaged or cannot be read ({error}); extract the features again."
+            ) from error
+        return rows
 
-    def _mapped(self, name: str) -> NDArray[Any]:
-        # a map of no bytes is refused by the system
-        found: NDArray[Any] = np.load(self.path / name, mmap_mode="r" if len(self) else None)
-        return found
+    def _mapped(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The numbers of an array, whose file has to be one of this shape. Raises DataError when it is not."""
+        file = self.path / name
+        try:
+            found = read_file(file, HEADER, 0, HEADER), file.stat().st_size
+        except (OSError, UnfitFileError) as error:
+            raise DataError(f"{file} cannot be read ({error}); extract the features again.") from error
+        if found != (npy_header(shape, dtype), HEADER + prod(shape) * dtype.itemsize):
+            raise DataError(f"{file} is not an array {shape} of {dtype}; extract the features again.")
+        if not prod(shape):  # a map of no bytes is refused by the system
+            return np.empty(shape, dtype)
+        return np.memmap(file, dtype, "r", HEADER, shape)

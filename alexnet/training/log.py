@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -37,7 +38,9 @@ class RunLog:
         with self._sentence():
             _cut_torn_line(run.path / "log.jsonl")
             self._write_rows("w", [{name: name for name in COLUMNS}, *history])
+        self._hook = threading.excepthook
         if SummaryWriter is not None:
+            threading.excepthook = self._quietly
             with self._board_or_warning():
                 self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(history) + 1)
 
@@ -57,6 +60,7 @@ class RunLog:
         if self._board is not None:
             with self._board_or_warning():
                 self._board.close()
+        threading.excepthook = self._hook
 
     @property
     def missing(self) -> Warned | None:
@@ -74,6 +78,11 @@ class RunLog:
                     value = getattr(event, name)
                     if name != "epoch" and value is not None:
                         self._board.add_scalar(name, value, event.epoch)
+
+    def _quietly(self, met: "threading.ExceptHookArgs") -> None:
+        """Leaves out the traceback of TensorBoard's thread, whose error is handed on and told as a warning."""
+        if not type(met.thread).__module__.startswith("tensorboard."):
+            self._hook(met)
 
     @contextmanager
     def _board_or_warning(self) -> Iterator[None]:

@@ -1,5 +1,7 @@
 """A training run before it starts: network, recipe and photographs, checked against one another."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 from alexnet.data.augment import Augmentation, border
 from alexnet.data.split import holdout
 from alexnet.data.store import Store
-from alexnet.errors import ConfigError
+from alexnet.errors import AlexNetError, ConfigError, wants_memory
 from alexnet.model.options import with_options
 from alexnet.model.spec import Learned, Spec
 from alexnet.training.recipe import LayerRate, Recipe
@@ -83,6 +85,26 @@ def frozen(recipe: Recipe, layers: tuple[str, ...]) -> Recipe:
     """The recipe with `layers` frozen from the first epoch to the last."""
     others = tuple(rate for rate in recipe.layer_rates if rate.layer not in layers)
     return replace(recipe, layer_rates=others + tuple(LayerRate(layer, 0, 0.0) for layer in layers))
+
+
+@contextmanager
+def memory_told(recipe: Recipe) -> Iterator[None]:
+    """A block of training in which want of memory is an AlexNetError that names what would take less."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not wants_memory(error):
+            raise
+        size = -(-recipe.batch_size // recipe.accumulate)
+        parts = min(4 * recipe.accumulate, recipe.batch_size)
+        less = (
+            f"give --set accumulate={parts}, which works through {-(-recipe.batch_size // parts)} at a time, or a "
+            "smaller --batch-size; or end"
+        )
+        raise AlexNetError(
+            f"The memory does not suffice for batches of {size} photographs: {less if size > 1 else 'end'} other "
+            "programs."
+        ) from error
 
 
 def _overfitting(recipe: Recipe) -> Recipe:

@@ -28,7 +28,7 @@ from alexnet.training.interrupt import TimeIsUp, stop_requests
 from alexnet.training.log import RunLog
 from alexnet.training.loop import Trainer
 from alexnet.training.named import what_to_train
-from alexnet.training.plan import frozen, training_plan
+from alexnet.training.plan import frozen, memory_told, training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
 from alexnet.training.schedule import base_rate
@@ -235,7 +235,7 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, remark: str | None = 
         if log is not None and log.missing:
             tell(log.missing)
         compiled = kernels.compile_twins() if runtime.compile else nullcontext()
-        with stop_requests(runtime.minutes) as request, compiled:
+        with stop_requests(runtime.minutes) as request, compiled, memory_told(trainer.recipe):
             tell(_started(trainer))
             if remark:
                 tell(Warned(remark))

@@ -54,7 +54,7 @@ def _weights(model: Model, path: Path, content: bytes, read: Callable[[Path], nn
         temporary.write_bytes(content)
         try:
             net = read(temporary).eval()
-        except (RuntimeError, SafetensorError) as error:  # both wrap what the disk says
+        except (OSError, RuntimeError, SafetensorError) as error:  # the others wrap what the disk says
             raise AlexNetError(f"{path} was written but cannot be read again: {error}; try again.") from error
         views = views_of(model, sample_photographs(model.preparation.side))
         return agree(model, net, views, views, "The network made of the file")

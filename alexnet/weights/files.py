@@ -23,7 +23,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; renamed to `path` when the block ends well, removed otherwise.
 
     A kill or a power cut at any moment leaves the old file or the new one. Raises AlexNetError when the disk refuses,
-    or another process is writing there.
+    or another process is writing there. What the block reads it reads under `reading`: else the sentence would be
+    of writing.
     """
     with _sentence(path), _held(path):
         temporary = _beside(path, "tmp")  # one name: what a kill leaves behind is overwritten next time
@@ -126,6 +127,15 @@ def _held(path: Path) -> AbstractContextManager[None]:
 
 
 @contextmanager
+def reading(what: str) -> Iterator[None]:
+    """A block that reads the file `what`. Raises AlexNetError when that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise AlexNetError(f"Cannot read {what}: {error.strerror or error}; mend that and try again.") from error
+
+
+@contextmanager
 def _sentence(path: Path) -> Iterator[None]:
     try:
         yield
@@ -141,7 +151,22 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def copy(source: Path, path: Path) -> None:
+    """Copies a file, whole or not at all. Raises AlexNetError that says whether reading or writing failed."""
+    with replacing(path) as temporary, open(temporary, "wb") as made:
+        for block in _blocks(source):
+            made.write(block)
+
+
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 of a file, in hexadecimal. Raises AlexNetError when it cannot be read."""
+    digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with reading(str(path)), open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            yield block

@@ -15,9 +15,13 @@ from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
 from alexnet.data.sources.photographs import is_photograph, passed_over
 from alexnet.data.sources.split_names import split_of
 from alexnet.errors import ConfigError, DataError
+from alexnet.reading import UnfitFileError, read_file
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".lst")
 """What the name of a list ends with."""
+
+MAX_LIST: Final = 1_000_000_000
+"""Lists of more bytes are not read; one of ImageNet's photographs has 60 million."""
 
 _COLUMNS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -101,7 +105,9 @@ class _Names:
 def read_list(path: Path, split: str | None, names: _Names) -> list[Row]:
     """The rows of a list. Raises DataError where a line is none, ConfigError where its columns are not known."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_file(path, MAX_LIST).decode("utf-8-sig")
+    except (OSError, UnfitFileError) as error:
+        raise DataError(f"The list {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not text in UTF-8 ({error.reason} at byte {error.start:,}); save it as such."

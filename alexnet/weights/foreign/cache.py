@@ -1,7 +1,6 @@
 """Weights that others have published: where they are, and a folder that keeps them, each checked by its SHA-256."""
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Final
 
 from alexnet.data.download import Archive, fetch
 from alexnet.errors import AlexNetError, ConfigError, WeightsError, unknown
-from alexnet.weights.files import replacing, sha256
+from alexnet.weights.files import copy, sha256
 from alexnet.weights.formats import SUFFIXES
 
 
@@ -173,8 +172,7 @@ def _copied(what: str, folder: Path, digest: str | None) -> Kept:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AlexNetError(f"Cannot make the folder {folder}: {error.strerror}.") from error
-        with replacing(target) as temporary:
-            shutil.copyfile(source, temporary)
+        copy(source, target)
     if sha256(target) != found:
         raise WeightsError(f"{target} is there already and is another file; remove it or rename {source}.")
     return _kept(target, found, vouched=bool(digest or name))

@@ -9,7 +9,7 @@ from alexnet.errors import ConfigError
 from alexnet.version import VERSION
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
 from alexnet.weights.description import to_texts
-from alexnet.weights.files import replacing
+from alexnet.weights.files import reading, replacing
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.extra import onnx_package
 from alexnet.weights.onnx.graph import IR_VERSION, OPSET, GraphOptions, build_graph
@@ -33,9 +33,11 @@ def export_onnx(model: Model, path: Path, options: GraphOptions) -> Agreement:
     views = views_of(model, photographs)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
-        onnx_package().checker.check_model(str(temporary), full_check=True)
         inputs = torch.from_numpy(photographs) if options.input == "images" else views
-        return agree(model, OnnxModel(temporary).logits, inputs, views, "ONNX Runtime")
+        with reading(f"{path} again, after it was written"):
+            onnx_package().checker.check_model(str(temporary), full_check=True)
+            again = OnnxModel(temporary)
+        return agree(model, again.logits, inputs, views, "ONNX Runtime")
 
 
 def build_model(model: Model, options: GraphOptions) -> Any:
