@@ -4,7 +4,7 @@
 # make test      the tests;  make lint  ruff and mypy;  make check  both
 # make parallel  several processes, towers, two simulated machines: the tests, then rates and bytes, on an idle machine
 # make sanitize  the kernels' tests under the address and undefined-behaviour sanitizers
-# make faults    kills, failing calls of the system, mutated files: a quarter of an hour (docs/reliability.md)
+# make faults    kills, failing calls, poor machines, mutated files: a quarter of an hour (docs/reliability.md)
 # make bench     this project beside other programs, in an environment of their own (7 GB) and some 20 minutes
 # make proofs    torchvision, TensorFlow, ONNX Runtime and OpenVINO compute the same: there, in some 2 minutes
 PYTHON ?= python3

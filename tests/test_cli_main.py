@@ -170,6 +170,16 @@ def test_want_of_memory_is_a_sentence_that_says_what_to_do(error: Exception, mon
     assert "--set accumulate=4" in sentence
 
 
+def test_no_further_thread_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(click.Group, "main", fail)
+    code, sentence = refusal("doctor")
+    assert code == 1
+    assert sentence.startswith("alexnet: error: The system starts no further thread, for want of memory")
+
+
 def test_sigterm_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(click.Group, "main", lambda *_, **__: signal.raise_signal(signal.SIGTERM))

@@ -1,24 +1,44 @@
-"""A small part of `make faults`: some kills, failing calls and mutated files, each in a process of its own."""
+"""A small part of `make faults`: kills, failing calls, poor machines, mutated files, each in a process of its own."""
 
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 HARNESS = Path(__file__).parent / "faults" / "harness.py"
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("cc"), reason="needs Linux and a C compiler"
+)
 
 
-@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="needs Linux and a C compiler")
-def test_kills_failing_calls_and_mutated_files_do_no_harm(tmp_path: Path) -> None:  # half a minute: it forks 100 times
-    size = ["--kills", "4", "--every", "150", "--mutations", "150"]
-    command = [sys.executable, HARNESS, *size, "--out", tmp_path / "out"]
+def test_kills_failing_calls_poor_machines_and_mutated_files_do_no_harm(tmp_path: Path) -> None:  # half a minute
+    jobs = [word for name in ("prepare", "train", "save", "features") for word in ("--job", name)]
+    size = ["--kills", "4", "--every", "90", "--mutations", "150"]
+    found = told(tmp_path, *jobs, *size)
+    counts = found["counts"]
+    assert counts["kills"] >= 4
+    assert counts["kills: when a name appears"] == 2
+    assert counts["failing calls"] > 5
+    assert counts["changed files"] >= 150
+    assert counts["changed files: refused with a sentence"] > 50
+    kinds = {"few descriptors", "little memory", "clock that runs backwards", "full disk", "no permission"}
+    assert kinds & counts.keys()
+    assert found["troubles"] == []
+    assert len(found["commit"]) == 40
+    more = told(tmp_path, "--part", "mutations", "--mutations", "1")  # pieces of one run make one record
+    assert len(more["commands"]) == len(found["commands"]) + 1 == 2
+    assert more["counts"]["kills"] == counts["kills"]
+    assert more["counts"]["changed files"] > counts["changed files"]
+
+
+def told(folder: Path, *words: str) -> dict[str, Any]:
+    """The record that the harness leaves."""
+    command = [sys.executable, HARNESS, *words, "--out", folder / "out"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    counts = json.loads((tmp_path / "out").read_text())
-    assert counts["kills"] >= 4
-    assert counts["failing calls"] > 1
-    assert counts["mutations"] >= 150
-    assert counts["mutations: refused with a sentence"] > 50
+    found: dict[str, Any] = json.loads((folder / "out").read_text())
+    return found

@@ -93,3 +93,13 @@ def test_what_is_no_run_or_has_no_epoch_yet_is_refused(tmp_path: Path) -> None:
         curves([tmp_path], panels=["errors"])
     with pytest.raises(ConfigError, match="At most 6 runs"):
         curves([tmp_path] * 7)
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "log.jsonl", "run.json"])
+def test_damaged_logs_are_a_sentence(tmp_path: Path, name: str) -> None:
+    path = run(tmp_path / "one", [0.5])
+    whole = (path / name).read_bytes()
+    for damaged in (b"\xff" + whole, whole.replace(b"}", b"").replace(b"0.5", b"0.x")):
+        (path / name).write_bytes(damaged)
+        with pytest.raises(WeightsError, match=r"The logs in .*one are damaged: |metrics.csv is damaged"):
+            curves([path])

@@ -116,6 +116,11 @@ WANT_OF_MEMORY = (
     "fewer workers (-j 1); end other programs."
 )
 
+NO_THREAD = (
+    "The system starts no further thread, for want of memory or because of a limit; end other programs, or raise the "
+    "limits (ulimit -v, ulimit -u)."
+)
+
 
 class Terminated(AlexNetError):
     """SIGTERM came where nothing answers it otherwise."""
@@ -161,6 +166,8 @@ def _verdict(error: Exception) -> tuple[str, int]:
             return f"error: {error.format_message()} (See {ctx.command_path} --help.)", error.exit_code
         case click.ClickException():
             return f"error: {error.format_message()}", error.exit_code
+        case RuntimeError() if "can't start new thread" in str(error):
+            return f"error: {NO_THREAD}", 1
         case OSError(filename=str() as name):
             return f"error: {name}: {error.strerror}.", 1
     return f"error: unexpectedly, {type(error).__name__}: {error}. Run again with --debug to see where.", 1

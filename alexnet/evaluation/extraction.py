@@ -38,6 +38,7 @@ from alexnet.evaluation.features import (
     npy_header,
     stage_file,
 )
+from alexnet.evaluation.journal import last, sealed
 from alexnet.evaluation.predictor import READERS, VIEWS_PER_STAGES, Predictor
 from alexnet.locking import held
 from alexnet.model.account import account
@@ -288,17 +289,17 @@ class _Writer:
         plan: dict[str, Any],
     ) -> None:
         self.path, self._shapes, self._dtype = path, shapes, dtype
-        told = json.dumps({**plan, "of": count}, indent=1, sort_keys=True)
+        told = json.dumps({**plan, "of": count}, indent=1, sort_keys=True).encode()
         if not (path / PLAN).is_file():
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
-            (path / PLAN).write_text(told, encoding="utf-8")
-        elif (path / PLAN).read_text(encoding="utf-8") != told:
+            (path / PLAN).write_bytes(told)
+        elif (path / PLAN).read_bytes() != told:
             raise DataError(
                 f"{path} is the unfinished work of another model, other photographs or other options; finish that with "
                 "its own command, or delete the folder."
             )
-        state = _last(path / JOURNAL)
+        state = last(path / JOURNAL, {"done": 0, "rows": 0, "bytes": {}})
         self.done, self._rows = state["done"], state["rows"]
         ends = {name: state["bytes"].get(name, 0) for name in (IMAGES, REFUSED)}
         for stage, shape in shapes.items():
@@ -334,7 +335,7 @@ class _Writer:
             file.flush()
         self.done = done
         sizes = {name: self._files[name].tell() for name in (IMAGES, REFUSED)}
-        self._journal.write((json.dumps({"done": done, "rows": self._rows, "bytes": sizes}) + "\n").encode())
+        self._journal.write(sealed({"done": done, "rows": self._rows, "bytes": sizes}))
         self._journal.flush()
 
     def close(self) -> None:
@@ -370,19 +371,6 @@ def _opened(place: Path, end: int) -> BufferedRandom:
         file.close()
         raise
     return file
-
-
-def _last(journal: Path) -> dict[str, Any]:
-    """The last whole line of a journal."""
-    start: dict[str, Any] = {"done": 0, "rows": 0, "bytes": {}}
-    if not journal.is_file():
-        return start
-    content = journal.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(journal, len(whole))
-    lines = whole.splitlines()
-    return json.loads(lines[-1]) if lines else start
 
 
 def _check_space(partial: Path, needed: int) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.errors import ConfigError, WeightsError, unknown
+from alexnet.reading import read_file
+from alexnet.schema import decode
 
 PANELS = ("error", "loss", "lr", "rate")
 AXES = ("epoch", "images", "hours")
+MAX_JSON = 10_000_000  # bytes
 MOST_RUNS = 6  # colours that are told apart
 STEADY, DROP = 0.98, 0.6  # a schedule has a step where the rate, steady before, falls to less than DROP of itself
 
@@ -101,22 +104,25 @@ def _read(path: Path, name: str) -> Curve:
     try:
         with open(path / "metrics.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        run = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        lines = (path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        with open(path / "log.jsonl", encoding="utf-8") as file:
+            begun = next((json.loads(line) for line in file if '"event": "Started"' in line), {"train_images": 0})
+        images = int(begun["train_images"])
+        fingerprint = str(decode(read_file(path / "run.json", MAX_JSON), dict[str, Any]).get("fingerprint"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise WeightsError(
             f"{path} is not a run directory: it has no {Path(str(error.filename)).name}; give the directory that "
             "`alexnet train` made."
         ) from None
+    except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
+        raise WeightsError(f"The logs in {path} are damaged: {error}.") from error
     if not rows:
         raise WeightsError(f"{path} has not finished an epoch yet, so there is nothing to draw.")
-    started: dict[str, Any] = next((json.loads(line) for line in lines if '"event": "Started"' in line), {})
     try:
         columns = {key: tuple(_number(row[key]) for row in rows) for key in rows[0] if key not in ("epoch", "best")}
         epochs = tuple(int(row["epoch"]) for row in rows)
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"{path / 'metrics.csv'} is damaged: {error}.") from error
-    return Curve(name, str(run.get("fingerprint")), int(started.get("train_images", 0)), epochs, columns)
+    return Curve(name, fingerprint, images, epochs, columns)
 
 
 def _number(text: str) -> float | None:

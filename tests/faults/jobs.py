@@ -8,11 +8,14 @@ from pathlib import Path
 
 import torch
 from caffe_files import caffemodel, random_weights, small
+from fake_source import FakeSource
 from making import Colours, tiny_model, tiny_recipe, tiny_spec, tiny_store
 
 from alexnet.data.prepare import prepare
 from alexnet.data.store import Store
-from alexnet.errors import AlexNetError
+from alexnet.evaluation.extraction import Plan, of_split, write_features
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.device import place
 from alexnet.training.run import Run
 from alexnet.training.train import Runtime, resume, train
 from alexnet.weights.caffe.importing import import_caffe
@@ -22,6 +25,7 @@ from alexnet.weights.model_dir import load_model, save_model
 SOURCE = Colours({"train": 60, "val": 12})
 RUNTIME = Runtime(device="cpu", dtype="fp32", threads=1, save_every=0.0)
 RECIPE = tiny_recipe(epochs=1, batch_size=16)
+FEATURES = Plan(("pool1", "relu2"))
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,11 @@ class Job:
 
     begin: Callable[[Path], object]
     run: Callable[[Path], object]
-    result: Callable[[Path], Path]
+    result: str = ""
 
 
-def _given(folder: Path) -> None:
-    """A store, a model and a file of Caffe's, outside of the folder in which faults happen."""
+def given(folder: Path) -> Path:
+    """Where a store, a model and a file of Caffe's lie, outside of the folder in which faults happen."""
     given = folder.parent / "given"
     if not given.is_dir():
         given.mkdir()
@@ -42,45 +46,53 @@ def _given(folder: Path) -> None:
         save_model(tiny_model(store, seed=1), given / "model")
         spec = small("bvlc_alexnet")
         (given / "net.caffemodel").write_bytes(caffemodel(spec, random_weights(spec)))
+    return given
 
 
 def _train(folder: Path) -> None:
-    given, path = folder.parent / "given", folder / "run"
-    try:
+    path = folder / "run"
+    if Run(path).last.is_file():
         resume(path, runtime=RUNTIME)
-    except AlexNetError as error:
-        if Run(path).last.is_file() or "Cannot" in str(error):
-            raise
-        shutil.rmtree(path, ignore_errors=True)  # it was stopped before its first checkpoint
-        train(Store.open(given / "store"), tiny_spec(), RECIPE, path, runtime=RUNTIME)
-
-
-def _replaced(folder: Path) -> None:
-    save_model(tiny_model(Store.open(folder.parent / "given" / "store"), seed=0), folder / "model")
+    else:  # not begun, or stopped before its first checkpoint
+        if path.exists():
+            shutil.rmtree(path)
+        train(Store.open(given(folder) / "store"), tiny_spec(), RECIPE, path, runtime=RUNTIME)
 
 
 def _trained(folder: Path) -> None:
-    train(Store.open(folder.parent / "given" / "store"), tiny_spec(), RECIPE, folder / "run", runtime=RUNTIME)
+    _train(folder)
     shutil.rmtree(folder / "run" / "model")
 
 
+def _export(kind: str) -> Callable[[Path], object]:
+    return lambda folder: export(load_model(given(folder) / "model"), folder / "net", kind)
+
+
+def _features(folder: Path) -> None:
+    if not (folder / "features").exists():
+        at = given(folder)
+        predictor = Predictor(at / "model", placement=place("cpu", "fp32"))
+        photographs = of_split(Store.open(at / "store"), "all")
+        write_features(at / "model", predictor, photographs, folder / "features", FEATURES, also=("csv",))
+
+
+def _nothing(folder: Path) -> None:
+    """There is nothing before."""
+
+
 JOBS: dict[str, Job] = {
-    "prepare": Job(lambda _: None, lambda f: prepare(SOURCE, f / "store", workers=1), lambda f: f / "store"),
-    "train": Job(lambda _: None, _train, lambda f: f / "run" / "model"),
-    "resume": Job(_trained, _train, lambda f: f / "run" / "model"),
+    "prepare": Job(_nothing, lambda f: prepare(SOURCE, f / "store", workers=1)),
+    "prepare in workers": Job(_nothing, lambda f: prepare(FakeSource(200), f / "store", workers=2)),
+    "train": Job(_nothing, _train, "run/model"),
+    "resume": Job(_trained, _train, "run/model"),
     "save": Job(
-        _replaced, lambda f: save_model(load_model(f.parent / "given" / "model"), f / "model"), lambda f: f / "model"
+        lambda f: save_model(tiny_model(Store.open(given(f) / "store"), seed=0), f / "model"),
+        lambda f: save_model(load_model(given(f) / "model"), f / "model"),
     ),
-    "import": Job(
-        lambda _: None,
-        lambda f: save_model(import_caffe(f.parent / "given" / "net.caffemodel"), f / "model"),
-        lambda f: f / "model",
-    ),
-    "export": Job(
-        lambda _: None,
-        lambda f: export(load_model(f.parent / "given" / "model"), f / "net.safetensors", "safetensors"),
-        lambda f: f,
-    ),
+    "import": Job(_nothing, lambda f: save_model(import_caffe(given(f) / "net.caffemodel"), f / "model")),
+    "export safetensors": Job(_nothing, _export("safetensors")),
+    "export onnx": Job(_nothing, _export("onnx")),
+    "features": Job(_nothing, _features),
 }
 
 
@@ -89,13 +101,13 @@ def begin(name: str, folder: Path) -> None:
     torch.set_num_threads(1)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _given(folder)
+    given(folder)
     JOBS[name].begin(folder)
 
 
 def digest(name: str, folder: Path) -> str:
-    """Of all files that the job makes; of a model's card and provenance all that does not tell the time."""
-    place, found = JOBS[name].result(folder), sha256()
+    """Of all files that the job makes; of what a run leaves besides its model, much tells the time."""
+    place, found = folder / JOBS[name].result, sha256()
     for file in sorted(place.rglob("*")):
         if file.is_file():
             found.update(file.relative_to(place).as_posix().encode() + file.read_bytes())
@@ -104,5 +116,7 @@ def digest(name: str, folder: Path) -> str:
 
 def leftovers(folder: Path) -> list[str]:
     """What no job should leave behind: temporary files, locks, unfinished work."""
-    marks = (".tmp", ".old", ".lock", ".partial", ".probe")
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.name.endswith(marks))
+    marks = ("tmp", "old", "lock", "partial", "probe")
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.name.rpartition(".")[2] in marks
+    )

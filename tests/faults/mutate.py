@@ -8,8 +8,9 @@ import signal
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from itertools import product
@@ -19,14 +20,24 @@ from typing import Any
 import numpy as np
 import torch
 from caffe_files import caffemodel, random_weights, small
+from faults.processes import fork, verdict
+from faults.trials import Trouble
 from making import Colours, tiny_model, tiny_spec, tiny_store
-from PIL import Image
+from PIL import Image, features
 from running import begin
 
 from alexnet.data.images import load_photograph
+from alexnet.data.preparation import DEFAULT
+from alexnet.data.prepare import PrepareProgress, prepare
 from alexnet.data.sources.folder import Folder
+from alexnet.data.sources.lists import PhotographList
 from alexnet.data.store import Store
+from alexnet.evaluation.extraction import Plan, of_split, write_features
+from alexnet.evaluation.features import Features
+from alexnet.evaluation.predictor import Predictor
+from alexnet.model.device import place
 from alexnet.model.net import AlexNet
+from alexnet.show.curves import curves
 from alexnet.training.recipe import read_recipe
 from alexnet.training.run import Run
 from alexnet.weights.caffe.importing import import_caffe
@@ -39,6 +50,7 @@ from alexnet.weights.onnx.importing import import_onnx
 from alexnet.weights.onnx.session import OnnxModel
 from alexnet.weights.pytorch.torchvision import NAMES, import_torchvision
 
+MORE, SMALL = Colours({"train": 33}), replace(DEFAULT, side=48)  # more photographs than are read at once
 SECONDS, MEMORY = 10, 3 * 2**30  # for one file, beyond what the process has
 BATCH = 50  # files a process reads
 
@@ -116,13 +128,60 @@ def _of_source(path: Path) -> None:
         source.load(example)
 
 
+def _of_list(path: Path) -> None:
+    source = PhotographList(path.parent / "images", [(None, path)])
+    for example in source.examples[:2]:
+        source.load(example)
+
+
+def _of_features(path: Path) -> None:
+    found = Features.open(path.parent)
+    for array in (found.images, found.array("relu2"), found.norms("relu2")):
+        len(array)
+
+
+class Stop(Exception):
+    """Ends a piece of work early, so that there is something unfinished."""
+
+
+def _stop(*_: object) -> None:
+    raise Stop
+
+
+def _stop_later(progress: PrepareProgress) -> None:
+    if progress.done:
+        raise Stop
+
+
+@contextmanager
+def _copied(path: Path, name: str) -> Iterator[Path]:
+    """A copy of the unfinished folder of that name, in which `path` is, as a folder that can be gone on with."""
+    folder = next(above for above in path.parents if above.name == name)
+    copy = folder.parent / "copies" / name
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    yield copy.with_suffix("")
+    shutil.rmtree(copy.parent)
+
+
+def _features_go_on(write: Callable[..., Features], path: Path) -> bytes:
+    with _copied(path, "some.partial") as out:
+        found = write(out, Plan(("relu2",)))
+        return _plain({"numbers": np.array(found.array("relu2")), "images": found.images})
+
+
+def _store_goes_on(path: Path) -> str:
+    with _copied(path, "half.partial") as out:
+        return prepare(MORE, out, preparation=SMALL).fingerprint
+
+
 def kinds(folder: Path) -> dict[str, Kind]:
     """A file of every kind, in the folder."""
     torch.set_num_threads(1)
     rng, found = np.random.default_rng(0), {}
     pixels = Image.fromarray(rng.integers(0, 255, (40, 30, 3), dtype=np.uint8).repeat(2, axis=0))
     (folder / "images" / "a").mkdir(parents=True)
-    for suffix in ("jpg", "png", "gif", "bmp", "webp", "tiff", "ppm"):
+    for suffix in ("jpg", "png", "gif", "bmp", "webp", "tiff", "ppm", *(["avif"] if features.check("avif") else [])):
         file = folder / "images" / "a" / f"x.{suffix}"
         pixels.save(file)
         found[suffix] = Kind(file, lambda path: load_photograph(path.read_bytes(), path.name) and None)
@@ -135,6 +194,9 @@ def kinds(folder: Path) -> dict[str, Kind]:
         for file in sorted((folder / "images").rglob("*.*")):
             archive.write(file, file.relative_to(folder / "images"))
     found["zip"] = Kind(folder / "x.zip", _of_source)
+    lines = [f"{name}/x.{suffix},{name}" for name in "ab" for suffix in ("jpg", "png", "gif")]
+    (folder / "x.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    found["list"] = Kind(folder / "x.csv", _of_list)
 
     store = tiny_store(folder / "store", Colours({"train": 6}))
     for name in ("manifest.json", "index.npy", "mean.npy", "paths.json", "report.json", "images.bin"):
@@ -146,7 +208,23 @@ def kinds(folder: Path) -> dict[str, Kind]:
     run = begin(store=tiny_store(folder / "other", Colours({"train": 12, "val": 6})), out=folder / "run")
     found["checkpoint"] = Kind(run.last, lambda path: _plain(load_checkpoint(path)))
     found["run.json"] = Kind(run.path / "run.json", lambda path: Run(path.parent).read("run.json") and None)
+    for name in ("log.jsonl", "metrics.csv"):
+        found[name] = Kind(run.path / name, lambda path: curves([path.parent]) and None)
     found["recipe.json"] = Kind(run.path / "recipe.json", lambda path: read_recipe(path.read_bytes()) and None)
+
+    predictor = Predictor(folder / "model", placement=place("cpu", "fp32"))
+    extracted = partial(write_features, folder / "model", predictor, of_split(store, "all"))
+    extracted(folder / "features", Plan(("relu2",)))
+    for name in ("features.json", "images.jsonl", "relu2.npy", "relu2.norms.npy"):
+        found[f"features {name}"] = Kind(folder / "features" / name, lambda path: _of_features(path) and None)
+    with suppress(Stop):
+        extracted(folder / "some", Plan(("relu2",)), progress=_stop)
+    for name in ("journal.jsonl", "plan.json"):
+        found[f"unfinished features {name}"] = Kind(folder / "some.partial" / name, partial(_features_go_on, extracted))
+    with suppress(Stop):
+        prepare(MORE, folder / "half", preparation=SMALL, progress=_stop_later)
+    for name in ("journal.jsonl", "plan.json", "store/images.bin"):
+        found[f"unfinished store {name}"] = Kind(folder / "half.partial" / name, _store_goes_on)
 
     export(model, folder / "x.onnx", "onnx")
     found["onnx of ours"] = Kind(folder / "x.onnx", lambda path: OnnxModel(path) and None)
@@ -171,8 +249,6 @@ def kinds(folder: Path) -> dict[str, Kind]:
 
 def mutations(folder: Path, count: int, seed: int, keep: Path | None, end: float) -> dict[str, Found]:
     """What came of so many changed files, shared out to all kinds; those that were not stood are kept."""
-    from faults.harness import fork
-
     if not count:
         return {}
     folder.mkdir()
@@ -202,8 +278,6 @@ def mutations(folder: Path, count: int, seed: int, keep: Path | None, end: float
 
 
 def _expected(kind: Kind) -> Any:
-    from faults.harness import verdict
-
     try:
         return kind.read(kind.file)
     except Exception as error:
@@ -219,8 +293,6 @@ def _how(status: int) -> str:
 def _read_all(
     kind: Kind, original: bytes, expected: Any, name: str, seed: int, first: int, last: int, progress: mmap.mmap
 ) -> None:
-    from faults.harness import Trouble, verdict
-
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     for number in (signal.SIGALRM, signal.SIGPROF):
