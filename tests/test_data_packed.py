@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fake_source import FakeSource
 
+from alexnet.data.packed import INDEX, Images
 from alexnet.data.prepare import prepare
 from alexnet.data.store import Store, _fingerprint, as_json
 from alexnet.errors import DataError
@@ -37,6 +38,27 @@ def test_a_disk_that_fails_is_an_error(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "preadv", fail)
     with pytest.raises(DataError, match=r"images\.bin cannot be read \(Input/output error\)"):
         store.read(0)
+
+
+def test_a_store_that_cannot_be_opened_is_an_error_of_reading(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+    for name in ("manifest.json", "images.bin"):
+
+        def fail(path: Any, *rest: Any, name: str = name) -> int:
+            if str(path).endswith(name):
+                raise OSError(24, "Too many open files")
+            return real(path, *rest)
+
+        monkeypatch.setattr(os, "open", fail)
+        with pytest.raises(DataError, match=rf"{name} cannot be read \(Too many open files\); mend that"):
+            Store.open(store.path)
+
+
+def test_a_descriptor_that_cannot_be_closed_says_nothing(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    images = Images(store.path / "images.bin", np.zeros(0, INDEX), "raw", 256)
+    os.close(images._descriptor)
+    del images
+    assert capfd.readouterr() == ("", "")
 
 
 def forge(store: Store, name: str, change: Any) -> None:

@@ -319,7 +319,7 @@ def test_too_little_room_for_raw_photographs_is_an_error_beforehand(tmp_path, mo
 
 def test_a_path_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"Cannot write the store .*file/store: .*Not a directory"):
+    with pytest.raises(DataError, match=r"Cannot write the store .*file/store, or read what .* it: .*Not a directory"):
         prepare(SOURCE, tmp_path / "file" / "store")
 
 

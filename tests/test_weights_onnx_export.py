@@ -78,3 +78,17 @@ def test_what_an_onnx_file_cannot_hold_is_refused_first(
 def test_a_place_that_cannot_be_written_is_told(model: Model, tmp_path: Path) -> None:
     with pytest.raises(AlexNetError, match=r"Cannot write .*net\.onnx: No such file or directory"):
         export_onnx(model, tmp_path / "none" / "net.onnx", GraphOptions())
+
+
+def test_a_file_that_cannot_be_read_again_is_told_and_not_left(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(file: str, full_check: bool) -> None:
+        Path(file).unlink()
+        check(file, full_check=full_check)
+
+    check = onnx.checker.check_model
+    monkeypatch.setattr(onnx.checker, "check_model", vanish)
+    with pytest.raises(AlexNetError, match=r"net\.onnx was written but cannot be read again: .*; try again"):
+        export_onnx(model, tmp_path / "net.onnx", GraphOptions())
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from weakref import finalize
 
@@ -30,8 +31,11 @@ class Images:
 
     def __init__(self, file: Path, index: NDArray[np.void], encoding: str, side: int):
         self.file = file
-        self._descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        finalize(self, os.close, self._descriptor)
+        try:
+            self._descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise DataError(f"{file} cannot be read ({error.strerror}); mend that and try again.") from error
+        finalize(self, _close, self._descriptor)
         self.index = index
         self._raw = encoding == "raw"
         self._side = side
@@ -77,3 +81,8 @@ class Images:
     def part(self, positions: NDArray[np.int64]) -> "Images":
         """Those photographs alone, numbered anew."""
         return Images(self.file, self.index[positions], "raw" if self._raw else "jpeg", self._side)
+
+
+def _close(descriptor: int) -> None:
+    with suppress(OSError):  # of a disk that fails; nothing was written
+        os.close(descriptor)

@@ -335,6 +335,8 @@ def _read(file: Path) -> bytes:
         return read_file(file, MAX_JSON)
     except UnfitFileError as error:
         raise DataError(f"{file} is no store's: {error}.") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror or error}); mend that and try again.") from error
 
 
 def _fingerprint(manifest: Mapping[str, object]) -> str:

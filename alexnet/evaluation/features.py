@@ -117,8 +117,10 @@ class Features:
             description: dict[str, Any] = decode(read_file(file, MAX_JSON), dict[str, Any])
             if description.get("format") == FORMAT:
                 check(description, FeaturesJson)
-        except (OSError, SchemaError, UnfitFileError) as error:
-            raise DataError(f"{file} is damaged or cannot be read ({error}); extract the features again.") from error
+        except OSError as error:
+            raise _unread(file, error) from error
+        except (SchemaError, UnfitFileError) as error:
+            raise DataError(f"{file} is damaged ({error}); extract the features again.") from error
         if description.get("format") != FORMAT:
             raise DataError(f"{path} is of format {description.get('format')}, this version reads format {FORMAT}.")
         features = cls(path, description)
@@ -159,21 +161,25 @@ class Features:
                 rows = tuple(decode(line, ImageRow) for line in file)
             if [row["row"] for row in rows] != list(range(len(self))):
                 raise SchemaError(f"it has not the rows 0 to {len(self) - 1}")
-        except (OSError, SchemaError) as error:
-            raise DataError(
-                f"{self.path / IMAGES} is damaged or cannot be read ({error}); extract the features again."
-            ) from error
+        except OSError as error:
+            raise _unread(self.path / IMAGES, error) from error
+        except SchemaError as error:
+            raise DataError(f"{self.path / IMAGES} is damaged ({error}); extract the features again.") from error
         return rows
 
     def _mapped(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """The numbers of an array, whose file has to be one of this shape. Raises DataError when it is not."""
         file = self.path / name
+        whole = HEADER + prod(shape) * dtype.itemsize
         try:
-            found = read_file(file, HEADER, 0, HEADER), file.stat().st_size
-        except (OSError, UnfitFileError) as error:
-            raise DataError(f"{file} cannot be read ({error}); extract the features again.") from error
-        if found != (npy_header(shape, dtype), HEADER + prod(shape) * dtype.itemsize):
-            raise DataError(f"{file} is not an array {shape} of {dtype}; extract the features again.")
-        if not prod(shape):  # a map of no bytes is refused by the system
-            return np.empty(shape, dtype)
-        return np.memmap(file, dtype, "r", HEADER, shape)
+            size = file.stat().st_size
+            if size != whole or read_file(file, HEADER, 0, HEADER) != npy_header(shape, dtype):
+                raise DataError(f"{file} is not an array {shape} of {dtype}; extract the features again.")
+            # a map of no bytes is refused by the system
+            return np.memmap(file, dtype, "r", HEADER, shape) if prod(shape) else np.empty(shape, dtype)
+        except OSError as error:
+            raise _unread(file, error) from error
+
+
+def _unread(file: Path, error: OSError) -> DataError:
+    return DataError(f"{file} cannot be read ({error.strerror or error}); mend that and try again.")

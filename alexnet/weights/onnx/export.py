@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from alexnet.errors import ConfigError
+from alexnet.errors import AlexNetError, ConfigError
 from alexnet.version import VERSION
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
 from alexnet.weights.description import to_texts
-from alexnet.weights.files import reading, replacing
+from alexnet.weights.files import replacing
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.extra import onnx_package
 from alexnet.weights.onnx.graph import IR_VERSION, OPSET, GraphOptions, build_graph
@@ -34,9 +34,12 @@ def export_onnx(model: Model, path: Path, options: GraphOptions) -> Agreement:
     with replacing(path) as temporary:
         temporary.write_bytes(content)
         inputs = torch.from_numpy(photographs) if options.input == "images" else views
-        with reading(f"{path} again, after it was written"):
-            onnx_package().checker.check_model(str(temporary), full_check=True)
+        checker = onnx_package().checker
+        try:
+            checker.check_model(str(temporary), full_check=True)
             again = OnnxModel(temporary)
+        except (OSError, checker.ValidationError) as error:
+            raise AlexNetError(f"{path} was written but cannot be read again: {error}; try again.") from error
         return agree(model, again.logits, inputs, views, "ONNX Runtime")
 
 
