@@ -1,26 +1,61 @@
 """Options on any variant: what each changes, what it leaves, and what it refuses."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
 from alexnet.errors import ConfigError
 from alexnet.model.account import account
 from alexnet.model.net import AlexNet
-from alexnet.model.options import OPTIONS, with_options
-from alexnet.model.spec import Activation, BatchNorm, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
-from alexnet.model.variants import CAFFENET, ORIGINAL2012, OWT, PAPER, VARIANTS, variant
+from alexnet.model.options import LEFT_OUT, OPTIONS, with_options
+from alexnet.model.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Linear,
+    Local,
+    MaxPool,
+    ResponseNorm,
+    Scale,
+    Spec,
+)
+from alexnet.model.variants import (
+    CAFFENET,
+    ONE_COLUMN_HALF,
+    ORIGINAL2012,
+    OWT,
+    PAPER,
+    TFLEARN,
+    UNGROUPED,
+    VARIANTS,
+    networks,
+    variant,
+)
 
 OTHERS = {
     "classes": 19,
     "input_size": 231,
     "channels": 1,
+    "half": True,
+    "without": "conv4",
     "activation": "tanh",
     "norm": False,
     "pooling": "plain",
+    "pool_kind": "average",
     "groups": 4,
     "batch_norm": True,
+    "pixels": "scaled",
+    "start": "fan",
+    "biases": "zero",
     "dropout": 0.25,
 }
+# What has no place in a network: halves of one tower, pixels scaled twice, zeros for biases drawn with weights.
+NO_PLACE = {(name, "half") for name in ("one_column_half", "owt", "owt_lrn", "ungrouped", "tflearn")}
+NO_PLACE |= {("tflearn", "pixels"), ("owt", "biases")}
 
 
 def kinds(spec: Spec, kind: type) -> list:
@@ -33,16 +68,22 @@ def test_every_option_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_any_variant_takes_all_options_at_once(name: str) -> None:
-    spec = variant(name, **OTHERS)
+    left_out = ("half", "pixels")  # biases can be 0 where a start is given
+    given = {
+        option: value for option, value in OTHERS.items() if (name, option) not in NO_PLACE or option not in left_out
+    }
+    spec = variant(name, **given)
     with torch.device("meta"):
         net = AlexNet(spec).eval()
         assert net(torch.empty(2, 1, 231, 231)).shape == (2, 19)
     assert not kinds(spec, ResponseNorm)
     assert {layer.function for layer in kinds(spec, Activation)} == {"tanh"}
-    assert {(layer.kernel, layer.stride) for layer in kinds(spec, MaxPool)} == {(2, 2)}
+    assert not kinds(spec, MaxPool)
+    assert {(layer.kernel, layer.stride) for layer in kinds(spec, AvgPool)} == {(2, 2)}
     assert {layer.rate for layer in kinds(spec, Dropout)} == {0.25}
-    assert [layer.groups for layer in kinds(spec, Conv)] == [1, 4, 1, 4, 4]
-    assert [layer.name for layer in kinds(spec, BatchNorm)] == ["bn1", "bn2", "bn3", "bn4", "bn5"]
+    assert [layer.groups for layer in kinds(spec, Conv)] == [1, 4, 1, 4]
+    assert [layer.name for layer in kinds(spec, BatchNorm)] == ["bn1", "bn2", "bn3", "bn5"]
+    assert {(layer.initialisation, layer.bias) for layer in kinds(spec, Conv | Linear)} == {("fan", 0.0)}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -50,9 +91,13 @@ def test_any_variant_takes_all_options_at_once(name: str) -> None:
 def test_an_option_left_out_changes_nothing_and_given_twice_no_more_than_once(name: str, option: str) -> None:
     spec = VARIANTS[name]
     assert with_options(spec, **dict.fromkeys(OPTIONS)) == spec
+    if (name, option) in NO_PLACE:
+        with pytest.raises(ConfigError):
+            with_options(spec, **{option: OTHERS[option]})
+        return
     once = with_options(spec, **{option: OTHERS[option]})
     assert with_options(once, **{option: OTHERS[option]}) == once
-    assert once != spec or (name, option) == ("owt", "norm")
+    assert once != spec or (name, option) in {("owt", "norm"), ("tflearn", "biases")}
 
 
 def test_a_network_of_other_layers_says_so_in_its_name() -> None:
@@ -62,13 +107,21 @@ def test_a_network_of_other_layers_says_so_in_its_name() -> None:
         "input_size": "original2012",
         "channels": "original2012",
         "dropout": "original2012",
+        "half": "original2012+half",
+        "without": "original2012+without-conv4",
         "activation": "original2012+tanh",
         "norm": "original2012+no-norm",
         "pooling": "original2012+plain-pooling",
+        "pool_kind": "original2012+average-pools",
         "groups": "original2012+groups4",
         "batch_norm": "original2012+batch-norm",
+        "pixels": "original2012+scaled-pixels",
+        "start": "original2012+fan-start",
+        "biases": "original2012+zero-biases",
     }
-    assert variant("paper", activation="relu", norm=True, pooling="overlapping", groups=2, batch_norm=False) == PAPER
+    usual = {"half": False, "activation": "relu", "norm": True, "pooling": "overlapping", "pool_kind": "max"}
+    usual |= {"groups": 2, "batch_norm": False, "pixels": "raw", "start": "published", "biases": "published"}
+    assert variant("paper", **usual) == PAPER
 
 
 def test_plain_pooling_keeps_the_sizes_of_maps() -> None:
@@ -95,6 +148,106 @@ def test_batch_normalisation_stands_between_a_convolution_and_what_follows() -> 
     assert bare.layers == PAPER.layers
     added = account(variant("paper", batch_norm=True)).total("parameters") - account(PAPER).total("parameters")
     assert added == 2 * (96 + 256 + 384 + 384 + 256), "biases of the convolutions stay"
+
+
+def test_half_of_the_paper_network_is_the_one_that_the_paper_compares_with() -> None:
+    assert variant("paper", half=True).layers == ONE_COLUMN_HALF.layers
+    half = with_options(ORIGINAL2012, half=True)
+    assert [(layer.channels, layer.groups) for layer in kinds(half, Conv)] == [
+        (48, 1),
+        (128, 1),
+        (192, 1),
+        (192, 1),
+        (256, 1),
+    ]
+    assert [layer.units for layer in kinds(half, Linear)] == [4096, 4096, None]
+    assert {layer.towers for layer in kinds(half, ResponseNorm)} == {1}
+    others = [layer for layer in half.layers if not isinstance(layer, Conv | ResponseNorm)]
+    assert others == [layer for layer in ORIGINAL2012.layers if not isinstance(layer, Conv | ResponseNorm)]
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_layer_goes_with_its_activation_and_leaves_its_pooling(name: str) -> None:
+    number = name[-1]
+    for usual in (PAPER, ORIGINAL2012, CAFFENET):
+        spec = with_options(usual, without=name)
+        gone = {name, f"relu{number}", f"drop{number}"}
+        assert spec.layers == tuple(layer for layer in usual.layers if layer.name not in gone)
+    assert not kinds(with_options(variant("paper", batch_norm=True), without="conv5"), BatchNorm)[4:]
+
+
+def test_a_start_by_the_number_of_inputs_keeps_the_size_of_activations() -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(64, 3, 32, 32, generator=generator) * 64
+    for given in ({}, {"pixels": "scaled"}, {"activation": "tanh"}):
+        spec = variant("cifar_four", start="fan", **given)
+        net = AlexNet(spec, generator=generator).eval()
+        # a square: after ReLU the mean of squares is half that of what is rectified, which √2 makes up for
+        learned = [layer.name for layer in kinds(spec, Conv | Linear)]
+        gain = 2.0 if "activation" not in given else 1.0
+        with torch.no_grad():
+            found = net.stages(pixels, learned)
+        assert found["conv1"].square().mean().item() == pytest.approx(gain, rel=0.1), given
+        published = AlexNet(variant("cifar_four"), generator=generator).eval()
+        with torch.no_grad():
+            faint = published.stages(pixels, learned)
+        assert faint["fc4"].std() < 0.01 * found["fc4"].std()
+
+
+def test_a_start_by_the_number_of_inputs_follows_the_activation_and_the_scale() -> None:
+    at_once = variant("cifar_local", activation="tanh", pixels="scaled", start="fan")
+    later = with_options(variant("cifar_local", start="fan"), activation="tanh", pixels="scaled")
+    assert later.layers == at_once.layers
+    assert {layer.std for layer in kinds(at_once, Conv | Local | Linear)} == {1.0}
+    raw = kinds(variant("cifar_local", start="fan"), Conv | Local | Linear)
+    assert [layer.std for layer in raw] == pytest.approx([math.sqrt(2) / 64] + [math.sqrt(2)] * 4)
+    assert kinds(with_options(TFLEARN, start="fan"), Conv)[0].std == pytest.approx(math.sqrt(2) * 255 / 64)
+
+
+def test_scaled_pixels_are_the_same_network_of_smaller_numbers() -> None:
+    spec = variant("cifar_four", pixels="scaled")
+    assert spec.layers == (Scale("scale0", 1 / 64), *variant("cifar_four").layers)
+    net, plain = AlexNet(spec).eval(), AlexNet(variant("cifar_four")).eval()
+    plain.load_state_dict(net.state_dict())
+    x = torch.randn(2, 3, 32, 32) * 64
+    assert torch.equal(net(x), plain(x / 64))
+
+
+@pytest.mark.parametrize("name", networks())
+def test_biases_at_zero_are_all_that_changes(name: str) -> None:
+    spec = variant(name)
+    if name == "owt":
+        spec = with_options(spec, start="fan")
+    zero = with_options(spec, biases="zero")
+    assert not any(layer.bias for layer in kinds(zero, Conv | Local | Linear))
+    for mine, usual in zip(zero.layers, spec.layers, strict=True):
+        assert mine == (replace(usual, bias=0.0) if isinstance(usual, Conv | Local | Linear) else usual)
+
+
+def test_kinds_of_pooling_keep_their_windows() -> None:
+    average = with_options(ORIGINAL2012, pool_kind="average")
+    assert [vars(layer) for layer in kinds(average, AvgPool)] == [vars(layer) for layer in kinds(ORIGINAL2012, MaxPool)]
+    assert len(kinds(variant("cifar_four", pool_kind="max"), MaxPool)) == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "sentence"),
+    [
+        (UNGROUPED, {"half": True}, "no half of 'ungrouped', which is not in two groups; take paper"),
+        (PAPER, {"without": "conv2"}, "Unknown layer to leave out 'conv2'"),
+        (variant("cifar_local"), {"without": "conv4"}, "Unknown layer of 'cifar_local' 'conv4'"),
+        (TFLEARN, {"pixels": "scaled"}, "'tflearn' multiplies pixels by 0.003922 itself"),
+        (OWT, {"biases": "zero"}, "Biases of 'owt' start at random, as its weights do; add start=fan"),
+        (variant("paper", start="fan"), {"start": "published"}, r"'paper\+fan-start' is not as published any more"),
+        (PAPER, {"start": "fann"}, "Unknown start 'fann'; did you mean 'fan'"),
+        (PAPER, {"biases": "none"}, "Unknown start of biases 'none'"),
+        (PAPER, {"pixels": "256"}, "Unknown scale of pixels '256'"),
+        (PAPER, {"pool_kind": "mean"}, "Unknown kind of pooling 'mean'"),
+    ],
+)
+def test_what_a_network_has_no_place_for_is_a_sentence(spec: Spec, given: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        with_options(spec, **given)
 
 
 @pytest.mark.parametrize(

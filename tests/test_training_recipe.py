@@ -47,11 +47,17 @@ ODD = Recipe(
     label_smoothing=0.1,
     holdout=0.0,
     model="owt",
+    half=True,
+    without="conv4",
     activation="tanh",
     norm=False,
     pooling="plain",
+    pool_kind="average",
     groups=1,
     batch_norm=True,
+    pixels="scaled",
+    start="fan",
+    biases="zero",
     dropout=0.0,
 )
 

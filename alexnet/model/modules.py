@@ -283,6 +283,8 @@ def initialise_layer(module: nn.Module, layer: Learned, generator: torch.Generat
     match layer.initialisation:
         case "normal":
             weight.normal_(0.0, layer.std, generator=generator)
+        case "fan":
+            weight.normal_(0.0, layer.std / math.sqrt(inputs), generator=generator)
         case "truncated":
             limit = 2 * layer.std
             nn.init.trunc_normal_(weight, 0.0, layer.std, -limit, limit, generator=generator)

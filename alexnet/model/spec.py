@@ -38,6 +38,7 @@ FORMER_FIELDS = {"maps": "channels", "start": "initialisation"}
 INITIALISATIONS = {
     "normal": "weights N(0, std), biases `bias` (the paper, Caffe)",
     "truncated": "weights N(0, std) without what lies beyond two std, biases `bias` (tflearn, fully connected)",
+    "fan": "weights N(0, std / √inputs), biases `bias`",
     "unit": "weights uniform within √(3 / inputs), biases `bias` (tflearn, convolutions)",
     "pytorch": "weights and biases uniform within 1 / √inputs (PyTorch's own)",
 }
@@ -206,7 +207,7 @@ Learned = Conv | Local | Linear | BatchNorm
 class Spec:
     """A network: `layers` applied in order to `channels` × `input_size` × `input_size` images of `classes` classes."""
 
-    name: Name
+    name: Annotated[str, AtMost(200)]  # every option may leave a difference in it
     layers: Annotated[tuple[Layer, ...], AtMost(MAX_LAYERS)]
     input_size: Side = 224
     channels: Side = 3

@@ -214,11 +214,13 @@ class Trainer:
     def identity(self) -> str:
         """What tells the run from others: a digest of network, recipe and photographs.
 
-        Its end may be moved, and other numbers of processes may change its parts.
+        Its end may be moved, and other numbers of processes may change its parts. Settings that are none are left out,
+        as a version without them would.
         """
-        recipe = {**self.recipe.to_json(), "epochs": None, "accumulate": None}
-        told = [self.plan.spec.to_json(), recipe, self.store.fingerprint]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        told = self.recipe.to_json().items()
+        recipe = {key: value for key, value in told if value is not None and key not in ("epochs", "accumulate")}
+        parts = [self.plan.spec.to_json(), recipe, self.store.fingerprint]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_epoch(self, watch: StuckWatch) -> None:
         progress, recipe = self.progress, self.recipe

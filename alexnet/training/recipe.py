@@ -76,11 +76,17 @@ class Recipe:
     holdout: float = _setting(0.1, "share of train kept for validation where the store has no val split")
 
     model: str = _setting("paper", "the network, where nothing else names one (alexnet models)")
+    half: bool | None = _option("half")
+    without: str | None = _option("without")
     activation: str | None = _option("activation")
     norm: bool | None = _option("norm")
     pooling: str | None = _option("pooling")
+    pool_kind: str | None = _option("pool_kind")
     groups: int | None = _option("groups")
     batch_norm: bool | None = _option("batch_norm")
+    pixels: str | None = _option("pixels")
+    start: str | None = _option("start")
+    biases: str | None = _option("biases")
     dropout: float | None = _option("dropout")
 
     def __post_init__(self) -> None:
