@@ -134,10 +134,12 @@ def censored_ratio(
 
     `caps` are those of the runs above and below.
     """
-    filled = [
-        [cap if value is None else value for value in values] for values, cap in zip((above, below), caps, strict=True)
-    ]
-    return Bound(ratio(*filled, level), sum(value is None for value in above), sum(value is None for value in below))
+    one, other = _filled(above, caps[0]), _filled(below, caps[1])
+    return Bound(ratio(one, other, level), above.count(None), below.count(None))
+
+
+def _filled(times: Sequence[float | None], cap: float) -> list[float]:
+    return [cap if time is None else time for time in times]
 
 
 def bootstrap(

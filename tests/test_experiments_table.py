@@ -1,0 +1,72 @@
+"""Every row of the table of experiments can be run, and says what has to be decided before it is."""
+
+import json
+import re
+
+import pytest
+
+from alexnet.errors import ConfigError
+from alexnet.experiments.design import BASE, EPOCHS, OUTCOMES, Arm, Experiment
+from alexnet.experiments.table import EXPERIMENTS, experiment
+from alexnet.model.account import account
+from alexnet.model.options import with_options
+
+ROWS = pytest.mark.parametrize("row", EXPERIMENTS.values(), ids=list(EXPERIMENTS))
+
+
+def built(row: Experiment, arm: Arm) -> str:
+    """Network and recipe of an arm, as text that is equal for equal runs."""
+    recipe = row.recipe(arm, 0)
+    spec = with_options(row.network(recipe, 10), **recipe.network_options)
+    assert account(spec).total("macs") > 0
+    # names do not make a difference
+    layers = [{"kind": layer.kind, **vars(layer)} for layer in spec.layers]
+    return json.dumps([layers, spec.input_size, {**recipe.to_json(), "model": None}], default=str)
+
+
+@ROWS
+def test_every_arm_builds_and_differs_from_the_others(row: Experiment) -> None:
+    made = [built(row, arm) for arm in row.all_arms]
+    assert len(set(made)) == len(made) >= 2
+    names = [arm.name for arm in row.all_arms]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[\w.=-]+", name) for name in names), "they name files"
+
+
+@ROWS
+def test_every_arm_is_compared_with_another(row: Experiment) -> None:
+    compared = {name for pair in row.pairs for name in (pair.present, pair.absent)}
+    assert compared == {arm.name for arm in row.all_arms}
+    assert all(pair.present != pair.absent and pair.title and pair.technique for pair in row.pairs)
+
+
+@ROWS
+def test_what_must_be_decided_before_is_there(row: Experiment) -> None:
+    assert row.outcome in OUTCOMES and row.expectation.endswith(".") and row.smallest > 0
+    assert row.claim.text and row.claim.section and row.note and row.bench.prepare.startswith("alexnet prepare ")
+    assert row.seconds() > 60 and row.seconds(1.0) == row.bench.epoch_seconds
+    assert bool(row.levels) == (row.outcome == EPOCHS)
+    assert len(set(row.seeds)) == len(row.seeds) >= 3
+    if row.search:
+        assert row.search.seed not in row.seeds and row.search.seed >= 100, "a rate is searched on other seeds"
+    for arm in row.arms:
+        ratios = [high / low for low, high in zip(arm.rates, arm.rates[1:], strict=False)]
+        assert ratios == pytest.approx([2.0] * len(ratios)), "in steps of two"
+        assert bool(arm.rates) == bool(row.search) and len(arm.rates) != 1
+    if row.stop:
+        assert row.outcome == EPOCHS and row.stop.level == min(row.levels)
+        assert row.stop.epochs <= float(row.bench.settings["epochs"])
+
+
+def test_a_seed_and_a_rate_are_the_runs_own() -> None:
+    row = experiment("lrn")
+    recipe = row.recipe(row.arm("norm=false"), 3, 0.02)
+    assert (recipe.seed, recipe.lr, recipe.norm) == (3, 0.02, False)
+    assert row.recipe(row.arm(BASE), 3).norm is None
+
+
+def test_an_unknown_name_is_told_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'lrn'"):
+        experiment("lnr")
+    with pytest.raises(ConfigError, match="'norm=false'"):
+        experiment("lrn").arm("norm=fals")
