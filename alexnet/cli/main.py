@@ -37,6 +37,7 @@ VERBS: dict[str, dict[str, Entry]] = {
         "demo": Entry("demo", "Train, measure and use the network on the built-in pictures, in a few minutes."),
         "doctor": Entry("doctor", "Show what this machine has: versions, processor, kernels, space."),
         "bench": Entry("bench", "Measure speed and memory: training, loading, preparing, predicting."),
+        "experiment": Entry("experiment", "Try a claim of the paper again, with several seeds."),
     },
     "Data": {
         "prepare": Entry("prepare", "Turn photographs into a store: resized, packed, measured, split."),

@@ -1,0 +1,224 @@
+"""`alexnet experiment`: what the paper claims, tried again with several seeds."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from alexnet.cli.options import PATH, place_options
+from alexnet.cli.session import Session, common_options
+from alexnet.cli.terminal import counted, duration, percent, print_table
+from alexnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alexnet.experiments.conduct import Places
+    from alexnet.experiments.design import Experiment
+    from alexnet.experiments.records import RecordJson, Task
+    from alexnet.experiments.side_by_side import Told
+    from alexnet.training.train import Runtime
+
+RECORDS = Path("results/experiments")
+CLAIM_WIDTH = 80
+UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "": 1.0}
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--data", type=PATH, metavar="STORE", help="The photographs; the table says which.")
+@click.option("--seeds", metavar="0-4", help="Which seeds.  [default: all of the table's]")
+@click.option("--budget", metavar="2h", help="Time after which to stop: 90m, 2h. The same command goes on.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side.")
+@click.option("--dry-run", is_flag=True, help="List the runs, their time, and what is on record.")
+@click.option("--quick", is_flag=True, help="Try the machinery on built-in pictures; nothing is kept.")
+@click.option("--out", type=PATH, default=RECORDS, show_default=True, metavar="FOLDER", help="The records.")
+@click.option("--work", type=PATH, default=Path("runs/experiments"), show_default=True, help="The runs.")
+@place_options
+@common_options
+@click.pass_obj
+def experiment(
+    session: Session,
+    name: str | None,
+    data: Path | None,
+    seeds: str | None,
+    budget: str | None,
+    jobs: int,
+    dry_run: bool,
+    quick: bool,
+    out: Path,
+    work: Path,
+    device: str,
+    dtype: str,
+    threads: int,
+) -> None:
+    """Try a claim of the paper again, with several seeds: NAME is its row in the table.
+
+    Without NAME, print the table: what is claimed, the arms that are compared,
+    the data, the seeds, about how long it takes on one thread of a slow
+    processor, and how many of its runs are on record.
+
+    Each run leaves a record, a JSON file. All arms of a seed are run before the
+    next seed, so that what is there when time ends can be compared. Stopped by
+    Ctrl-C, or when its budget is over, a run goes on where it was, bit for bit,
+    with the same command. Runs of one thread, side by side, are often faster
+    than one of several: --jobs 2 --threads 1.
+    """
+    from alexnet.experiments.conduct import Places
+    from alexnet.experiments.table import EXPERIMENTS
+    from alexnet.experiments.table import experiment as find
+    from alexnet.training.train import Runtime
+
+    if name is None:
+        _print_table(list(EXPERIMENTS.values()), out)
+        return
+    row = find(name)
+    runtime = Runtime(device=device, dtype=dtype, threads=threads)
+    chosen = _seeds(seeds) if seeds else None
+    minutes = _minutes(budget) if budget else None
+    if quick:
+        _try(session, row, runtime, jobs)
+        return
+    if data is None and not dry_run:
+        raise ConfigError(f"{name} needs photographs: make a store with {row.bench.prepare}, and give it with --data.")
+    places = Places(out, work, data or Path())
+    if dry_run:
+        _print_plan(row, places, runtime, chosen, jobs, known=data is not None)
+        return
+    _run(session, row, places, runtime, chosen, jobs, minutes)
+
+
+def _run(
+    session: Session,
+    row: "Experiment",
+    places: "Places",
+    runtime: "Runtime",
+    seeds: Sequence[int] | None,
+    jobs: int,
+    minutes: float | None,
+) -> None:
+    from alexnet.experiments.side_by_side import run_all
+
+    done = run_all(
+        row,
+        places,
+        runtime,
+        seeds=seeds,
+        jobs=jobs,
+        minutes=minutes,
+        tell=lambda told: session.note(_words(told)),
+    )
+    if not done:
+        session.note("The time is up; the same command goes on from here.")
+    click.echo(f"Records  {places.records}")
+
+
+def _try(session: Session, row: "Experiment", runtime: "Runtime", jobs: int) -> None:
+    from alexnet.experiments.conduct import Places
+    from alexnet.experiments.trial import in_small, pictures
+
+    small = in_small(row)
+    with TemporaryDirectory() as folder:
+        store = pictures(small, Path(folder) / "pictures.store")
+        places = Places(Path(folder) / "records", Path(folder) / "runs", store.path, quick=True)
+        _run(session, small, places, runtime, None, jobs, None)
+    session.note("These runs only show that the machinery works here; their records are not kept.")
+
+
+def _words(told: "Told") -> str:
+    if told.epoch is not None:
+        error = percent(told.epoch.train_error)
+        return f"{told.task.name}: epoch {told.epoch.epoch}, training error {error}"
+    assert told.record is not None
+    return f"{told.task.name}: {_outcome(told.record)}, {duration(told.record['seconds'])}"
+
+
+def _outcome(record: "RecordJson") -> str:
+    if record["test"] is not None:
+        return f"test error {percent(record['test']['top1_error'])}"
+    last = percent(record["windows"][-1][1]) if record["windows"] else "none"
+    how = {"level": "came to its level", "cap": "ended at its cap", "diverged": "diverged"}[record["ended"]]
+    return f"{how} after {record['epochs']:.1f} epochs, training error {last}"
+
+
+def _print_table(rows: Sequence["Experiment"], records: Path) -> None:
+    from alexnet.experiments.conduct import Places
+    from alexnet.experiments.order import tasks
+    from alexnet.experiments.records import read_record
+
+    places = Places(records, Path(), Path())
+    lines = []
+    for row in rows:
+        wanted = list(tasks(row, lambda task: read_record(places.record(task))))
+        there = sum(places.record(task).exists() for task in wanted)
+        results = len(row.seeds) * len(row.all_arms)
+        hours = sum(row.seconds(task.epochs) for task in wanted if task.search) + results * row.seconds()
+        arms = ", ".join(arm.name for arm in row.all_arms[:3]) + (", …" if len(row.all_arms) > 3 else "")
+        lines.append(
+            [row.name, row.outcome, arms, row.bench.name, str(len(row.seeds)), f"{hours / 3600:.1f} h", str(there)]
+        )
+    print_table(["experiment", "outcome", "arms", "bench", ">seeds", ">time", ">on record"], lines)
+    click.echo()
+    for row in rows:
+        number = f" ({row.claim.number:+g} {row.claim.unit})" if row.claim.number is not None else ""
+        told = f'{row.name}: "{row.claim.text}"{number}, section {row.claim.section}'
+        click.echo(click.wrap_text(told, CLAIM_WIDTH, subsequent_indent="  "))
+
+
+def _print_plan(
+    row: "Experiment", places: "Places", runtime: "Runtime", seeds: Sequence[int] | None, jobs: int, *, known: bool
+) -> None:
+    from alexnet.experiments.conduct import open_store, recorded
+    from alexnet.experiments.order import tasks
+    from alexnet.experiments.records import read_record
+    from alexnet.model.device import place
+
+    placement = place(runtime.device, runtime.dtype)
+
+    def look(task: "Task") -> "RecordJson | None":
+        if known:
+            return recorded(task, places, open_store(places, task), placement)
+        return read_record(places.record(task))
+
+    wanted = list(tasks(row, look, seeds))
+    found = [look(task) for task in wanted]
+    seconds = [_seconds(row, task, found) for task in wanted]
+    lines = [
+        [task.file, duration(about), _outcome(record) if record else ""]
+        for task, about, record in zip(wanted, seconds, found, strict=True)
+    ]
+    print_table(["run", ">about", "on record"], lines)
+    left = sum(about for about, record in zip(seconds, found, strict=True) if record is None)
+    missing = found.count(None)
+    click.echo(f"\n{counted(missing, 'run')} to make: about {duration(left / jobs)}.")
+    if row.search and any(task.search and record is None for task, record in zip(wanted, found, strict=True)):
+        more = len(row.seeds if seeds is None else seeds) * len(row.all_arms)
+        click.echo(f"Then {counted(more, 'run')} at the rates found: at most {duration(more * row.seconds() / jobs)}.")
+    click.echo(f"Expected before any was made: {row.expectation}")
+
+
+def _seconds(row: "Experiment", task: "Task", found: Sequence["RecordJson | None"]) -> float:
+    """About how long a run takes: as an epoch of those on record did, else as the table says."""
+    measured = [record["seconds"] / record["epochs"] for record in found if record and record["epochs"]]
+    estimate = row.seconds(task.epochs)
+    return estimate / row.bench.epoch_seconds * sum(measured) / len(measured) if measured else estimate
+
+
+def _seeds(text: str) -> list[int]:
+    """`"0-2,5"` → `[0, 1, 2, 5]`. Raises ConfigError for other text."""
+    if not re.fullmatch(r"\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*", text):
+        raise ConfigError(f"--seeds takes numbers and ranges like 0-4 or 0,2,5, not {text!r}.")
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _minutes(text: str) -> float:
+    """`"2h"` → `120.0`. Raises ConfigError for other text."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|m|min|h|)", text)
+    if not found:
+        raise ConfigError(f"--budget takes a time like 90m or 2h, not {text!r}.")
+    return float(found[1]) * UNITS[found[2]]

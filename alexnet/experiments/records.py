@@ -1,0 +1,207 @@
+"""A record of each run: what it was, where it ran, what came out. One JSON file, written whole, never changed.
+
+results/experiments/lrn/norm=false-0.json      an arm's run with seed 0
+results/experiments/base/imagenet20-64-0.json  a bench's base: shared by all experiments on it
+results/experiments/relu/ARM-rate0.004-100.json  a run that was only to find the arm's rate
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+
+from alexnet.data.store import Store
+from alexnet.errors import DataError
+from alexnet.experiments.design import BASE, Experiment
+from alexnet.reading import UnfitFileError, read_file
+from alexnet.schema import AtMost, Digest, SchemaError, Within, decode
+from alexnet.training.plan import training_plan
+from alexnet.training.recipe import Recipe
+from alexnet.version import VERSION
+from alexnet.weights.files import write_text
+
+MAX_JSON = 1_000_000  # bytes of a record
+NINTH = 9  # a rank of 9 or more is written as 9
+
+Text = Annotated[str, AtMost(1000)]
+Ending = Literal["finished", "level", "cap", "diverged"]
+Share = Annotated[float, Within(0, 1)]
+
+
+class ErrorsJson(TypedDict):
+    """Errors on a split of the store, centre crop."""
+
+    images: int
+    top1_error: Share
+    top5_error: Share
+    loss: float
+
+
+class IdentityJson(TypedDict):
+    """What makes two runs the same: digests of network, recipe and data, when it stops, numbers, code."""
+
+    spec: Digest
+    recipe: Digest
+    data: Digest
+    stop: Text
+    dtype: Text
+    code: Text
+
+
+class RecordJson(TypedDict):
+    """A record of a run."""
+
+    format: Literal[1]
+    experiment: Text
+    arm: Text
+    seed: int
+    search: bool
+    quick: bool
+    network: Text
+    classes: Annotated[int, Within(1, 1_000_000)]
+    recipe: dict[str, Any]
+    identity: IdentityJson
+    fingerprint: Digest
+    ended: Ending
+    epochs: float  # gone by at the end
+    windows: list[tuple[float, float]]  # epochs gone by at the end of a window of training, error in it
+    train: ErrorsJson | None
+    test: ErrorsJson | None
+    ranks: Annotated[str, AtMost(200_000)]  # a digit for each test photograph, in the store's order: see `digits`
+    seconds: float
+    cpu_seconds: float
+    pieces: int  # in which it was run
+    environment: dict[str, Any]
+    commit: Text | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run that an experiment asks for: an arm with a seed, at a rate of its own or the bench's."""
+
+    experiment: Experiment
+    arm: str
+    seed: int
+    rate: float | None = None
+    search: bool = False
+
+    @property
+    def is_base(self) -> bool:
+        """Whether its record serves other experiments too."""
+        return self.arm == BASE
+
+    @property
+    def file(self) -> str:
+        """The record's place below the folder of records."""
+        if self.is_base:
+            return f"{BASE}/{self.experiment.bench.name}-{self.seed}.json"
+        rate = f"-rate{self.rate:g}" if self.search else ""
+        return f"{self.experiment.name}/{self.arm}{rate}-{self.seed}.json"
+
+    @property
+    def name(self) -> str:
+        """As it is told: experiment, arm, rate where it is searched, seed."""
+        rate = f", rate {self.rate:g}" if self.rate is not None else ""
+        return f"{self.experiment.name}: {self.arm}{rate}, seed {self.seed}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """All settings of the run."""
+        return self.experiment.recipe(self.experiment.arm(self.arm), self.seed, self.rate)
+
+    @property
+    def epochs(self) -> float | None:
+        """After how many epochs it is stopped before its recipe's end; None: never."""
+        row = self.experiment
+        if self.search:
+            return row.search.epochs if row.search else None
+        return row.stop.epochs if row.stop else None
+
+    @property
+    def level(self) -> float | None:
+        """The training error at which it is stopped."""
+        return None if self.search or self.experiment.stop is None else self.experiment.stop.level
+
+
+def digest(plain: Any) -> str:
+    """The SHA-256 of plain JSON types, in hexadecimal."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """The digest of a recipe's settings."""
+    return digest(recipe.to_json())
+
+
+def identity(task: Task, store: Store, dtype: str) -> IdentityJson:
+    """What a record of `task` on the store must say. Raises ConfigError where arm, bench and store do not fit."""
+    recipe = task.recipe
+    plan = training_plan(task.experiment.network(recipe, len(store.classes)), recipe, store)
+    told = {**plan.spec.to_json(), "summary": "", "source": ""}
+    return {
+        "spec": digest(told),
+        "recipe": recipe_digest(recipe),
+        "data": store.fingerprint,
+        "stop": json.dumps({"level": task.level, "epochs": task.epochs}),
+        "dtype": dtype,
+        "code": f"alexnet {VERSION}",
+    }
+
+
+def read_record(path: Path) -> RecordJson | None:
+    """The record at `path`; None where there is none. Raises DataError for anything else there."""
+    try:
+        found: RecordJson = decode(read_file(path, MAX_JSON), RecordJson)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; mend that and try again.") from error
+    except (SchemaError, UnfitFileError) as error:
+        raise DataError(f"{path} is no record of a run: {error}; take it away, and the run is made again.") from error
+    if found["fingerprint"] != digest(found["identity"]):
+        raise DataError(f"{path} was changed: its fingerprint is not that of what it says it is of; take it away.")
+    return found
+
+
+def write_record(path: Path, record: RecordJson) -> None:
+    """Writes a record, whole or not at all; short lists on one line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in record.items()]
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def check_same(path: Path, record: Mapping[str, Any], wanted: IdentityJson, recipe: Recipe) -> None:
+    """Raises DataError when the record is of another run than the one wanted, with both values of what differs."""
+    found = record["identity"]
+    differences = []
+    for key, value in wanted.items():
+        if found[key] == value:
+            continue
+        if key == "recipe":
+            mine, other = recipe.to_json(), Recipe.from_json(record["recipe"]).to_json()
+            differences += [f"{name} {other[name]!r}, not {mine[name]!r}" for name in mine if mine[name] != other[name]]
+        else:
+            short = 12 if len(str(value)) == 64 else 200
+            differences.append(f"{key} {str(found[key])[:short]!r}, not {str(value)[:short]!r}")
+    if differences:
+        raise DataError(
+            f"{path} is a record of another run than this one would be: it has {'; '.join(differences)}. "
+            "Give another --out, or take that record away."
+        )
+
+
+def digits(ranks: list[int]) -> str:
+    """Ranks of the true class, from 0, as text: a digit for each photograph, 9 for the tenth place or a later one."""
+    return "".join(str(min(rank, NINTH)) for rank in ranks)
+
+
+def as_json(errors: Any) -> ErrorsJson:
+    """The part of a tally that a record keeps."""
+    return {
+        "images": errors.images,
+        "top1_error": errors.top1_error,
+        "top5_error": errors.top5_error,
+        "loss": errors.loss,
+    }

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+from commanding import alexnet, refusal
+from experimenting import ROW
+
+from alexnet.data.store import Store
+from alexnet.experiments import table
+from alexnet.experiments.table import EXPERIMENTS
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The experiment in miniature is the first in the table; records go to a folder of the test."""
+    monkeypatch.setitem(table.EXPERIMENTS, "small", ROW)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_table_has_every_experiment_with_its_claim(tmp_path: Path) -> None:
+    result = alexnet("experiment", "--out", tmp_path)
+    assert result.exit_code == 0
+    first = {line.split()[0] for line in result.stdout.splitlines() if line}
+    assert {"experiment", *EXPERIMENTS} <= first
+    for row in EXPERIMENTS.values():
+        assert f'{row.name}: "{row.claim.text}"' in " ".join(result.stdout.split())
+
+
+@pytest.mark.usefixtures("small")
+def test_runs_are_listed_made_and_counted(colours: Store, tmp_path: Path) -> None:
+    places = ("--data", colours.path, "--device", "cpu", "--dtype", "fp32", "--threads", 1)
+    planned = alexnet("experiment", "small", "--dry-run", *places)
+    assert "4 runs to make: about 8 s." in planned.stdout and "Expected before any was made: Nothing." in planned.stdout
+    result = alexnet("experiment", "small", "--seeds", "1", "--jobs", 2, *places)
+    assert result.exit_code == 0, result.stderr
+    assert "small: mirror=false, seed 1: epoch 2, training error " in result.stderr
+    assert "small: base, seed 1: test error " in result.stderr
+    planned = alexnet("experiment", "small", "--dry-run", *places)
+    assert "2 runs to make" in planned.stdout and "test error" in planned.stdout
+    (line,) = (line for line in alexnet("experiment").stdout.splitlines() if line.startswith("small "))
+    assert line.endswith(" 2")
+
+
+@pytest.mark.usefixtures("small")
+def test_a_budget_is_kept_and_told(colours: Store) -> None:
+    result = alexnet("experiment", "small", "--data", colours.path, "--budget", "0s", "--device", "cpu")
+    assert result.exit_code == 0 and "The time is up; the same command goes on from here." in result.stderr
+
+
+def test_a_trial_runs_on_built_in_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = alexnet("experiment", "lrn", "--quick", "--device", "cpu", "--dtype", "fp32", "--threads", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "lrn: norm=false, seed 1: test error" in result.stderr
+    assert not list(tmp_path.iterdir()), "nothing is kept"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("lnr",), "Unknown experiment 'lnr'; did you mean 'lrn'"),
+        (("lrn",), "lrn needs photographs: make a store with alexnet prepare"),
+        (("lrn", "--seeds", "0..4"), "--seeds takes numbers and ranges like 0-4 or 0,2,5, not '0..4'."),
+        (("lrn", "--budget", "soon"), "--budget takes a time like 90m or 2h, not 'soon'."),
+    ],
+)
+def test_what_cannot_be_done_is_said(words: tuple[str, ...], sentence: str) -> None:
+    code, told = refusal("experiment", *words)
+    assert code == 2 and sentence in told
