@@ -1,11 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from commanding import alexnet, refusal
-from experimenting import ROW
+from experimenting import ROW, of_times, on_record
 
 from alexnet.data.store import Store
 from alexnet.experiments import table
+from alexnet.experiments.design import EPOCHS, Stop
 from alexnet.experiments.table import EXPERIMENTS
 
 
@@ -48,9 +50,9 @@ def test_a_budget_is_kept_and_told(colours: Store) -> None:
 
 def test_a_trial_runs_on_built_in_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = alexnet("experiment", "lrn", "--quick", "--device", "cpu", "--dtype", "fp32", "--threads", 1)
+    result = alexnet("experiment", "lrn-cifar", "--quick", "--device", "cpu", "--dtype", "fp32", "--threads", 1)
     assert result.exit_code == 0, result.stderr
-    assert "lrn: norm=false, seed 1: test error" in result.stderr
+    assert "lrn-cifar: model=cifar_local, seed 1: test error" in result.stderr
     assert not list(tmp_path.iterdir()), "nothing is kept"
 
 
@@ -66,3 +68,22 @@ def test_a_trial_runs_on_built_in_pictures(tmp_path: Path, monkeypatch: pytest.M
 def test_what_cannot_be_done_is_said(words: tuple[str, ...], sentence: str) -> None:
     code, told = refusal("experiment", *words)
     assert code == 2 and sentence in told
+
+
+@pytest.mark.usefixtures("small")
+def test_a_page_is_made_of_records_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra see")
+    timed = replace(ROW, name="timed", outcome=EPOCHS, levels=(0.25,), stop=Stop(0.25, 8.0))
+    monkeypatch.setattr(table, "EXPERIMENTS", {"small": ROW, "timed": timed})
+    on_record(tmp_path / "records", ROW, {"base": [0.3, 0.31], "mirror=false": [0.35, 0.36]})
+    of_times(tmp_path / "records", timed, {"mirror=false": [3.0, None]})
+    result = alexnet("experiment", "--report", "page.md", "--out", "records")
+    assert result.exit_code == 0, result.stderr
+    assert "2 seeds, mirrors changes the top-1 error by −5.0 points" in Path("page.md").read_text()
+    assert {path.name for path in Path("experiments").iterdir()} == {"forest.svg", "timed.svg"}
+
+
+def test_a_page_is_of_all_experiments() -> None:
+    assert (
+        "--report writes of all experiments, so lrn has no meaning" in refusal("experiment", "lrn", "--report", "x")[1]
+    )

@@ -40,7 +40,7 @@ def test_a_record_says_what_was_run_and_what_came_out(colours: Store, tmp_path: 
     wrong = sum(digit != "0" for digit in record["ranks"])
     assert wrong / 11 == test["top1_error"]
     assert [place for place, _ in record["windows"]] == [1.0, 2.0] and record["epochs"] == 2.0
-    assert record["recipe"]["mirror"] is False and record["network"] == "original2012+no-norm"
+    assert record["recipe"]["mirror"] is False and record["network"] == "cifar_four"
     assert record["seconds"] > 0 and record["cpu_seconds"] > 0 and record["pieces"] == 1
     assert str(tmp_path) not in where.record(TASK).read_text()
 
@@ -80,7 +80,7 @@ def test_a_record_of_another_run_is_refused_with_both_values(colours: Store, tmp
         conduct(other, where, RUNTIME)
     with pytest.raises(DataError, match="dtype 'fp32', not 'bf16'"):
         conducting.recorded(TASK, where, colours, place("cpu", "bf16"))
-    wider = replace(TASK, experiment=row(bench=replace(row().bench, input_size=96)))
+    wider = replace(TASK, experiment=row(bench=replace(row().bench, input_size=48)))
     with pytest.raises(DataError, match=r"spec '[0-9a-f]{12}', not '[0-9a-f]{12}'"):
         conduct(wider, where, RUNTIME)
 

@@ -29,9 +29,9 @@ def told(found: dict[tuple[str, float], float]) -> Any:
 def test_all_arms_of_a_seed_come_before_the_next_seed() -> None:
     files = [task.file for task in tasks(ROW, lambda task: None)]
     assert files == [
-        "base/colours-64-0.json",
+        "base/colours-32-0.json",
         "small/mirror=false-0.json",
-        "base/colours-64-1.json",
+        "base/colours-32-1.json",
         "small/mirror=false-1.json",
     ]
     assert [task.seed for task in tasks(ROW, lambda task: None, [4])] == [4, 4]

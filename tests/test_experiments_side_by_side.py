@@ -17,7 +17,7 @@ def test_runs_are_made_side_by_side_in_the_order_of_the_tasks(colours: Store, tm
     told: list[Told] = []
     where = places(colours, tmp_path)
     assert run_all(row(), where, RUNTIME, seeds=[0], jobs=2, tell=told.append)
-    assert {path.name for path in where.records.rglob("*.json")} == {"colours-64-0.json", "mirror=false-0.json"}
+    assert {path.name for path in where.records.rglob("*.json")} == {"colours-32-0.json", "mirror=false-0.json"}
     assert sorted(each.task.arm for each in told if each.record) == ["base", "mirror=false"]
     assert sorted(each.epoch.epoch for each in told if each.epoch) == [1, 1, 2, 2]
     assert run_all(row(), where, RUNTIME, seeds=[0], tell=told.append)

@@ -43,7 +43,7 @@ def test_every_arm_is_compared_with_another(row: Experiment) -> None:
 @ROWS
 def test_what_must_be_decided_before_is_there(row: Experiment) -> None:
     assert row.outcome in OUTCOMES and row.expectation.endswith(".") and row.smallest > 0
-    assert row.claim.text and row.claim.section and row.note and row.bench.prepare.startswith("alexnet prepare ")
+    assert row.claim.text and row.claim.section and row.bench.note and row.bench.prepare.startswith("alexnet prepare ")
     assert row.seconds() > 60 and row.seconds(1.0) == row.bench.epoch_seconds
     assert bool(row.levels) == (row.outcome == EPOCHS)
     assert len(set(row.seeds)) == len(row.seeds) >= 3

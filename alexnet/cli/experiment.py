@@ -1,10 +1,11 @@
 """`alexnet experiment`: what the paper claims, tried again with several seeds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +17,11 @@ from alexnet.errors import ConfigError
 if TYPE_CHECKING:
     from alexnet.experiments.conduct import Places
     from alexnet.experiments.design import Experiment
+    from alexnet.experiments.findings import Findings
     from alexnet.experiments.records import RecordJson, Task
     from alexnet.experiments.side_by_side import Told
+    from alexnet.show.bundles import Bundles
+    from alexnet.show.forest import Forest
     from alexnet.training.train import Runtime
 
 RECORDS = Path("results/experiments")
@@ -33,6 +37,7 @@ UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "": 1.0}
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side.")
 @click.option("--dry-run", is_flag=True, help="List the runs, their time, and what is on record.")
 @click.option("--quick", is_flag=True, help="Try the machinery on built-in pictures; nothing is kept.")
+@click.option("--report", type=PATH, metavar="FILE.md", help="Write the page and its pictures; run nothing.")
 @click.option("--out", type=PATH, default=RECORDS, show_default=True, metavar="FOLDER", help="The records.")
 @click.option("--work", type=PATH, default=Path("runs/experiments"), show_default=True, help="The runs.")
 @place_options
@@ -47,6 +52,7 @@ def experiment(
     jobs: int,
     dry_run: bool,
     quick: bool,
+    report: Path | None,
     out: Path,
     work: Path,
     device: str,
@@ -70,6 +76,11 @@ def experiment(
     from alexnet.experiments.table import experiment as find
     from alexnet.training.train import Runtime
 
+    if report is not None:
+        if name is not None:
+            raise ConfigError(f"--report writes of all experiments, so {name} has no meaning beside it; leave it out.")
+        _report(session, list(EXPERIMENTS.values()), out, report)
+        return
     if name is None:
         _print_table(list(EXPERIMENTS.values()), out)
         return
@@ -87,6 +98,61 @@ def experiment(
         _print_plan(row, places, runtime, chosen, jobs, known=data is not None)
         return
     _run(session, row, places, runtime, chosen, jobs, minutes)
+
+
+def _report(session: Session, rows: Sequence["Experiment"], records: Path, file: Path) -> None:
+    """The page, the forest plot and the curves of experiments that have any, from the records alone."""
+    from alexnet.cli.pictures import draw_along
+    from alexnet.experiments.findings import findings
+    from alexnet.experiments.page import page
+    from alexnet.weights.files import write_text
+
+    found = [findings(row, records) for row in rows]
+    write_text(file, page(found))
+    click.echo(f"Page     {file}")
+    folder = file.parent / "experiments"
+    folder.mkdir(exist_ok=True)
+    pictures: list[tuple[str, str, Callable[[], Any]]] = []
+    if any(each.effects for each in found):
+        pictures.append(("forest", "forest", lambda: _forest(found)))
+    for each in found:
+        if each.speeds and each.results:
+            pictures.append((each.row.name, "bundles", partial(_bundles, each)))
+    for name, kind, numbers in pictures:
+        if draw_along(session, kind, numbers, folder / f"{name}.svg"):
+            click.echo(f"Picture  {folder / f'{name}.svg'}")
+
+
+def _forest(found: Sequence["Findings"]) -> "Forest":
+    from alexnet.show.forest import Branch, Forest
+
+    branches = []
+    for each in found:
+        for effect in each.effects:
+            told, label = effect.estimate, f"{each.row.name}: {effect.pair.title}"
+            branches.append(Branch(label, told.mean, told.low, told.high, told.n, effect.pair.paper))
+    caption = (
+        "The change that each technique makes to its experiment's outcome, with 95 % intervals over n seeds; squares "
+        "without a line have too few. Hollow: the paper's number, one run each, on ImageNet."
+    )
+    return Forest("What each technique changes", caption, "points of error; left of 0: lower with it", branches)
+
+
+def _bundles(found: "Findings") -> "Bundles":
+    from alexnet.experiments.findings import curve
+    from alexnet.show.bundles import Bundle, Bundles
+
+    row = found.row
+    panels = []
+    for pair in row.pairs:
+        held = []
+        for arm in (pair.present, pair.absent):
+            runs = [found.results[arm, seed] for seed in row.seeds if (arm, seed) in found.results]
+            held.append(Bundle(arm, [[(x, 100 * y) for x, y in curve(run)] for run in runs]))
+        panels.append((pair.title, held))
+    caption = f"Training error in windows of an epoch, {row.bench.data}. Thin: a seed; thick: their mean."
+    levels = [100 * level for level in row.levels]
+    return Bundles("Training error by epochs", caption, panels, levels, "epoch")
 
 
 def _run(

@@ -51,6 +51,7 @@ class Bench:
     input_size: int
     settings: Mapping[str, str]
     epoch_seconds: float
+    note: str  # where it departs from what the paper did
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Experiment:
     levels: tuple[float, ...] = ()  # of training error; the first is the outcome's
     stop: Stop | None = None
     search: Search | None = None
-    note: str = ""  # where it departs from what the paper did, and why
+    note: str = ""  # what is to be known of it beyond its bench
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`. Raises ConfigError for a name that it has not."""

@@ -26,12 +26,47 @@ IMAGENET20 = Bench(
         "holdout": "0",
     },
     epoch_seconds=85.0,
+    note="The paper's network of two GPUs as its authors ran it, at 64 pixels, for 20 epochs on 18,494 photographs: "
+    "not 90 epochs on 1.2 million at 224 pixels. All arms learn at the rate of the base, which was chosen for it.",
 )
 
-_RATE = "All arms learn at the rate of the base, which was chosen for the base."
-_SMALL = (
-    "The paper's network of two GPUs as its authors ran it, at 64 pixels, for 20 epochs on 18,494 photographs: not 90 "
-    f"epochs on 1.2 million at 224 pixels. {_RATE}"
+CIFAR_LOCAL = Bench(
+    name="cifar10-24",
+    data="CIFAR-10 (a copy as JPEG files, 50,000 training and 10,000 test pictures)",
+    prepare="alexnet prepare cifar10 cifar10-32.store --side 32",
+    side=32,
+    input_size=24,
+    settings={
+        "model": "cifar_local_lrn",
+        "epochs": "60",
+        "batch_size": "128",
+        "lr": "0.001",
+        "bias_rate": "2",
+        "weight_decay": "0.004",
+        "bias_decay": "false",
+        "schedule": "steps",
+        "lr_steps": "50,55",
+        "colour_noise": "0",
+        "holdout": "0",
+    },
+    epoch_seconds=75.0,
+    note="The network, rates and crops of the files that the paper's footnote 3 points to, with 60 epochs where those "
+    "have 470, the rate divided by ten after 50 and 55; one decay for all weights where the files spare the "
+    "convolutions; measured on the centre crop, not on ten views. Both arms learn at the rate of the files.",
+)
+
+LRN_CIFAR = Experiment(
+    name="lrn-cifar",
+    claim=Claim(
+        "a four-layer CNN achieved a 13% test error rate without normalization and 11% with normalization", "3.3", -2.0
+    ),
+    bench=CIFAR_LOCAL,
+    arms=(Arm("model=cifar_local", {"model": "cifar_local"}),),
+    pairs=(Pair("response normalisation", "response normalisation", BASE, "model=cifar_local", -2.0),),
+    outcome=TEST,
+    seeds=FIVE,
+    expectation="Lower with it by one to two points; errors above the published ones, since the schedule is shorter.",
+    smallest=1.0,
 )
 
 LRN = Experiment(
@@ -45,7 +80,6 @@ LRN = Experiment(
     expectation="Nothing that five seeds can tell from 0: a pilot of two seeds on ten classes had +0.6 and +0.3 "
     "points, a public benchmark at 128 pixels had 0.",
     smallest=1.0,
-    note=_SMALL,
 )
 
 OVERLAP = Experiment(
@@ -58,7 +92,6 @@ OVERLAP = Experiment(
     seeds=FIVE,
     expectation="Five seeds cannot tell 0.4 points from 0: an interval of about ±0.8 and no more.",
     smallest=0.8,
-    note=_SMALL,
 )
 
 TOWERS = Experiment(
@@ -77,7 +110,6 @@ TOWERS = Experiment(
     expectation="Against half the kernels lower by one to two points; against one tower of full width nothing that "
     "five seeds can tell from 0.",
     smallest=1.0,
-    note=_SMALL,
 )
 
 DROPOUT = Experiment(
@@ -91,7 +123,6 @@ DROPOUT = Experiment(
     expectation="The gap is smaller with dropout by more than five points; the test error changes by less than two, in "
     "a direction that 20 epochs cannot settle, since dropout learns more slowly.",
     smallest=2.0,
-    note=_SMALL,
 )
 
 COLOUR = Experiment(
@@ -104,7 +135,6 @@ COLOUR = Experiment(
     seeds=FIVE,
     expectation="Borderline: less than one point either way.",
     smallest=1.0,
-    note=_SMALL,
 )
 
 VIEWS = Experiment(
@@ -129,7 +159,6 @@ VIEWS = Experiment(
     seeds=FIVE,
     expectation="The gap is smaller with both by more than ten points, and the test error lower by more than three.",
     smallest=2.0,
-    note=_SMALL,
 )
 
 DECAY = Experiment(
@@ -142,7 +171,6 @@ DECAY = Experiment(
     seeds=FIVE,
     expectation="Nothing that five seeds can tell from 0: in 20 epochs a weight that nothing feeds loses 1.5 per cent.",
     smallest=0.5,
-    note=_SMALL,
 )
 
 DROPS = Experiment(
@@ -165,11 +193,10 @@ DROPS = Experiment(
     seeds=FIVE,
     expectation="Lower by more than five points with the drops; cosine and drops within one point of each other.",
     smallest=1.0,
-    note=_SMALL,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
-    each.name: each for each in (LRN, OVERLAP, TOWERS, DROPOUT, COLOUR, VIEWS, DECAY, DROPS)
+    each.name: each for each in (LRN_CIFAR, LRN, OVERLAP, TOWERS, DROPOUT, COLOUR, VIEWS, DECAY, DROPS)
 }
 """By name, in the order of the table."""
 

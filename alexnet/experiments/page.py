@@ -1,0 +1,197 @@
+"""docs/experiments.md, made from the table and the records alone: no number on it is written by hand."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from alexnet.experiments.design import EPOCHS, OUTCOMES, Experiment
+from alexnet.experiments.findings import Findings, failed, outcome, time_to
+from alexnet.experiments.order import best_rate
+from alexnet.experiments.records import ErrorsJson, RecordJson
+from alexnet.experiments.statistics import student
+from alexnet.experiments.words import sentence, speed
+
+FOREST = "experiments/forest.svg"
+
+HEAD = """# The paper's claims, tried again
+
+Every text on AlexNet repeats what each technique brings; the paper has one run each, and no interval. Here each claim
+is a row of [a table](../alexnet/experiments/table.py): arms, outcome, seeds and what was expected were committed before
+the first run. This page and its pictures are made from [the records](../results/experiments) by
+`alexnet experiment --report docs/experiments.md`, and a test makes it again.
+
+- A change is that of the outcome with the technique minus without it, seed by seed; − means lower. Intervals are
+  Student's, 95 %, over seeds; from three seeds on. Of several comparisons in one experiment Holm's adjustment decides
+  the words.
+- A run that diverged, or was at chance in the end, is counted and never dropped.
+- A rate is searched for with seeds from 100 on, in steps of two, until the best is not at the edge of its grid.
+- Test photographs are met once a run, at its end.
+- None of this is ImageNet. What holds at 64 pixels and a few thousand photographs need not hold there, nor the other
+  way round.
+"""
+
+
+def page(found: Sequence[Findings]) -> str:
+    """The page, of what the records of all experiments say."""
+    parts = [HEAD]
+    if any(each.effects for each in found):
+        parts.append(f"![Effects with their intervals, the paper's numbers as hollow marks]({FOREST})\n")
+    parts += ["## What is on record\n", _overview(found), "## The benches\n", *_benches(found)]
+    return "\n".join([*parts, *(_experiment(each) for each in found)])
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    aligned = ["---:" if name.startswith(">") else "---" for name in columns]
+    lines = [[name.removeprefix(">") for name in columns], aligned, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _overview(found: Sequence[Findings]) -> str:
+    rows = []
+    for each in found:
+        row = each.row
+        wanted = len(row.seeds) * len(row.all_arms)
+        told = f"{len(each.results)} of {wanted}" if each.results else "not run yet"
+        rows.append([f"[{row.name}](#{row.name})", _claimed(row), row.outcome, str(len(each.seeds)), told])
+    return _table(["experiment", "the paper", "outcome", ">whole seeds", ">runs"], rows)
+
+
+def _benches(found: Sequence[Findings]) -> Iterator[str]:
+    for bench in {each.row.bench.name: each.row.bench for each in found}.values():
+        yield f"- `{bench.name}`: {bench.data}. {bench.note} `{bench.prepare}`"
+
+
+def _claimed(row: Experiment) -> str:
+    if row.claim.number is None:
+        return f"section {row.claim.section}"
+    number = f"{row.claim.number:+g}".replace("-", "−") if row.claim.unit == "points" else f"{row.claim.number:g}"
+    return f"{number} {row.claim.unit}, section {row.claim.section}"
+
+
+def _experiment(found: Findings) -> str:
+    row = found.row
+    parts = [
+        f"\n## {row.name}\n",
+        f"> {row.claim.text} (section {row.claim.section})\n",
+        f"{' '.join(filter(None, (f'Bench `{row.bench.name}`; outcome: {OUTCOMES[row.outcome]}.', row.note)))}\n",
+        f"Expected, before any run: {row.expectation}\n",
+    ]
+    if not found.results:
+        parts.append(f"Not run yet{_searched(found)}: {_command(row)}\n")
+    elif row.outcome == EPOCHS:
+        parts += _speeds(found)
+    else:
+        parts += [f"{sentence(row, effect)}\n" for effect in found.effects]
+        parts.append(_arms(found))
+    parts += list(_rates(found))
+    if found.results:
+        parts += [*_failures(found), *_times(found)]
+    return "\n".join(parts)
+
+
+def _searched(found: Findings) -> str:
+    return f" beyond the search for rates ({len(found.searches)} runs)" if found.searches else ""
+
+
+def _arms(found: Findings) -> str:
+    row, rows = found.row, []
+    for arm in row.all_arms:
+        runs = [found.results[arm.name, seed] for seed in row.seeds if (arm.name, seed) in found.results]
+        if not runs:
+            rows.append([f"`{arm.name}`", "0", "–", "–", "–", "–"])
+            continue
+        told = student([outcome(row, run) for run in runs])
+        means = [_mean([run["test"] for run in runs]), _mean([run["train"] for run in runs])]
+        spread = f"{told.sd:.2f}" if told.n > 1 else "–"
+        rows.append([f"`{arm.name}`", str(told.n), f"{told.mean:.1f}", spread, *means])
+    unit = "points" if row.outcome == "gap" else "%"
+    return _table(["arm", ">runs", f">{row.outcome}, {unit}", ">SD", ">test error", ">training error"], rows)
+
+
+def _mean(found: Sequence[ErrorsJson | None]) -> str:
+    errors = [100 * each["top1_error"] for each in found if each is not None]
+    return f"{sum(errors) / len(errors):.1f} %" if errors else "–"
+
+
+def _speeds(found: Findings) -> Iterator[str]:
+    row = found.row
+    first = [each for each in found.speeds if each.level == row.levels[0]]
+    for each in first:
+        yield f"{speed(row, each)}\n"
+    yield f"Epochs to a level of training error, each seed; > means not within {_cap(row)} epochs:\n"
+    rows = []
+    for arm in row.all_arms:
+        runs = [found.results[arm.name, seed] for seed in row.seeds if (arm.name, seed) in found.results]
+        cells = [", ".join(_time(row, run, level) for run in runs) or "–" for level in row.levels]
+        rows.append([f"`{arm.name}`", *cells])
+    yield _table(["arm", *(f">{100 * level:g} %" for level in row.levels)], rows)
+    yield "Times faster, geometric mean over seeds:\n"
+    pairs = []
+    for pair in row.pairs:
+        cells = []
+        for level in row.levels:
+            (of,) = [each for each in found.speeds if each.pair == pair and each.level == level]
+            sign = {"exact": "", "at least": "≥ ", "at most": "≤ ", "unknown": "? "}
+            cells.append("–" if of.bound is None else f"{sign[of.bound.side]}{of.bound.ratio.mean:.2f}")
+        pairs.append([pair.title, *cells])
+    yield _table(["pair", *(f">{100 * level:g} %" for level in row.levels)], pairs)
+    yield f"![Training error by epochs, seeds thin, mean thick](experiments/{row.name}.svg)\n"
+
+
+def _cap(row: Experiment) -> str:
+    return f"{row.stop.epochs:g}" if row.stop else row.bench.settings["epochs"]
+
+
+def _time(row: Experiment, run: RecordJson, level: float) -> str:
+    time = time_to(run, level)
+    return f"> {run['epochs']:.1f}" if time is None else f"{time:.2f}"
+
+
+def _rates(found: Findings) -> Iterator[str]:
+    """The whole grid of rates that were tried."""
+    row = found.row
+    if not found.searches or not row.search:
+        return
+    yield (
+        f"Rates, by the training error of the last window within {row.search.epochs:g} epochs with seed "
+        f"{row.search.seed} (* is taken):\n"
+    )
+
+    def look(task: object) -> RecordJson | None:
+        return found.searches.get((task.arm, task.rate)) if task.search else None  # type: ignore[attr-defined]
+
+    rows = []
+    for arm in row.all_arms:
+        grid = {rate: run for (name, rate), run in sorted(found.searches.items()) if name == arm.name}
+        best = best_rate(row, arm, look) if arm.rates else None
+        told = [f"{rate:g}: {_last(run)}{' *' if rate == best else ''}" for rate, run in grid.items()]
+        rows.append([f"`{arm.name}`", "; ".join(told) or "–"])
+    yield _table(["arm", "rate: training error"], rows)
+
+
+def _last(run: RecordJson) -> str:
+    return "diverged" if run["ended"] == "diverged" else f"{100 * run['windows'][-1][1]:.1f} %"
+
+
+def _failures(found: Findings) -> Iterator[str]:
+    bad = [(arm, seed) for (arm, seed), run in sorted(found.results.items()) if failed(run)]
+    if bad:
+        listed = ", ".join(f"`{arm}` seed {seed}" for arm, seed in bad)
+        yield f"Diverged, or at chance in the end: {listed}.\n"
+    else:
+        yield "No run diverged or was at chance in the end.\n"
+
+
+def _times(found: Findings) -> Iterator[str]:
+    runs = [*found.results.values(), *found.searches.values()]
+    hours = sum(run["seconds"] for run in runs) / 3600
+    processor = sum(run["cpu_seconds"] for run in runs) / 3600
+    machines = sorted({str(run["environment"].get("processor")) for run in runs})
+    numbers = sorted({str(run["identity"]["dtype"]) for run in runs})
+    yield (
+        f"{len(runs)} runs, {hours:.1f} hours by the clock, {processor:.1f} of a processor; {', '.join(numbers)}, "
+        f"{'; '.join(machines)}. {_command(found.row)}\n"
+    )
+
+
+def _command(row: Experiment) -> str:
+    store = next(word for word in row.bench.prepare.split() if word.endswith(".store"))
+    return f"`alexnet experiment {row.name} --data {store} --jobs 2 --threads 1`."

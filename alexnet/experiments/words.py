@@ -1,0 +1,130 @@
+"""Sentences made of intervals, never written by hand, so that no result gets more words than it has evidence.
+
+A sentence says where it was found, with how many seeds, how large and how sure; what the paper has; and, where an
+interval includes 0, what cannot be excluded.
+"""
+
+from alexnet.experiments.design import GAP, TEST, TRAINING, Experiment
+from alexnet.experiments.findings import Effect, Speed
+from alexnet.experiments.statistics import LEAST, Estimate
+
+FORBIDDEN = ("confirm", "reproduc", "prove", "proof", "significant", "refute")
+SUBJECTS = {
+    TEST: "the top-1 error",
+    TRAINING: "the training error",
+    GAP: "the gap between test and training error",
+}
+ONE_RUN = "one run each, on ImageNet"
+
+
+def place(row: Experiment) -> str:
+    """Where the runs were made: "On imagenet20 at 64 pixels"."""
+    return f"On {row.bench.data.split(' (')[0]} at {row.bench.input_size} pixels"
+
+
+def seeds(count: int) -> str:
+    """A number of seeds in words."""
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def sentence(row: Experiment, effect: Effect) -> str:
+    """What an effect on an error says."""
+    found, pair, subject = effect.estimate, effect.pair, SUBJECTS[row.outcome]
+    begin = f"{place(row)}, {seeds(found.n)}, {pair.technique}"
+    paper = _paper(pair.paper)
+    if found.low is None or found.high is None:
+        said = f"{begin} changes {subject} by {_signed(found.mean)} points; below {seeds(LEAST)} no interval is given."
+        return " ".join(filter(None, (said, paper, _failures(effect))))
+    interval = f"95 % interval {_signed(found.low)} to {_signed(found.high)}"
+    if effect.sign:
+        verb = "raises" if effect.sign > 0 else "lowers"
+        said = f"{begin} {verb} {subject} by {abs(found.mean):.1f} points ({interval})."
+        if effect.sign > 0:
+            said += " That is the other direction than the claim's; its setting, 90 epochs of 1.2 million photographs "
+            said += "at 224 pixels, was not run."
+        return " ".join(filter(None, (said, paper, _drawn(effect), _failures(effect))))
+    most = max(abs(found.low), abs(found.high))
+    said = (
+        f"{begin} changes {subject} by {_signed(found.mean)} points ({interval}): with these seeds no effect at all "
+        f"cannot be excluded, nor one of {most:.1f} points."
+    )
+    if pair.paper is not None:
+        inside = found.low <= pair.paper <= found.high
+        paper += f" That is {'inside' if inside else 'outside'} this interval."
+    said += " This speaks neither for the claim nor against it."
+    return " ".join(filter(None, (said, paper, _drawn(effect), _failures(effect))))
+
+
+def speed(row: Experiment, found: Speed) -> str:
+    """What a comparison of times to a training error says."""
+    pair = found.pair
+    if found.bound is None:
+        return f"{pair.title}: not run yet."
+    n, ratio = len(found.present), found.bound.ratio
+    level = f"{100 * found.level:g} % training error"
+    begin = f"{place(row)}, {seeds(n)}, {pair.technique}"
+    paper = f"The paper has {pair.paper:g} times, one run each." if pair.paper is not None else ""
+    missing = _missing(row, found)
+    if found.bound.side == "unknown":
+        return f"{begin}: neither came to {level} in all runs. {missing}"
+    about = {"exact": "", "at least": "at least ", "at most": "at most "}[found.bound.side]
+    said = f"{begin} comes to {level} {about}{ratio.mean:.2f} times as fast{_interval(ratio)}."
+    if ratio.low is not None and not found.sign and found.bound.side == "exact":
+        said += " Equal speed cannot be excluded; this speaks neither for the claim nor against it."
+    return " ".join(filter(None, (said, missing, paper)))
+
+
+def _missing(row: Experiment, found: Speed) -> str:
+    assert row.stop and found.bound
+    parts = [
+        f"{count} of {len(found.present)} {_runs(len(found.present))} {which} ended at the cap of "
+        f"{row.stop.epochs:g} epochs before"
+        for count, which in ((found.bound.missing_below, "with it"), (found.bound.missing_above, "without it"))
+        if count
+    ]
+    return f"{' and '.join(parts)}.".capitalize() if parts else ""
+
+
+def _runs(count: int) -> str:
+    return "run" if count == 1 else "runs"
+
+
+def _interval(ratio: Estimate) -> str:
+    if ratio.low is None or ratio.high is None:
+        return f" (below {seeds(LEAST)} no interval is given)"
+    return f" (95 % interval {ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def _paper(number: float | None) -> str:
+    return "" if number is None else f"The paper has {_signed(number)} points, {ONE_RUN}."
+
+
+def _drawn(effect: Effect) -> str:
+    """The bootstrap's interval, where it and Student's do not say the same about 0."""
+    if effect.drawn is None:
+        return ""
+    low, high = effect.drawn
+    apart = (effect.estimate.sign != 0) != (not low <= 0 <= high)
+    if not apart:
+        return ""
+    return (
+        f"Drawn anew over seeds and photographs, the interval is {_signed(low)} to {_signed(high)}; the words follow "
+        "the wider of the two."
+    )
+
+
+def _failures(effect: Effect) -> str:
+    if not effect.failed:
+        return ""
+    one = effect.failed == 1
+    were, count = ("was", "counts") if one else ("were", "count")
+    said = f"{effect.failed} of these runs {were} at chance in the end or diverged, and {count} as chance"
+    if effect.without_failed is None:
+        return f"{said}; no pair is left without {'it' if one else 'them'}."
+    return f"{said}; without {'it' if one else 'them'} the change is {_signed(effect.without_failed.mean)} points."
+
+
+def _signed(value: float) -> str:
+    """A number of points with its sign: −0.3, +1.2, 0.0."""
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
