@@ -7,7 +7,7 @@ from typing import Any
 from alexnet.data.store import Store
 from alexnet.experiments.conduct import Places
 from alexnet.experiments.design import BASE, TEST, Arm, Bench, Claim, Experiment, Pair
-from alexnet.experiments.records import IdentityJson, RecordJson, Task, digest, recipe_digest, write_record
+from alexnet.experiments.records import IdentityJson, RecordJson, Task, digest, recipe_digest, spec_digest, write_record
 from alexnet.training.train import Runtime
 
 RUNTIME = Runtime(device="cpu", dtype="fp32", threads=1)
@@ -53,7 +53,7 @@ def record(task: Task, *, train: float = 0.1, test: float = 0.3, images: int = 2
     """A record as a run would leave it, with errors that are counts of `images` photographs."""
     wrong = round(test * images)
     named: IdentityJson = {
-        "spec": "0" * 64,
+        "spec": spec_digest(task, 10),
         "recipe": recipe_digest(task.recipe),
         "data": "1" * 64,
         "stop": "",

@@ -106,9 +106,18 @@ def test_records_of_something_else_are_refused(tmp_path: Path) -> None:
     write_record(tmp_path / task.file, record(task, quick=True))
     with pytest.raises(DataError, match="of a trial"):
         findings(THREE, tmp_path)
-    other = replace(task, experiment=row(arms=(), bench=replace(THREE.bench, settings={"lr": "1", "model": "paper"})))
+    other = replace(
+        task, experiment=row(arms=(), bench=replace(THREE.bench, settings={"lr": "1", "model": "cifar_four"}))
+    )
     write_record(tmp_path / task.file, record(other))
     with pytest.raises(DataError, match="of another recipe than the table's"):
+        findings(THREE, tmp_path)
+    deeper = replace(task, experiment=row(bench=replace(THREE.bench, input_size=48)))
+    write_record(tmp_path / task.file, {**record(task), "identity": record(deeper)["identity"]})
+    with pytest.raises(DataError, match="was changed"):
+        findings(THREE, tmp_path)
+    write_record(tmp_path / task.file, record(deeper))
+    with pytest.raises(DataError, match="of another spec than the table's"):
         findings(THREE, tmp_path)
     on_record(tmp_path, THREE, {"base": [0.3, 0.3]})
     made = record(task)

@@ -68,7 +68,7 @@ def test_a_grid_on_which_nothing_learns_ends() -> None:
 
 
 def test_results_are_run_at_the_best_rate_of_each_arm() -> None:
-    known = {("a", 0.01): 0.5, ("a", 0.02): 0.3, ("a", 0.04): 0.5}
+    known = {("a", 0.01): 0.8, ("a", 0.02): 0.7, ("a", 0.04): float("inf")}
     known |= {("b", 0.005): 0.6, ("b", 0.01): 0.5, ("b", 0.02): 0.6}
     wanted = [task for task in tasks(SEARCHED, told(known)) if not task.search]
     # the base has no grid, and learns at the bench's rate

@@ -177,7 +177,8 @@ def _run(
     )
     if not done:
         session.note("The time is up; the same command goes on from here.")
-    click.echo(f"Records  {places.records}")
+    if not places.quick:
+        click.echo(f"Records  {places.records}")
 
 
 def _try(session: Session, row: "Experiment", runtime: "Runtime", jobs: int) -> None:

@@ -91,7 +91,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         return there
     began, processor = time.monotonic(), time.process_time()
     run, recipe = Run(places.run(task)), task.recipe
-    plan = training_plan(task.experiment.network(recipe, len(store.classes)), recipe, store)
+    plan = training_plan(task.network(len(store.classes)), recipe, store)
     run.path.parent.mkdir(parents=True, exist_ok=True)
     beside = run.path.with_suffix(f"{run.path.suffix}.windows.json")
     windows = Windows(beside, len(plan.train), recipe.batch_size, task.level, task.epochs)
@@ -107,7 +107,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
                 resume(run.path, runtime=runtime, data=store.path, listener=tell)
             else:
                 shutil.rmtree(run.path, ignore_errors=True)  # of a run that was killed before its first checkpoint
-                spec = task.experiment.network(recipe, len(store.classes))
+                spec = task.network(len(store.classes))
                 train(store, spec, recipe, run.path, runtime=runtime, listener=tell)
         except Enough as reason:
             ended = reason.how

@@ -10,7 +10,7 @@ import numpy as np
 from alexnet.errors import DataError
 from alexnet.experiments.design import EPOCHS, GAP, TEST, TRAINING, Experiment, Pair
 from alexnet.experiments.order import tasks
-from alexnet.experiments.records import RecordJson, Task, read_record, recipe_digest
+from alexnet.experiments.records import RecordJson, Task, read_record, recipe_digest, spec_digest
 from alexnet.experiments.statistics import (
     LEAST,
     Bound,
@@ -117,8 +117,11 @@ def findings(row: Experiment, folder: Path) -> Findings:
 def _check(path: Path, task: Task, record: RecordJson) -> None:
     if record["quick"]:
         raise DataError(f"{path} is of a trial on built-in pictures, which says nothing; take it away.")
-    if record["identity"]["recipe"] != recipe_digest(task.recipe):
-        raise DataError(f"{path} is of another recipe than the table's; take it away, and the run is made again.")
+    found = record["identity"]
+    told = {"recipe": found["recipe"], "spec": found["spec"]}
+    for key, wanted in (("recipe", recipe_digest(task.recipe)), ("spec", spec_digest(task, record["classes"]))):
+        if told[key] != wanted:
+            raise DataError(f"{path} is of another {key} than the table's; take it away, and the run is made again.")
 
 
 def _check_together(row: Experiment, records: Sequence[RecordJson]) -> None:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, TypedDict
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.experiments.design import BASE, Experiment
+from alexnet.model.options import with_options
+from alexnet.model.spec import Spec
 from alexnet.reading import UnfitFileError, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, Within, decode
 from alexnet.training.plan import training_plan
@@ -111,6 +113,10 @@ class Task:
         """All settings of the run."""
         return self.experiment.recipe(self.experiment.arm(self.arm), self.seed, self.rate)
 
+    def network(self, classes: int) -> Spec:
+        """The network, before the recipe's options are applied."""
+        return self.experiment.network(self.experiment.arm(self.arm), classes)
+
     @property
     def epochs(self) -> float | None:
         """After how many epochs it is stopped before its recipe's end; None: never."""
@@ -135,14 +141,18 @@ def recipe_digest(recipe: Recipe) -> str:
     return digest(recipe.to_json())
 
 
+def spec_digest(task: Task, classes: int) -> str:
+    """The digest of a run's network as it is trained; of what it computes, not of how it is described."""
+    spec = with_options(task.network(classes), **task.recipe.network_options)
+    return digest({**spec.to_json(), "summary": "", "source": ""})
+
+
 def identity(task: Task, store: Store, dtype: str) -> IdentityJson:
     """What a record of `task` on the store must say. Raises ConfigError where arm, bench and store do not fit."""
-    recipe = task.recipe
-    plan = training_plan(task.experiment.network(recipe, len(store.classes)), recipe, store)
-    told = {**plan.spec.to_json(), "summary": "", "source": ""}
+    training_plan(task.network(len(store.classes)), task.recipe, store)  # raises for what does not fit
     return {
-        "spec": digest(told),
-        "recipe": recipe_digest(recipe),
+        "spec": spec_digest(task, len(store.classes)),
+        "recipe": recipe_digest(task.recipe),
         "data": store.fingerprint,
         "stop": json.dumps({"level": task.level, "epochs": task.epochs}),
         "dtype": dtype,
