@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from commanding import alexnet, refusal
+from limiting import files_of_at_most
 from making import tiny_model
 from PIL import Image
 
@@ -107,6 +108,18 @@ def test_work_stopped_in_a_copy_goes_on_with_the_same_bytes(
     assert [file.read_bytes() for file in sorted(again.path.iterdir())] == [
         file.read_bytes() for file in sorted(whole.path.iterdir())
     ]
+
+
+def test_a_disk_that_fills_under_hdf5_is_an_error_and_nothing_is_printed(
+    colours: Store, model: Path, predictor: Predictor, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = write_features(model, predictor, of_split(colours, "test"), model.parent / "f", Plan(("conv1",)))
+    write_copies(found, ["h5"])
+    size = (found.path / "features.h5").stat().st_size
+    for most in (0, 1000, size // 2, size - 500):
+        with files_of_at_most(most), pytest.raises(OSError, match="File too large"):
+            write_copies(found, ["h5"])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_command_says_the_size_of_copies_and_makes_them(colours: Store, model: Path) -> None:

@@ -84,7 +84,10 @@ def test_a_list_keeps_its_order_and_what_cannot_be_used_has_no_row(path: Path, p
         Image.fromarray(np.full((40, 40, 3), 40 * number, np.uint8)).save(folder / f"{number}.png")
     (folder / "bad.jpg").write_bytes(b"not an image")
     names = ["4.png", "bad.jpg", "0.png", "4.png", "none.png", "2.png"]
-    photographs = of_files([folder / name for name in names], predictor)
+    paths = [folder / name for name in names]
+    with pytest.raises(DataError, match=r"none\.png cannot be read: No such file .* kept.*with --skip-unreadable"):
+        write_features(path, predictor, of_files(paths, predictor), folder / "f", Plan(("relu2",)))
+    photographs = of_files(paths, predictor, skip_unreadable=True)
     found = write_features(path, predictor, photographs, folder / "f", Plan(("relu2",)))
     assert [Path(row["image"]).name for row in found.images] == ["4.png", "0.png", "4.png", "2.png"]
     assert found.array("relu2").shape == (4, 16)

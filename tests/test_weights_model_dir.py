@@ -1,10 +1,8 @@
 import json
 import random
 import re
-import resource
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from limiting import files_of_at_most
 from making import tiny_model, tiny_spec
 from safetensors.torch import load_file, save_file
 
@@ -103,17 +102,6 @@ def test_nothing_but_a_model_is_replaced(model: Model, tmp_path: Path, kind: str
     with pytest.raises(AlexNetError, match=r"thesis exists and is not a model directory"):
         save_model(model, place)
     assert "years of work" in [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Writing more than `size` bytes to a file fails inside, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_fills_up_leaves_the_old_model(saved: Path, colours: Store, model: Model) -> None:

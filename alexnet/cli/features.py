@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--pool", default="none", show_default=True, metavar="none|mean", help="Maps: all places, or their mean.")
 @click.option("--also", default="", metavar="h5|csv", help="Copies in the folder: h5, csv, or h5,csv.")
 @click.option("--strict", is_flag=True, help="Stop at a photograph that cannot be used.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be opened or read.")
 @click.option("--dry-run", is_flag=True, help="Say size and duration, and stop.")
 @place_options
 @progress_options
@@ -48,6 +49,7 @@ def features(
     pool: str,
     also: str,
     strict: bool,
+    skip_unreadable: bool,
     dry_run: bool,
     device: str,
     dtype: str,
@@ -76,7 +78,7 @@ def features(
     for stage in plan.stages:
         if before_relu(spec, stage):
             session.note(f"{stage} is before its ReLU here; Caffe's blob of that name is after it.")
-    photographs = _photographs(predictor, data, split)
+    photographs = _photographs(predictor, data, split, skip_unreadable)
     count = len(photographs.names)
     for line in _announcement(plan, predictor, count):
         session.note(line)
@@ -111,7 +113,7 @@ def _announcement(plan: "Plan", predictor: "Predictor", count: int) -> Sequence[
     return lines
 
 
-def _photographs(predictor: "Predictor", data: Path, split: str | None) -> "Photographs":
+def _photographs(predictor: "Predictor", data: Path, split: str | None, skip_unreadable: bool) -> "Photographs":
     """The photographs that DATA stands for. Raises ConfigError and DataError for what it cannot be."""
     from alexnet.cli.places import is_store
     from alexnet.data.sources.files import FolderFiles
@@ -133,4 +135,4 @@ def _photographs(predictor: "Predictor", data: Path, split: str | None) -> "Phot
         raise DataError(f"There is nothing at {data}; give a store, a folder, or a file that lists photographs.")
     if not paths:
         raise DataError(f"{data} has no photographs.")
-    return of_files(paths, predictor)
+    return of_files(paths, predictor, skip_unreadable=skip_unreadable)

@@ -8,6 +8,7 @@ import csv
 import json
 from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
+from io import FileIO
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,43 @@ def write_copies(features: Features, kinds: Iterable[str]) -> None:
 
 
 def _write_h5(features: Features) -> None:
+    with _Disk(features.path / HDF5, "wb+") as disk:
+        try:
+            _fill_h5(features, disk)
+        except Exception as error:  # of HDF5, on which half of it is not there
+            if disk.error is None:
+                raise
+            raise disk.error from error
+        if disk.error is not None:
+            raise disk.error
+
+
+class _Disk(FileIO):
+    """A file for HDF5, which crashes or prints when a disk fails: the error is kept instead, for the end."""
+
+    error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        view = memoryview(content).cast("B")
+        try:
+            done = 0
+            while done < len(view):
+                done += super().write(view[done:])
+        except OSError as error:
+            self.error = self.error or error
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
+
+
+def _fill_h5(features: Features, disk: _Disk) -> None:
     h5py: Any = _h5py()
-    with h5py.File(features.path / HDF5, "w") as file:
+    with h5py.File(disk, "w") as file:
         file.attrs["description"] = json.dumps(features.description)
         for fact in FACTS:
             texts = [_bytes(row[fact]) for row in features.images]

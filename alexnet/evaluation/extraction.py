@@ -65,11 +65,23 @@ class Photographs:
     origin: dict[str, Any]
 
 
-def of_files(paths: Sequence[Path], predictor: Predictor) -> Photographs:
-    """Image files in the order given; the SHA-256 is the file's."""
+def of_files(paths: Sequence[Path], predictor: Predictor, *, skip_unreadable: bool = False) -> Photographs:
+    """Image files in the order given; the SHA-256 is the file's.
+
+    A file that cannot be opened or read is a DataError, because that may pass; with `skip_unreadable` it is one that
+    cannot be used.
+    """
 
     def read(number: int) -> tuple[Prepared, str]:
-        content = content_of(paths[number])
+        try:
+            content = content_of(paths[number])
+        except ImageError as error:
+            if skip_unreadable or not isinstance(error.__cause__, OSError):
+                raise
+            raise DataError(
+                f"The photograph {paths[number]} {error}. What is done so far is kept: when it can be read again, give "
+                "the same command; or leave out what cannot be read with --skip-unreadable."
+            ) from error
         return read_image(content, predictor.description.preparation), hashlib.sha256(content).hexdigest()
 
     names = [str(path) for path in paths]
@@ -188,8 +200,8 @@ def write_features(
         if isinstance(error.filename, str):
             raise
         raise AlexNetError(
-            f"{partial} cannot be written or read back ({error.strerror}); when that is mended, the same command "
-            "goes on."
+            f"{partial} cannot be written or read back ({error.strerror or error}); when that is mended, the same "
+            "command goes on."
         ) from error
     return Features.open(out)
 
