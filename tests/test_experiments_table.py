@@ -1,9 +1,7 @@
 """Every row of the table of experiments can be run, and says what has to be decided before it is."""
 
 import json
-import math
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -12,8 +10,6 @@ from alexnet.experiments.design import BASE, EPOCHS, OUTCOMES, Arm, Experiment
 from alexnet.experiments.table import EXPERIMENTS, experiment
 from alexnet.model.account import account
 from alexnet.model.options import with_options
-from alexnet.model.spec import Conv, Scale
-from alexnet.model.variants import variant
 
 ROWS = pytest.mark.parametrize("row", EXPERIMENTS.values(), ids=list(EXPERIMENTS))
 
@@ -67,30 +63,6 @@ def test_a_seed_and_a_rate_are_the_runs_own() -> None:
     recipe = row.recipe(row.arm("norm=false"), 3, 0.02)
     assert (recipe.seed, recipe.lr, recipe.norm) == (3, 0.02, False)
     assert row.recipe(row.arm(BASE), 3).norm is None
-
-
-def test_a_start_and_a_scale_are_the_arms_own() -> None:
-    row = experiment("relu")
-    spec = row.network(row.arm("tanh-fan-scaled"), 10)
-    first, conv = spec.layers[:2]
-    assert isinstance(first, Scale) and first.factor == 1 / 64
-    assert isinstance(conv, Conv) and conv.std == pytest.approx(1 / math.sqrt(75), rel=1e-3)
-    plain = row.network(row.arm("relu-published-raw"), 10)
-    assert plain.layers == variant("cifar_four", classes=10).layers
-    arm = replace(row.arm("relu-published-raw"), stds={"conv9": 0.1})
-    with pytest.raises(ConfigError, match="conv9"):
-        row.network(arm, 10)
-
-
-def test_a_fan_in_start_keeps_the_size_of_what_goes_through() -> None:
-    """A layer's weights times the root of its inputs: √2 for ReLU, 1 for tanh (He et al. 2015; LeCun et al. 1998)."""
-    row = experiment("relu")
-    inputs = {"conv1": 3 * 25, "conv2": 32 * 25, "conv3": 32 * 25, "fc4": 64 * 4 * 4}
-    for arm in row.arms:
-        for layer, std in arm.stds.items():
-            gain = 2**0.5 if arm.name.startswith("relu") else 1.0
-            assert std * math.sqrt(inputs[layer]) == pytest.approx(gain, rel=1e-3), (arm.name, layer)
-        assert set(arm.stds) == (set(inputs) if "fan" in arm.name else set())
 
 
 def test_an_unknown_name_is_told_with_the_nearest() -> None:

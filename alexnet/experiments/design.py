@@ -4,11 +4,10 @@ Written down before anything is run: outcome, expectation, seeds and the smalles
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 
 from alexnet.errors import unknown
-from alexnet.model.spec import Conv, Layer, Linear, Local, Scale, Spec
+from alexnet.model.spec import Spec
 from alexnet.model.variants import variant
 from alexnet.training.recipe import Recipe
 
@@ -57,17 +56,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class Arm:
-    """A run that differs from the bench's base in `settings`; with `rates`, its learning rate is searched for first.
-
-    `stds` are standard deviations that the weights of layers start with instead of the network's own; `scale` is what
-    pixels, 0 to 255 minus the mean, are multiplied by first.
-    """
+    """A run that differs from the bench's base in `settings`; with `rates`, its learning rate is searched for first."""
 
     name: str
     settings: Mapping[str, str]
     rates: tuple[float, ...] = ()
-    stds: Mapping[str, float] = field(default_factory=dict)
-    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -146,23 +139,16 @@ class Experiment:
     def network(self, arm: Arm, classes: int) -> Spec:
         """An arm's network at the bench's input size; the recipe's options are still to be applied."""
         model = {**self.bench.settings, **arm.settings}["model"]
-        spec = variant(model, classes=classes, input_size=self.bench.input_size)
-        for name in arm.stds:
-            spec.layer(name)  # says which there are
-        spec = spec.mapped(partial(_started, stds=arm.stds))
-        return spec if arm.scale == 1.0 else replace(spec, layers=(Scale("scale0", arm.scale), *spec.layers))
+        return variant(model, classes=classes, input_size=self.bench.input_size)
+
+    @property
+    def cap(self) -> float:
+        """The epochs after which a run ends in any case."""
+        return self.stop.epochs if self.stop else float(self.bench.settings["epochs"])
 
     def seconds(self, epochs: float | None = None) -> float:
         """About how long a run takes on one thread (see `Bench.epoch_seconds`): of so many epochs, else a whole one."""
-        if epochs is None:
-            epochs = self.stop.epochs if self.stop else float(self.bench.settings["epochs"])
-        return epochs * self.bench.epoch_seconds
-
-
-def _started(layer: Layer, stds: Mapping[str, float]) -> Layer:
-    if isinstance(layer, Conv | Local | Linear) and layer.name in stds:
-        return replace(layer, std=stds[layer.name])
-    return layer
+        return (self.cap if epochs is None else epochs) * self.bench.epoch_seconds
 
 
 _BASE = Arm(BASE, {})

@@ -205,8 +205,8 @@ def _drawn(row: Experiment, runs: Sequence[tuple[RecordJson, RecordJson]]) -> tu
 
 
 def _speeds(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> tuple[Speed, ...]:
-    assert row.stop
     found: list[Speed] = []
+    cap = row.cap
     for level in row.levels:
         of_level: list[Speed] = []
         p_values: dict[str, float] = {}
@@ -214,7 +214,6 @@ def _speeds(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> t
             seeds = _common(row, pair, results)
             present = tuple(time_to(results[pair.present, seed], level) for seed in seeds)
             absent = tuple(time_to(results[pair.absent, seed], level) for seed in seeds)
-            cap = row.stop.epochs
             bound = censored_ratio(absent, present, (cap, cap)) if seeds else None
             logs = [
                 math.log((slow or cap) / (fast or cap)) for slow, fast in zip(absent, present, strict=True)

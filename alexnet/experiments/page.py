@@ -116,7 +116,7 @@ def _speeds(found: Findings) -> Iterator[str]:
     first = [each for each in found.speeds if each.level == row.levels[0]]
     for each in first:
         yield f"{speed(row, each)}\n"
-    yield f"Epochs to a level of training error, each seed; > means not within {_cap(row)} epochs:\n"
+    yield f"Epochs to a level of training error, each seed; > means not within {row.cap:g} epochs:\n"
     rows = []
     for arm in row.all_arms:
         runs = [found.results[arm.name, seed] for seed in row.seeds if (arm.name, seed) in found.results]
@@ -134,10 +134,6 @@ def _speeds(found: Findings) -> Iterator[str]:
         pairs.append([pair.title, *cells])
     yield _table(["pair", *(f">{100 * level:g} %" for level in row.levels)], pairs)
     yield f"![Training error by epochs, seeds thin, mean thick](experiments/{row.name}.svg)\n"
-
-
-def _cap(row: Experiment) -> str:
-    return f"{row.stop.epochs:g}" if row.stop else row.bench.settings["epochs"]
 
 
 def _time(row: Experiment, run: RecordJson, level: float) -> str:

@@ -137,8 +137,9 @@ def digest(plain: Any) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """The digest of a recipe's settings."""
-    return digest(recipe.to_json())
+    """The digest of a recipe's settings that are not the defaults: a setting that comes later changes no old digest."""
+    defaults = Recipe().to_json()
+    return digest({name: value for name, value in recipe.to_json().items() if value != defaults[name]})
 
 
 def spec_digest(task: Task, classes: int) -> str:

@@ -7,6 +7,7 @@ its outcome, seeds and expectation are what the results are held against.
 from dataclasses import replace
 
 from alexnet.errors import unknown
+from alexnet.experiments.benches import CIFAR_FOUR, CIFAR_LOCAL, IMAGENET20
 from alexnet.experiments.design import (
     BASE,
     EPOCHS,
@@ -14,7 +15,6 @@ from alexnet.experiments.design import (
     TEST,
     TRAINING,
     Arm,
-    Bench,
     Claim,
     Experiment,
     Pair,
@@ -24,87 +24,16 @@ from alexnet.experiments.design import (
 
 FIVE = (0, 1, 2, 3, 4)
 
-IMAGENET20 = Bench(
-    name="imagenet20-64",
-    data="ImageNet-20 (the 20 classes of Imagenette and Imagewoof, 18,494 training and 7,852 test photographs)",
-    prepare="alexnet prepare imagenet20 imagenet20-72.store --side 72",
-    side=72,
-    input_size=64,
-    settings={
-        "model": "original2012",
-        "epochs": "20",
-        "batch_size": "128",
-        "lr": "0.01",
-        "warmup": "1",
-        "schedule": "cosine",
-        "weight_decay": "0.0005",
-        "holdout": "0",
-    },
-    epoch_seconds=85.0,
-    note="The paper's network of two GPUs as its authors ran it, at 64 pixels, for 20 epochs on 18,494 photographs: "
-    "not 90 epochs on 1.2 million at 224 pixels. All arms learn at the rate of the base, which was chosen for it.",
-)
-
-CIFAR_LOCAL = Bench(
-    name="cifar10-24",
-    data="CIFAR-10 (a copy as JPEG files, 50,000 training and 10,000 test pictures)",
-    prepare="alexnet prepare cifar10 cifar10-32.store --side 32",
-    side=32,
-    input_size=24,
-    settings={
-        "model": "cifar_local_lrn",
-        "epochs": "60",
-        "batch_size": "128",
-        "lr": "0.001",
-        "bias_rate": "2",
-        "weight_decay": "0.004",
-        "bias_decay": "false",
-        "schedule": "steps",
-        "lr_steps": "50,55",
-        "colour_noise": "0",
-        "holdout": "0",
-    },
-    epoch_seconds=75.0,
-    note="The network, rates and crops of the files that the paper's footnote 3 points to, with 60 epochs where those "
-    "have 470, the rate divided by ten after 50 and 55; one decay for all weights where the files spare the "
-    "convolutions; measured on the centre crop, not on ten views. Both arms learn at the rate of the files.",
-)
-
-CIFAR_FOUR = Bench(
-    name="cifar10-32",
-    data="CIFAR-10 (a copy as JPEG files, 50,000 training and 10,000 test pictures)",
-    prepare="alexnet prepare cifar10 cifar10-32.store --side 32",
-    side=32,
-    input_size=32,
-    settings={
-        "model": "cifar_four",
-        "epochs": "60",
-        "batch_size": "128",
-        "bias_rate": "2",
-        "weight_decay": "0",
-        "schedule": "constant",
-        "random_crop": "false",
-        "mirror": "false",
-        "colour_noise": "0",
-        "holdout": "0",
-    },
-    epoch_seconds=55.0,
-    note="Four layers with weights, as in the authors' file layers-18pct without its normalisation; the paper does not "
-    "say which of their networks figure 1 is of. No regularisation of any kind, whole pictures, a constant rate.",
-)
-
-_RELU_FAN = {"conv1": 0.1633, "conv2": 0.05, "conv3": 0.05, "fc4": 0.04419}  # √2 / √inputs
-_TANH_FAN = {"conv1": 0.11547, "conv2": 0.035355, "conv3": 0.035355, "fc4": 0.03125}  # 1 / √inputs
-_TANH = {"activation": "tanh"}
+_TANH, _FAN, _SCALED = {"activation": "tanh"}, {"start": "fan"}, {"pixels": "scaled"}
 _ARMS = (
     Arm("relu-published-raw", {}, (0.002, 0.004, 0.008)),
     Arm("tanh-published-raw", _TANH, (0.004, 0.008, 0.016)),
-    Arm("relu-fan-scaled", {}, (0.008, 0.016, 0.032), _RELU_FAN, 1 / 64),
-    Arm("tanh-fan-scaled", _TANH, (0.016, 0.032, 0.064), _TANH_FAN, 1 / 64),
-    Arm("relu-published-scaled", {}, (0.016, 0.032, 0.064), scale=1 / 64),
-    Arm("tanh-published-scaled", _TANH, (0.016, 0.032, 0.064), scale=1 / 64),
-    Arm("relu-fan-raw", {}, (0.00025, 0.0005, 0.001), _RELU_FAN),
-    Arm("tanh-fan-raw", _TANH, (0.004, 0.008, 0.016), _TANH_FAN),
+    Arm("relu-fan-scaled", _FAN | _SCALED, (0.008, 0.016, 0.032)),
+    Arm("tanh-fan-scaled", _TANH | _FAN | _SCALED, (0.016, 0.032, 0.064)),
+    Arm("relu-published-scaled", _SCALED, (0.016, 0.032, 0.064)),
+    Arm("tanh-published-scaled", _TANH | _SCALED, (0.016, 0.032, 0.064)),
+    Arm("relu-fan-raw", _FAN, (0.001, 0.002, 0.004)),
+    Arm("tanh-fan-raw", _TANH | _FAN, (0.004, 0.008, 0.016)),
 )
 _PAIRS = (
     Pair(
@@ -232,8 +161,11 @@ TOWERS = Experiment(
         -1.7,
     ),
     bench=IMAGENET20,
-    arms=(Arm("groups=1", {"groups": "1"}),),
-    pairs=(Pair("two towers, not one of full width", "a second tower that sees its own maps alone", BASE, "groups=1"),),
+    arms=(Arm("half", {"half": "true"}), Arm("groups=1", {"groups": "1"})),
+    pairs=(
+        Pair("two towers, not half the kernels", "having two towers, not half the kernels,", BASE, "half", -1.7),
+        Pair("two towers, not one of full width", "having two towers, not one of full width,", BASE, "groups=1"),
+    ),
     outcome=TEST,
     seeds=FIVE,
     expectation="Against half the kernels lower by one to two points; against one tower of full width nothing that "
@@ -324,9 +256,63 @@ DROPS = Experiment(
     smallest=1.0,
 )
 
+DEPTH = Experiment(
+    name="depth",
+    claim=Claim(
+        "removing any of the middle layers results in a loss of about 2% for the top-1 performance of the network",
+        "7",
+        -2.0,
+    ),
+    bench=IMAGENET20,
+    arms=tuple(Arm(f"without={layer}", {"without": layer}) for layer in ("conv3", "conv4", "conv5", "fc7")),
+    pairs=(
+        *(Pair(name, f"the layer {name}", BASE, f"without={name}", -2.0) for name in ("conv3", "conv4", "conv5")),
+        Pair("fc7", "the layer fc7", BASE, "without=fc7"),
+    ),
+    outcome=TEST,
+    seeds=FIVE,
+    expectation="Lower by zero to two points with each of conv3, conv4 and conv5; with fc7 nothing that five seeds can "
+    "tell from 0, or higher, as Zeiler and Fergus found (2013).",
+    smallest=1.0,
+)
+
+BIASES = Experiment(
+    name="biases",
+    claim=Claim(
+        "We initialized the neuron biases in the second, fourth, and fifth convolutional layers, as well as in the "
+        "fully-connected hidden layers, with the constant 1. This initialization accelerates the early stages of "
+        "learning",
+        "5",
+        None,
+        "times",
+    ),
+    bench=IMAGENET20,
+    arms=(Arm("biases=zero", {"biases": "zero"}),),
+    pairs=(Pair("biases of 1", "starting those biases at 1, not 0,", BASE, "biases=zero"),),
+    outcome=EPOCHS,
+    seeds=FIVE,
+    expectation="Faster to 60 % training error, by less than 1.5 times.",
+    smallest=1.1,
+    levels=(0.6, 0.8),
+)
+
 EXPERIMENTS: dict[str, Experiment] = {
     each.name: each
-    for each in (RELU, RELU_EARLY, LRN_CIFAR, LRN, OVERLAP, TOWERS, DROPOUT, COLOUR, VIEWS, DECAY, DROPS)
+    for each in (
+        RELU,
+        RELU_EARLY,
+        LRN_CIFAR,
+        LRN,
+        OVERLAP,
+        TOWERS,
+        DROPOUT,
+        COLOUR,
+        VIEWS,
+        DECAY,
+        DEPTH,
+        DROPS,
+        BIASES,
+    )
 }
 """By name, in the order of the table."""
 

@@ -75,10 +75,10 @@ def speed(row: Experiment, found: Speed) -> str:
 
 
 def _missing(row: Experiment, found: Speed) -> str:
-    assert row.stop and found.bound
+    assert found.bound
     parts = [
         f"{count} of {len(found.present)} {_runs(len(found.present))} {which} ended at the cap of "
-        f"{row.stop.epochs:g} epochs before"
+        f"{row.cap:g} epochs before"
         for count, which in ((found.bound.missing_below, "with it"), (found.bound.missing_above, "without it"))
         if count
     ]
