@@ -40,18 +40,21 @@ def together(
     seconds: float = 8.0,
     meanwhile: Callable[[list[int]], None] | None = None,
     only: int | None = None,
+    before: Callable[[int], None] | None = None,
 ) -> list[End]:
     """What `work(team, *arguments)` gives in each of `size` processes, which wait `seconds` for one another.
 
-    `meanwhile` is called with their process numbers; with `only`, the end of that one is all that is waited for. None
-    of them is left when this returns.
+    `before` is called in each, with its rank, before they meet; `meanwhile` here, with their process numbers. With
+    `only`, the end of that one is all that is waited for. None of them is left when this returns.
     """
     with tempfile.TemporaryDirectory() as folder:
         channels, workers = [], []
         for rank in range(size):
             ours, theirs = _context.Pipe(duplex=False)
             seat = Seat(rank=rank, size=size)
-            worker = _context.Process(target=_work, args=(theirs, seat, folder, towers, seconds, work, arguments))
+            worker = _context.Process(
+                target=_work, args=(theirs, seat, folder, towers, seconds, before, work, arguments)
+            )
             worker.start()
             theirs.close()
             channels.append(ours)
@@ -87,8 +90,12 @@ def _end(channel: Any) -> End:
         return End()
 
 
-def _work(channel: Any, seat: Seat, folder: str, towers: int, seconds: float, work: Any, arguments: Any) -> None:
+def _work(
+    channel: Any, seat: Seat, folder: str, towers: int, seconds: float, before: Any, work: Any, arguments: Any
+) -> None:
     torch.set_num_threads(1)
+    if before:
+        before(seat.rank)
     store = FileStore(str(Path(folder) / "store"), seat.size)
     status = 0
     try:

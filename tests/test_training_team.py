@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import teaming
+import torch
 from teaming import End, together, values
 
 from alexnet.errors import AlexNetError, ConfigError
 from alexnet.process import Seat
+from alexnet.training import team as team_module
 from alexnet.training.team import ALONE, Team, open_team
 
 
@@ -91,6 +93,43 @@ def compare(team: Team) -> None:
 def test_processes_that_mean_different_runs_are_told_both_values() -> None:
     (said,) = [end.error for end in together(3, compare) if end.error]
     assert "not have the same store: process 2 has 34cd, process 0 has 12ab" in said
+
+
+def older_alexnet(rank: int) -> None:
+    team_module.VERSION = "0.1.0" if rank == 1 else "0.2.0"  # type: ignore[misc]
+
+
+def older_torch(rank: int) -> None:
+    torch.__version__ = "2.6.0" if rank == 1 else "2.13.0"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (older_alexnet, "version of alexnet: process 1 has 0.1.0, process 0 has 0.2.0;"),
+        (older_torch, "version of PyTorch: process 1 has 2.6.0, process 0 has 2.13.0;"),
+    ],
+)
+def test_processes_of_different_versions_are_told_both_before_they_begin(
+    before: Callable[[int], None], said: str, tmp_path: Path
+) -> None:
+    ends = together(2, begin, tmp_path, before=before)
+    assert [said in end.error for end in ends if end.error] == [True]
+    assert {end.exit_code for end in ends} == {2}
+    assert not list(tmp_path.iterdir())
+
+
+def begin(team: Team, folder: Path) -> None:
+    (folder / str(team.everyone.rank)).touch()
+
+
+def know_more(team: Team) -> None:
+    team.agree({"dtype": "bf16"} if team.leads else {"dtype": "bf16", "setting new": "3"})
+
+
+def test_a_fact_that_one_process_does_not_know_is_a_difference() -> None:
+    (said,) = [end.error for end in together(2, know_more) if end.error]
+    assert "the same setting new: process 1 has 3, process 0 has none" in said
 
 
 def prepare(team: Team, folder: Path) -> list[str]:

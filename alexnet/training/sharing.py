@@ -17,7 +17,6 @@ from alexnet.model.towers import Devices, Towers
 from alexnet.training.link import Processes
 from alexnet.training.plan import TrainingPlan
 from alexnet.training.team import Team
-from alexnet.version import VERSION
 
 
 def shared_plan(plan: TrainingPlan, team: Team) -> TrainingPlan:
@@ -66,8 +65,6 @@ def check_same(
     if team.size == 1:
         return
     facts = {
-        "version of alexnet": VERSION,
-        "version of PyTorch": str(torch.__version__),
         "store (fingerprint)": store.fingerprint[:12],
         "network": plan.spec.name,
         "dtype": placement.dtype_name,

@@ -22,6 +22,7 @@ from alexnet.data.parts import Parts
 from alexnet.errors import AlexNetError, ConfigError
 from alexnet.process import Seat
 from alexnet.training.circle import Circle, PeerLost, lost_peers
+from alexnet.version import VERSION
 
 T = TypeVar("T")
 SECONDS_TO_GATHER = 1.0  # that the ones left wait for one another before one of them speaks
@@ -115,11 +116,12 @@ class Team:
         """Raises ConfigError, with both values, where a process does not have the leader's facts."""
         told = self.everyone.hear(dict(facts))
         for rank, theirs in enumerate(told):
-            for name, value in told[0].items():
-                if theirs[name] != value:
+            for name in told[0] | theirs:
+                here, there = told[0].get(name, "none"), theirs.get(name, "none")
+                if here != there:
                     raise ConfigError(
-                        f"The processes do not have the same {name}: process {rank} has {theirs[name]}, process 0 has "
-                        f"{value}; start all of them with the same."
+                        f"The processes do not have the same {name}: process {rank} has {there}, process 0 has {here}; "
+                        "start all of them with the same."
                     )
 
 
@@ -132,7 +134,7 @@ def open_team(seat: Seat, *, wait: float, towers: int = 1, store: Any = None) ->
 
     A process waits `wait` seconds for another before it gives up. When one fails, the others end too: one of them says
     why, by the error that leaves the block, and the rest raise Silenced. Raises ConfigError when the number of
-    processes is no multiple of `towers`.
+    processes is no multiple of `towers`, and where they are of different versions of this package or of PyTorch.
     """
     if seat.size == 1:
         if towers > 1:
@@ -151,6 +153,8 @@ def open_team(seat: Seat, *, wait: float, towers: int = 1, store: Any = None) ->
         with lost_peers():
             team = _meet(seat, wait, towers, store)
         speech.store = team.store
+        # first of all: of another version, a process may know other facts and send other messages
+        team.agree({"version of alexnet": VERSION, "version of PyTorch": str(torch.__version__)})
         yield team
     except PeerLost as error:
         raise speech.about_a_lost_peer(error, wait) from error
