@@ -88,6 +88,10 @@ def test_a_tree_sum_is_the_same_however_its_leaves_are_shared_out() -> None:
     whole = total(leaves)
     for each in (1, 2, 4):
         assert torch.equal(total([total(leaves[k : k + each]) for k in range(0, 12, each)]), whole)
+    tree = TreeSum()
+    for height, first in ((1, 0), (1, 2), (2, 4), (0, 8), (0, 9), (1, 10)):
+        tree.push(total(leaves[first : first + 2**height]), height)
+    assert torch.equal(tree.total(), whole), "sums of neighbours are nodes of the tree"
     # one after the other is another sum, and so are branches that are not the tree's
     assert not torch.equal(sum(leaves[1:], leaves[0]), whole)
     assert not torch.equal(total([total(leaves[k : k + 3]) for k in range(0, 12, 3)]), whole)

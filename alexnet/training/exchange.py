@@ -26,9 +26,8 @@ class TreeSum:
     def __init__(self) -> None:
         self._nodes: list[tuple[int, Tensor]] = []  # height and sum, the heights falling
 
-    def push(self, term: Tensor) -> None:
-        """Adds the next term; sums are formed in the memory of the terms."""
-        height = 0
+    def push(self, term: Tensor, height: int = 0) -> None:
+        """Adds the next term, or the sum of the next 2 ** `height`; sums are formed in the memory of the terms."""
         while self._nodes and self._nodes[-1][0] == height:
             term = self._nodes.pop()[1].add_(term)
             height += 1
@@ -74,6 +73,7 @@ class Bucket:
     sums: TreeSum = field(default_factory=TreeSum)
     waiting: int = 0  # parameters of the part under way whose gradients are not there yet
     closed: bool = True  # whether the part under way has been added
+    held: int = 0  # parts that are in `grad`, but not yet in `sums`
     coming: tuple[Tensor, Job | None] | None = None  # gradients from all, for the share
     fetching: Job | None = None  # new weights from all
 
@@ -234,11 +234,16 @@ class SharedSGD:
         if bucket.closed or not bucket.learns:
             return
         bucket.closed = True
+        bucket.held += 1
+        # two neighbours are a node of the tree, so the second one's gradients come on top of the first one's
+        if not self._last and bucket.held < 2:
+            return
         if self._last:
-            bucket.sums.push(bucket.grad)
+            bucket.sums.push(bucket.grad, bucket.held - 1)
         else:
-            bucket.sums.push(bucket.grad.clone())
+            bucket.sums.push(bucket.grad.clone(), bucket.held - 1)
             bucket.grad.zero_()
+        bucket.held = 0
 
     def _send(self) -> None:
         """Sends off the buckets that are ready: in the order of the buckets, which is the same in all processes."""
