@@ -4,8 +4,13 @@ import argparse
 import csv
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 import alexnet
 from alexnet.data.check import check
@@ -14,6 +19,9 @@ from alexnet.evaluation.evaluate import evaluate
 from alexnet.evaluation.linear import linear_error
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import Placement
+from alexnet.model.net import AlexNet
+from alexnet.model.spec import Conv
+from alexnet.show.filters import MOVED, smoothness
 from alexnet.weights.model_dir import Model
 
 RIGHT, WRONG = 3, 2  # examples of each
@@ -46,11 +54,10 @@ def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, 
     placement = alexnet.place(told["run"]["device"], told["run"]["dtype"])
     tallies = {crops: evaluate([model], store, split=split, crops=crops, placement=placement) for crops in (1, 10)}
     environment = told["environment"]
-    command = environment.pop("command")
     return {
         "question": question,
-        # a folder's absolute path says where this machine keeps it, its name says what it is
-        "command": " ".join(["alexnet", *(Path(word).name if word.startswith("/") else word for word in command[1:])]),
+        "command": command(environment.pop("command"), told["run"].get("processes", 1)),
+        **shared(run, told["run"], told["recipe"]["seed"]),
         "commit": subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip(),
@@ -72,6 +79,58 @@ def record(run: Path, store_path: Path, split: str, question: str) -> dict[str, 
         "lookalikes_across_splits": sum(group.leaks for group in check(store).lookalikes),
         "examples": _examples(model, store, split, placement),
     }
+
+
+def command(words: list[str], processes: int) -> str:
+    """What was typed; of several processes, what starts them on one machine."""
+    start = f"torchrun --standalone --nproc-per-node={processes} -m " if processes > 1 else ""
+    # a folder's absolute path says where this machine keeps it, its name says what it is
+    return f"{start}alexnet " + " ".join(Path(word).name if word.startswith("/") else word for word in words[1:])
+
+
+def shared(run: Path, told: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Who worked on a run and what that cost on the wire; of two towers, also what became of their first kernels."""
+    if told.get("processes", 1) == 1:
+        return {}
+    with (run / "log.jsonl").open(encoding="utf-8") as file:
+        started = next(event for event in map(json.loads, file) if event["event"] == "Started")
+    found = {"processes": started["processes"]}
+    if told["towers"] == 1:
+        return found
+    return {**found, "colours": colours(alexnet.load_model(run / "model").net, seed)}
+
+
+def colours(net: AlexNet, seed: int) -> dict[str, Any]:
+    """Whether one tower's first kernels are more coloured than the other's, as in the paper's figure 3.
+
+    The share of a kernel's squares that is left when its grey part is taken away: 0 for a grey one, 2/3 in the mean for
+    noise. `p` is the share of random divisions of the kernels into two halves whose mean shares differ by as much.
+    "change" is said of what was added to the weights that a run with this seed starts with.
+    """
+    start = AlexNet(net.spec, generator=torch.Generator().manual_seed(seed))
+    first = next(layer.name for layer in net.spec.layers if isinstance(layer, Conv))
+    now, then = (each.get_parameter(f"{first}.weight").detach().float().numpy() for each in (net, start))
+    found: dict[str, Any] = {"moved": [int(half.sum()) for half in np.split(smoothness(now) > MOVED, 2)]}
+    for what, kernels in (("kernels", now), ("change", now - then)):
+        squares, grey = (kernels**2).sum((1, 2, 3)), 3 * (kernels.mean(1) ** 2).sum((1, 2))
+        shares = 1 - np.divide(grey, squares, out=np.ones_like(grey), where=squares > 0)
+        found[what] = {
+            "shares": [round(float(half.mean()), 3) for half in np.split(shares, 2)],
+            "p": round(by_chance(shares), 4),
+        }
+    return found
+
+
+def by_chance(values: NDArray[np.float32], tries: int = 5000) -> float:
+    """The share of random divisions into halves that differ in their means by as much as the two halves do."""
+    generator = np.random.default_rng(0)
+
+    def difference(order: NDArray[np.float32]) -> float:
+        first, second = np.split(order, 2)
+        return abs(float(first.mean() - second.mean()))
+
+    found = difference(values)
+    return float(np.mean([difference(generator.permutation(values)) >= found for _ in range(tries)]))
 
 
 def curve(metrics: Path) -> list[dict[str, float]]:

@@ -5,8 +5,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from making import CLASSES, Colours, tiny_store
 from running import RECIPE, begin, metrics
+
+from alexnet.model.net import AlexNet
+from alexnet.model.variants import variant
 
 SCRIPT = Path(__file__).parents[1] / "results" / "record.py"
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -42,3 +46,27 @@ def test_a_curve_is_thinned_and_keeps_its_ends(script: ModuleType, tmp_path: Pat
     found = script.curve(tmp_path / "metrics.csv")
     assert [point["epoch"] for point in found] == [1, *range(20, 1001, 20)]
     assert found[0] == {"epoch": 1, "train_loss": 1.5, "train_error": 0.5}, "nothing for what was not validated"
+
+
+def test_a_record_of_several_processes_says_how_they_were_started(script: ModuleType, tmp_path: Path) -> None:
+    words = ["-m", "train", "/somewhere/flowers.store", "--towers", "2"]
+    assert script.command(words, 1) == "alexnet train flowers.store --towers 2"
+    assert script.command(words, 4).startswith("torchrun --standalone --nproc-per-node=4 -m alexnet train flowers.st")
+    log = [{"event": "Started", "processes": "2 processes, 1 MB a step"}, {"event": "Started", "processes": "later"}]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, log)))
+    found = script.shared(tmp_path, {"processes": 2, "towers": 1}, 0)
+    assert found == {"processes": "2 processes, 1 MB a step"}
+    assert script.shared(tmp_path, {}, 0) == {}, "of a run in one process nothing is added"
+
+
+@pytest.mark.parametrize(("grey", "shares"), [(48, [0.0, 0.667]), (0, [0.667, 0.667])])
+def test_a_colour_blind_tower_is_told_from_a_coloured_one(script: ModuleType, grey: int, shares: list[float]) -> None:
+    net = AlexNet(variant("original2012", input_size=67, classes=3), generator=torch.Generator().manual_seed(3))
+    kernels = net.get_parameter("conv1.weight").detach()
+    kernels[:grey] = kernels[:grey].mean(1, keepdim=True)
+    found = script.colours(net, seed=3)
+    assert found["kernels"]["shares"] == pytest.approx(shares, abs=0.02)
+    assert (found["kernels"]["p"] < 0.001) == bool(grey)
+    assert found["moved"] == [0, 0], "noise, grey or not, is not smooth"
+    kernels[48:] += 0.1
+    assert script.colours(net, seed=3)["change"]["shares"][1] == pytest.approx(0, abs=1e-3), "only grey was added"
