@@ -11,6 +11,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 ADDRESSES = "10.77.0.1", "10.77.0.2"
 PORT = "29511"
+WIRE = "GLOO_SOCKET_IFNAME"  # in the environment of their processes: the name of the wire
 
 
 def missing() -> str:
@@ -51,7 +52,7 @@ class Machines:
                     "LOCAL_RANK": "0",
                     "MASTER_ADDR": ADDRESSES[0],
                     "MASTER_PORT": PORT,
-                    "GLOO_SOCKET_IFNAME": self.wires[rank],
+                    WIRE: self.wires[rank],
                     "OMP_NUM_THREADS": "1",
                 },
                 stdout=subprocess.PIPE,
