@@ -10,6 +10,8 @@ import pytest
 from commanding import refusal
 from making import tiny_model
 
+from alexnet.cli import main
+from alexnet.cli.session import Session
 from alexnet.data.store import Store
 from alexnet.training.run import Run
 from alexnet.weights.checkpoint import load_checkpoint
@@ -80,6 +82,23 @@ def test_ctrl_c_at_torchrun_leaves_one_checkpoint_and_one_sentence(colours: Stor
     progress = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt")["progress"]
     assert (str(progress["epoch"]), str(progress["step"])) == stopped
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("run")] == ["run"]
+
+
+@pytest.mark.parametrize(("words", "status"), [(["recipes"], 0), (["recipes", "smal"], 2)])
+def test_a_process_of_several_ends_without_the_interpreters_clean_up(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], status: int
+) -> None:
+    class Left(BaseException):
+        pass
+
+    def leave(status: int) -> None:
+        raise Left(status)
+
+    monkeypatch.setattr(main, "Session", lambda: Session(shared=True))
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(Left) as left:
+        main.cli(words)
+    assert left.value.args == (status,)
 
 
 def test_verbs_for_one_process_are_refused_in_several(monkeypatch: pytest.MonkeyPatch) -> None:

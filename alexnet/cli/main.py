@@ -105,10 +105,12 @@ class Verbs(click.Group):
             sentence, status = _verdict(error)
             if str(error) or not isinstance(error, AlexNetError):  # else another process says it
                 click.echo(f"alexnet: {shown(sentence)}", err=True)
-            if session.shared:  # PyTorch's clean-up would wait for processes that are gone, or abort
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
+        if session.shared:
+            # PyTorch's clean-up would wait for processes that are gone; and a thread of its transfers that is not done
+            # when the interpreter ends aborts the process, of a finished run too
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status or 0)
         sys.exit(status or 0)
 
 
