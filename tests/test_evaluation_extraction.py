@@ -227,3 +227,23 @@ def test_damaged_features_are_a_sentence(colours: Store, path: Path, predictor: 
         file.write_bytes(damaged)
         with pytest.raises(DataError, match=rf"{name} .*; extract the features again"):
             assert Features.open(found.path).images
+
+
+def test_a_kill_before_the_plan_is_written_begins_anew(
+    colours: Store, path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for module, dies in ((Path, "write_bytes"), (os, "replace")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, dies, killed)
+            with pytest.raises(KeyboardInterrupt):
+                write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))
+        (path.parent / "f.partial" / "plan.json.tmp").write_bytes(b"")  # a file that was opened, and no more
+    assert len(write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))) == 12
+    assert not list((path.parent / "f").glob("*.tmp"))
+    (path.parent / ".f.lock").write_bytes(b"12")  # of a process that was killed when it had finished
+    with pytest.raises(DataError, match="exists already"):
+        write_features(path, predictor, of_split(colours, "val"), path.parent / "f", Plan(("relu2",)))
+    assert sorted(file.name for file in path.parent.iterdir()) == ["f", "model"]

@@ -173,7 +173,9 @@ def write_features(
     `out` is taken, or its unfinished work is of something else; ConfigError when a copy's package is missing; BusyError
     when another process writes there; AlexNetError when the disk is too small, or fails.
     """
+    lock = out.with_name(f".{out.name}.lock")
     if out.exists():
+        lock.unlink(missing_ok=True)  # of a process that was killed when all was done
         raise DataError(f"{out} exists already; give another folder, or delete it.")
     check_copies(also)
     spec = predictor.description.spec
@@ -184,7 +186,7 @@ def write_features(
     _check_space(partial, sum(plan.size(spec, count).values()) + plan.copies_size(spec, count, also))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with held(out.with_name(f".{out.name}.lock"), f"writing {out}"):
+        with held(lock, f"writing {out}"):
             writer = _Writer(partial, shapes, np.dtype(STORED[plan.stored]), count, described)
             with closing(writer):
                 for done, chunk in _batches(photographs, plan, writer.done):
@@ -305,7 +307,9 @@ class _Writer:
         if not (path / PLAN).is_file():
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
-            (path / PLAN).write_bytes(told)
+            begun = path / f"{PLAN}.tmp"
+            begun.write_bytes(told)
+            os.replace(begun, path / PLAN)  # whole or not there, whenever a kill comes
         elif (path / PLAN).read_bytes() != told:
             raise DataError(
                 f"{path} is the unfinished work of another model, other photographs or other options; finish that with "

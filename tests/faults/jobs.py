@@ -13,6 +13,7 @@ from making import Colours, tiny_model, tiny_recipe, tiny_spec, tiny_store
 
 from alexnet.data.prepare import prepare
 from alexnet.data.store import Store
+from alexnet.errors import DataError
 from alexnet.evaluation.extraction import Plan, of_split, write_features
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
@@ -69,11 +70,14 @@ def _export(kind: str) -> Callable[[Path], object]:
 
 
 def _features(folder: Path) -> None:
-    if not (folder / "features").exists():
-        at = given(folder)
-        predictor = Predictor(at / "model", placement=place("cpu", "fp32"))
-        photographs = of_split(Store.open(at / "store"), "all")
+    at = given(folder)
+    predictor = Predictor(at / "model", placement=place("cpu", "fp32"))
+    photographs = of_split(Store.open(at / "store"), "all")
+    try:
         write_features(at / "model", predictor, photographs, folder / "features", FEATURES, also=("csv",))
+    except DataError as error:
+        if "exists already" not in str(error):
+            raise
 
 
 def _nothing(folder: Path) -> None:
