@@ -28,7 +28,7 @@ def test_kills_failing_calls_poor_machines_and_mutated_files_do_no_harm(tmp_path
     kinds = {"few descriptors", "little memory", "clock that runs backwards", "full disk", "no permission"}
     assert kinds & counts.keys()
     assert found["troubles"] == []
-    assert len(found["commit"]) == 40
+    assert len(found["commands"][0]["commit"]) == 40
     more = told(tmp_path, "--part", "mutations", "--mutations", "1")  # pieces of one run make one record
     assert len(more["commands"]) == len(found["commands"]) + 1 == 2
     assert more["counts"]["kills"] == counts["kills"]
