@@ -73,7 +73,8 @@ def test_what_cannot_be_done_is_said(words: tuple[str, ...], sentence: str) -> N
 @pytest.mark.usefixtures("small")
 def test_a_page_is_made_of_records_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra see")
-    timed = replace(ROW, name="timed", outcome=EPOCHS, levels=(0.25,), stop=Stop(0.25, 8.0))
+    pairs = (replace(ROW.pairs[0], paper=6.0),)
+    timed = replace(ROW, name="timed", outcome=EPOCHS, levels=(0.25,), stop=Stop(0.25, 8.0), pairs=pairs)
     monkeypatch.setattr(table, "EXPERIMENTS", {"small": ROW, "timed": timed})
     on_record(tmp_path / "records", ROW, {"base": [0.3, 0.31], "mirror=false": [0.35, 0.36]})
     of_times(tmp_path / "records", timed, {"mirror=false": [3.0, None]})

@@ -2,22 +2,24 @@ import pytest
 from layouts import check_layout, texts
 
 from alexnet.show.figures.forest import figure
-from alexnet.show.forest import Branch, Forest
+from alexnet.show.forest import Branch, Forest, Panel
 
 BRANCHES = [
     Branch("normalisation", -0.3, -0.9, 0.3, 5, -1.4),
-    Branch("A name that is far too long for the room that a row has here", 12.0, None, None, 1),
+    Branch("A name that is far too long for the room that a row has here, and goes on", 12.0, None, None, 1),
     Branch("dropout", -9.5, -10.25, -8.75, 5),
 ]
+RATIOS = [Branch("ReLU", 2.0, 1.5, 2.7, 3, 6.0, "at least"), Branch("tanh", 0.5, None, None, 1, None, "at most")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_no_label_covers_another(count: int) -> None:
-    check_layout(figure(Forest("Effects", "Squares are means. " * 6, "points", BRANCHES[:count])))
+    panels = [Panel("points", BRANCHES[:count]), Panel("times", RATIOS[:count], 1.0)]
+    check_layout(figure(Forest("Effects", "Squares are means. " * 6, panels)))
 
 
 def test_a_row_has_its_interval_its_mean_and_the_other_number() -> None:
-    drawn = figure(Forest("Effects", "", "points", BRANCHES))
+    drawn = figure(Forest("Effects", "", [Panel("points", BRANCHES)]))
     assert "-0.3 [-0.9, +0.3] (n = 5)" in texts(drawn) and "+12.0 (n = 1)" in texts(drawn)
     lines = [line for axes in drawn.axes for line in axes.lines]
     assert [-0.9, 0.3] in [list(line.get_xdata()) for line in lines]
@@ -25,8 +27,14 @@ def test_a_row_has_its_interval_its_mean_and_the_other_number() -> None:
     assert [list(line.get_xdata()) for line in hollow] == [[-1.4]]
 
 
+def test_ratios_are_on_a_logarithmic_scale_and_bounds_point_where_the_true_one_lies() -> None:
+    drawn = figure(Forest("Effects", "", [Panel("times", RATIOS, 1.0)]))
+    assert "≥ 2.00 [1.50, 2.70] (n = 3)" in texts(drawn) and "≤ 0.50 (n = 1)" in texts(drawn)
+    (axes,) = (axes for axes in drawn.axes if axes.get_xscale() == "log")
+    assert [line.get_marker() for line in axes.lines if line.get_marker() in "<>s"] == [">", "<"]
+    assert next(list(line.get_xdata()) for line in axes.lines) == [1.0, 1.0]
+
+
 def test_the_numbers_are_plain_types() -> None:
-    told = Forest("Effects", "", "points", BRANCHES[:1]).to_json()
-    assert told["branches"][0] == {
-        "label": "normalisation", "mean": -0.3, "low": -0.9, "high": 0.3, "n": 5, "other": -1.4,
-    }  # fmt: skip
+    told = Forest("Effects", "", [Panel("points", BRANCHES[:1])]).to_json()
+    assert told["panels"][0]["unit"] == "points" and told["panels"][0]["branches"][0]["low"] == -0.9

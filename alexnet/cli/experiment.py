@@ -113,7 +113,7 @@ def _report(session: Session, rows: Sequence["Experiment"], records: Path, file:
     folder = file.parent / "experiments"
     folder.mkdir(exist_ok=True)
     pictures: list[tuple[str, str, Callable[[], Any]]] = []
-    if any(each.effects for each in found):
+    if any(each.results for each in found):
         pictures.append(("forest", "forest", lambda: _forest(found)))
     for each in found:
         if each.speeds and each.results:
@@ -124,18 +124,30 @@ def _report(session: Session, rows: Sequence["Experiment"], records: Path, file:
 
 
 def _forest(found: Sequence["Findings"]) -> "Forest":
-    from alexnet.show.forest import Branch, Forest
+    """Effects on errors, and below them how many times faster a level of training error is reached."""
+    from alexnet.show.forest import Branch, Forest, Panel
 
-    branches = []
+    points, times = [], []
     for each in found:
         for effect in each.effects:
             told, label = effect.estimate, f"{each.row.name}: {effect.pair.title}"
-            branches.append(Branch(label, told.mean, told.low, told.high, told.n, effect.pair.paper))
+            points.append(Branch(label, told.mean, told.low, told.high, told.n, effect.pair.paper))
+        for speed in each.speeds:
+            if speed.level == each.row.levels[0] and speed.bound is not None and speed.bound.side != "unknown":
+                told, label = speed.bound.ratio, f"{each.row.name}: {speed.pair.title}"
+                side = speed.bound.side if speed.bound.side != "exact" else ""
+                times.append(Branch(label, told.mean, told.low, told.high, told.n, speed.pair.paper, side))
     caption = (
-        "The change that each technique makes to its experiment's outcome, with 95 % intervals over n seeds; squares "
-        "without a line have too few. Hollow: the paper's number, one run each, on ImageNet."
+        "The change that each technique makes to its experiment's outcome, with 95 % intervals over n seeds; marks "
+        "without a line have too few. Hollow: the paper's number, one run each. Pointed: the true one lies there or "
+        "beyond."
     )
-    return Forest("What each technique changes", caption, "points of error; left of 0: lower with it", branches)
+    panels = []
+    if points:
+        panels.append(Panel("points of error; left of 0: lower with it", points))
+    if times:
+        panels.append(Panel("times as fast with it to a level of training error", times, 1.0))
+    return Forest("What each technique changes", caption, panels)
 
 
 def _bundles(found: "Findings") -> "Bundles":

@@ -32,7 +32,7 @@ the first run. This page and its pictures are made from [the records](../results
 def page(found: Sequence[Findings]) -> str:
     """The page, of what the records of all experiments say."""
     parts = [HEAD]
-    if any(each.effects for each in found):
+    if any(each.results for each in found):
         parts.append(f"![Effects with their intervals, the paper's numbers as hollow marks]({FOREST})\n")
     parts += ["## What is on record\n", _overview(found), "## The benches\n", *_benches(found)]
     return "\n".join([*parts, *(_experiment(each) for each in found)])

@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Branch:
-    """One effect: its mean, where it may lie (None: no interval), from how many runs, and another's number for it."""
+    """One effect: its mean, where it may lie (None: no interval), from how many runs, and another's number for it.
+
+    `bound` says that the true one is "at least" or "at most" the mean.
+    """
 
     label: str
     mean: float
@@ -15,17 +18,26 @@ class Branch:
     high: float | None
     n: int
     other: float | None = None
+    bound: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Effects in one unit; `neutral` is no effect, 0 for differences, 1 for ratios, which have a logarithmic scale."""
+
+    unit: str
+    branches: Sequence[Branch]
+    neutral: float = 0.0
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Effects in one unit, and what is to be said of them."""
+    """Panels beneath each other, and what is to be said of them."""
 
     title: str
     caption: str
-    unit: str
-    branches: Sequence[Branch]
+    panels: Sequence[Panel]
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {"unit": self.unit, "branches": [asdict(branch) for branch in self.branches]}
+        return {"panels": [asdict(panel) for panel in self.panels]}

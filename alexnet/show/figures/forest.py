@@ -1,46 +1,68 @@
 """A forest plot: a row an effect, a line its interval, a hollow mark the number that others gave."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from alexnet.show.figures.fonts import width
 from alexnet.show.figures.sheet import BLUE, GREY, INK, MARGIN, ORANGE, Sheet
-from alexnet.show.forest import Branch, Forest
+from alexnet.show.forest import Branch, Forest, Panel
 
-ROW = 0.26
+ROW, BELOW = 0.26, 0.62
 PLOT = 4.0  # inches
 LABEL = 3.4
 SIZE = 8.5
+RATIOS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
 def figure(forest: Forest) -> Figure:
-    """Rows in the order given, 0 a line down."""
-    branches = forest.branches
-    label = min(LABEL, max((width(branch.label, SIZE) for branch in branches), default=0.0) + 0.15)
-    told = max((width(_told(branch), SIZE) for branch in branches), default=0.0) + 0.15
-    tall = ROW * max(1, len(branches))
+    """Rows in the order given, no effect a line down."""
+    rows = [(panel, branch) for panel in forest.panels for branch in panel.branches]
+    label = min(LABEL, max((width(branch.label, SIZE) for _, branch in rows), default=0.0) + 0.15)
+    told = max((width(_told(panel, branch), SIZE) for panel, branch in rows), default=0.0) + 0.15
+    heights = [ROW * max(1, len(panel.branches)) + BELOW for panel in forest.panels]
     page = 2 * MARGIN + label + PLOT + told
-    sheet = Sheet(page, tall + 0.5, forest.title, forest.caption, [branch.label for branch in branches])
-    axes = sheet.plot(MARGIN + label, 0, PLOT, tall)
-    axes.spines["left"].set_visible(False)
-    axes.set_yticks([])
-    axes.axvline(0, color=INK, linewidth=0.9)
-    for number, branch in enumerate(branches):
-        y = number + 0.5
-        if branch.low is not None and branch.high is not None:
-            axes.plot([branch.low, branch.high], [y, y], color=BLUE, linewidth=1.8, solid_capstyle="butt")
-        axes.plot([branch.mean], [y], marker="s", markersize=5, color=BLUE)
-        if branch.other is not None:
-            axes.plot([branch.other], [y], marker="D", markersize=6, markerfacecolor="none", color=ORANGE)
-        top = number * ROW + ROW / 2 - 0.08
-        sheet.text(MARGIN, top, branch.label, SIZE, room=label - 0.1)
-        sheet.text(MARGIN + label + PLOT + told, top, _told(branch), SIZE, align="right", colour=GREY)
-    axes.set_ylim(max(1, len(branches)), 0)
-    sheet.text(MARGIN + label + PLOT / 2, tall + 0.25, forest.unit, SIZE, align="center")
+    sheet = Sheet(page, sum(heights), forest.title, forest.caption, [branch.label for _, branch in rows])
+    start = 0.0
+    for panel, height in zip(forest.panels, heights, strict=True):
+        axes = sheet.plot(MARGIN + label, start, PLOT, height - BELOW)
+        _draw(axes, panel)
+        for number, branch in enumerate(panel.branches):
+            top = start + number * ROW + ROW / 2 - 0.08
+            sheet.text(MARGIN, top, branch.label, SIZE, room=label - 0.1)
+            sheet.text(MARGIN + label + PLOT + told, top, _told(panel, branch), SIZE, align="right", colour=GREY)
+        sheet.text(MARGIN + label + PLOT / 2, start + height - BELOW + 0.25, panel.unit, SIZE, align="center")
+        start += height
     return sheet.figure
 
 
-def _told(branch: Branch) -> str:
-    mean = f"{branch.mean:+.1f}"
+def _draw(axes: Axes, panel: Panel) -> None:
+    axes.spines["left"].set_visible(False)
+    if panel.neutral:
+        axes.set_xscale("log")
+        known = [value for each in panel.branches for value in (each.low, each.high, each.other, each.mean) if value]
+        low, high = min([*known, 0.8]) / 1.1, max([*known, 1.25]) * 1.1
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(FixedLocator([tick for tick in RATIOS if low <= tick <= high]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_yticks([])
+    axes.axvline(panel.neutral, color=INK, linewidth=0.9)
+    for number, branch in enumerate(panel.branches):
+        y = number + 0.5
+        if branch.low is not None and branch.high is not None:
+            axes.plot([branch.low, branch.high], [y, y], color=BLUE, linewidth=1.8, solid_capstyle="butt")
+        marker = {"at least": ">", "at most": "<"}.get(branch.bound, "s")
+        axes.plot([branch.mean], [y], marker=marker, markersize=5, color=BLUE)
+        if branch.other is not None:
+            axes.plot([branch.other], [y], marker="D", markersize=6, markerfacecolor="none", color=ORANGE)
+    axes.set_ylim(max(1, len(panel.branches)), 0)
+
+
+def _told(panel: Panel, branch: Branch) -> str:
+    form = ".2f" if panel.neutral else "+.1f"
+    sign = {"at least": "≥ ", "at most": "≤ "}.get(branch.bound, "")
+    mean = f"{sign}{branch.mean:{form}}"
     if branch.low is None or branch.high is None:
         return f"{mean} (n = {branch.n})"
-    return f"{mean} [{branch.low:+.1f}, {branch.high:+.1f}] (n = {branch.n})"
+    return f"{mean} [{branch.low:{form}}, {branch.high:{form}}] (n = {branch.n})"
