@@ -39,6 +39,9 @@ def test_a_record_says_what_was_run_and_what_came_out(colours: Store, tmp_path: 
     assert (test["images"], train["images"], len(record["ranks"])) == (11, 42, 11)
     wrong = sum(digit != "0" for digit in record["ranks"])
     assert wrong / 11 == test["top1_error"]
+    ten = record["ten_crop"]
+    assert ten is not None and sum(digit != "0" for digit in record["ten_crop_ranks"]) / 11 == ten["top1_error"]
+    assert ten["loss"] != test["loss"]
     assert [place for place, _ in record["windows"]] == [1.0, 2.0] and record["epochs"] == 2.0
     assert record["recipe"]["mirror"] is False and record["network"] == "cifar_four"
     assert record["seconds"] > 0 and record["cpu_seconds"] > 0 and record["pieces"] == 1

@@ -6,7 +6,7 @@ import pytest
 from experimenting import ROW, of_times, on_record, record, row
 
 from alexnet.errors import DataError
-from alexnet.experiments.design import EPOCHS, GAP, TRAINING, Arm, Search, Stop
+from alexnet.experiments.design import EPOCHS, GAP, TEN, TRAINING, Arm, Search, Stop
 from alexnet.experiments.findings import failed, findings, outcome, time_to
 from alexnet.experiments.records import Task, write_record
 from alexnet.experiments.statistics import student
@@ -76,6 +76,18 @@ def test_outcomes_are_what_they_say() -> None:
     assert outcome(THREE, made) == pytest.approx(30.0)
     assert outcome(replace(THREE, outcome=TRAINING), made) == pytest.approx(10.0)
     assert outcome(replace(THREE, outcome=GAP), made) == pytest.approx(20.0)
+
+
+def test_ten_crops_are_compared_with_one_within_a_run(tmp_path: Path) -> None:
+    pair = replace(THREE.pairs[0], present="base", absent="base")
+    ten = replace(THREE, outcome=TEN, arms=(), pairs=(pair,))
+    for seed, (centre, averaged) in enumerate(((0.30, 0.29), (0.31, 0.295), (0.30, 0.28))):
+        task = Task(ten, "base", seed)
+        made, other = record(task, test=centre), record(task, test=averaged)
+        write_record(tmp_path / task.file, {**made, "ten_crop": other["test"], "ten_crop_ranks": other["ranks"]})
+    (effect,) = findings(ten, tmp_path).effects
+    assert effect.estimate.mean == pytest.approx(-1.5) and effect.estimate.n == 3
+    assert effect.drawn is not None and effect.drawn[0] < -1.5 < effect.drawn[1]
 
 
 def test_times_are_read_from_the_middles_of_windows() -> None:

@@ -118,7 +118,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
                 return None
     finally:
         pieces = _spent(run, time.monotonic() - began, time.process_time() - processor)
-    seen, test, told = _measured(run, store, placement) if ended == "finished" else (None, None, "")
+    measured = _measured(run, store, placement) if ended == "finished" else _Measured()
     environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     command = environment.pop("command")
     named = identity(task, store, placement.dtype_name)
@@ -138,9 +138,11 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         "ended": ended,
         "epochs": round(errors[-1][0], PLACES) if errors else 0.0,
         "windows": [(round(place, PLACES), round(error, PLACES)) for place, error in errors],
-        "train": seen,
-        "test": test,
-        "ranks": told,
+        "train": measured.train,
+        "test": measured.test,
+        "ranks": measured.ranks,
+        "ten_crop": measured.ten_crop,
+        "ten_crop_ranks": measured.ten_crop_ranks,
         "seconds": round(pieces["seconds"], 1),
         "cpu_seconds": round(pieces["cpu_seconds"], 1),
         "pieces": pieces["pieces"],
@@ -152,16 +154,30 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
     return read_record(places.record(task))
 
 
-def _measured(run: Run, store: Store, placement: Placement) -> tuple[ErrorsJson, ErrorsJson, str]:
-    """Errors of the finished model on training and on test photographs, and the ranks of the latter."""
-    model, found = load_model(run.model), list[int]()
+@dataclass(frozen=True)
+class _Measured:
+    """What the finished model makes of the photographs; nothing where there is none."""
 
-    def keep(paths: Sequence[str], probabilities: Tensor, labels: Tensor) -> None:
-        found.extend(ranks(probabilities, labels).tolist())
+    train: ErrorsJson | None = None
+    test: ErrorsJson | None = None
+    ranks: str = ""
+    ten_crop: ErrorsJson | None = None
+    ten_crop_ranks: str = ""
 
-    test = evaluate([model], store, split="test", placement=placement, answers=keep)
-    seen = evaluate([model], store, split="train", placement=placement)
-    return as_json(seen), as_json(test), digits(found)
+
+def _measured(run: Run, store: Store, placement: Placement) -> _Measured:
+    model = load_model(run.model)
+
+    def measure(split: str, crops: int) -> tuple[ErrorsJson, str]:
+        found: list[int] = []
+
+        def keep(paths: Sequence[str], probabilities: Tensor, labels: Tensor) -> None:
+            found.extend(ranks(probabilities, labels).tolist())
+
+        tally = evaluate([model], store, split=split, crops=crops, placement=placement, answers=keep)
+        return as_json(tally), digits(found)
+
+    return _Measured(measure("train", 1)[0], *measure("test", 1), *measure("test", 10))
 
 
 def _spent(run: Run, seconds: float, processor: float) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from alexnet.training.recipe import Recipe
 BASE = "base"
 """The arm of a bench with nothing changed; its runs serve all experiments on that bench."""
 
-TEST, TRAINING, GAP, EPOCHS = "test error", "training error", "gap", "epochs"
+TEST, TRAINING, GAP, EPOCHS, TEN = "test error", "training error", "gap", "epochs", "ten crops"
 OUTCOMES = {
     TEST: "top-1 error on the test photographs, centre crop",
     TRAINING: "top-1 error on the training photographs afterwards: centre crop, no dropout, no noise",
     GAP: "test error minus training error, both as above",
+    TEN: "top-1 error on the test photographs by ten crops minus that by the centre crop, of the same networks",
     EPOCHS: "epochs until the error on the training photographs, as they are met, is down to a level",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet.errors import DataError
-from alexnet.experiments.design import EPOCHS, GAP, TEST, TRAINING, Experiment, Pair
+from alexnet.experiments.design import EPOCHS, GAP, TEN, TEST, TRAINING, Experiment, Pair
 from alexnet.experiments.order import tasks
 from alexnet.experiments.records import RecordJson, Task, read_record, recipe_digest, spec_digest
 from alexnet.experiments.statistics import (
@@ -142,15 +142,24 @@ def failed(record: RecordJson) -> bool:
 
 def outcome(row: Experiment, record: RecordJson) -> float:
     """The outcome of a run in per cent; that of a network at chance where it diverged."""
-    test, train = record["test"], record["train"]
+    test, train, ten = record["test"], record["train"], record.get("ten_crop")
     if test is None or train is None:
         return 0.0 if row.outcome == GAP else 100 * (1 - 1 / record["classes"])
     values = {
         TEST: test["top1_error"],
         TRAINING: train["top1_error"],
         GAP: test["top1_error"] - train["top1_error"],
+        TEN: ten["top1_error"] if ten else test["top1_error"],
     }
     return 100 * values[row.outcome]
+
+
+def difference(row: Experiment, present: RecordJson, absent: RecordJson) -> float:
+    """What the technique changes in a pair of runs, in points; of ten crops, in one run."""
+    if row.outcome != TEN:
+        return outcome(row, present) - outcome(row, absent)
+    test = present["test"]
+    return outcome(row, present) - 100 * test["top1_error"] if test else 0.0
 
 
 def curve(record: RecordJson) -> list[tuple[float, float]]:
@@ -175,9 +184,9 @@ def _effects(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> 
         if not (seeds := _common(row, pair, results)):
             continue
         runs = [(results[pair.present, seed], results[pair.absent, seed]) for seed in seeds]
-        values = [outcome(row, present) - outcome(row, absent) for present, absent in runs]
+        values = [difference(row, present, absent) for present, absent in runs]
         well = [value for value, both in zip(values, runs, strict=True) if not any(map(failed, both))]
-        count = sum(map(failed, (record for both in runs for record in both)))
+        count = sum(map(failed, (record for both in runs for record in (both[:1] if row.outcome == TEN else both))))
         p_values[pair.title] = p_value(values)
 
         def made(
@@ -197,9 +206,13 @@ def _effects(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> 
 
 def _drawn(row: Experiment, runs: Sequence[tuple[RecordJson, RecordJson]]) -> tuple[float, float] | None:
     """The bootstrap's interval in points; None for other outcomes than the test error, too few seeds, failed runs."""
-    if row.outcome != TEST or len(runs) < LEAST or not all(record["ranks"] for both in runs for record in both):
+    if row.outcome not in (TEST, TEN) or len(runs) < LEAST:
         return None
-    wrong = np.array([[[digit != "0" for digit in record["ranks"]] for record in both] for both in runs], np.int8)
+    ten = row.outcome == TEN
+    told = [(one.get("ten_crop_ranks", "") if ten else one["ranks"], other["ranks"]) for one, other in runs]
+    if not all(one and other for one, other in told):
+        return None
+    wrong = np.array([[[digit != "0" for digit in ranks] for ranks in both] for both in told], np.int8)
     low, high = bootstrap(wrong[:, 0] - wrong[:, 1])
     return 100 * low, 100 * high
 

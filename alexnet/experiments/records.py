@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from alexnet.data.store import Store
 from alexnet.errors import DataError
@@ -28,12 +28,13 @@ MAX_JSON = 1_000_000  # bytes of a record
 NINTH = 9  # a rank of 9 or more is written as 9
 
 Text = Annotated[str, AtMost(1000)]
+Digits = Annotated[str, AtMost(200_000)]
 Ending = Literal["finished", "level", "cap", "diverged"]
 Share = Annotated[float, Within(0, 1)]
 
 
 class ErrorsJson(TypedDict):
-    """Errors on a split of the store, centre crop."""
+    """Errors on a split of the store."""
 
     images: int
     top1_error: Share
@@ -71,7 +72,9 @@ class RecordJson(TypedDict):
     windows: list[tuple[float, float]]  # epochs gone by at the end of a window of training, error in it
     train: ErrorsJson | None
     test: ErrorsJson | None
-    ranks: Annotated[str, AtMost(200_000)]  # a digit for each test photograph, in the store's order: see `digits`
+    ranks: Digits  # a digit for each test photograph, in the store's order: see `digits`
+    ten_crop: NotRequired[ErrorsJson | None]  # as `test`, by ten crops
+    ten_crop_ranks: NotRequired[Digits]
     seconds: float
     cpu_seconds: float
     pieces: int  # in which it was run

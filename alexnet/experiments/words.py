@@ -4,13 +4,14 @@ A sentence says where it was found, with how many seeds, how large and how sure;
 interval includes 0, what cannot be excluded.
 """
 
-from alexnet.experiments.design import GAP, TEST, TRAINING, Experiment
+from alexnet.experiments.design import GAP, TEN, TEST, TRAINING, Experiment
 from alexnet.experiments.findings import Effect, Speed
 from alexnet.experiments.statistics import LEAST, Estimate
 
 FORBIDDEN = ("confirm", "reproduc", "prove", "proof", "significant", "refute")
 SUBJECTS = {
     TEST: "the top-1 error",
+    TEN: "the top-1 error",
     TRAINING: "the training error",
     GAP: "the gap between test and training error",
 }
