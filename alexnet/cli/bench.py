@@ -17,7 +17,16 @@ from alexnet.errors import AlexNetError, ConfigError
 from alexnet.process import ALLOCATORS, describe_memory
 
 # What can be measured, and on how many images at once.
-BATCH_SIZES = {"step": 128, "train": 128, "loader": 128, "prepare": None, "predict": 128, "features": None, "lrn": 32}
+BATCH_SIZES = {
+    "step": 128,
+    "train": 128,
+    "loader": 128,
+    "prepare": None,
+    "predict": 128,
+    "features": None,
+    "lrn": 32,
+    "linear": 128,
+}
 TITLES = {
     "step": "the training step on noise: forward, loss, backward, update; its ceilings beside it",
     "train": "the loop of `alexnet train` from a store, in turns with the bare step",
@@ -26,6 +35,7 @@ TITLES = {
     "predict": "answers: in batches, for one photograph, from a cold start",
     "features": "the last hidden layer of a store's photographs onto the disk, in turns with `alexnet evaluate`",
     "lrn": "response normalisation behind the first layer, alone and fused",
+    "linear": "the products of the fully connected layers, by each of the routes that a run chooses from",
 }
 COLUMNS = ("", ">batch", "dtype", ">median", ">spread", ">peak memory", "")
 

@@ -3,6 +3,7 @@
 from alexnet.kernels.augment import augment_batch
 from alexnet.kernels.dropout import relu_dropout
 from alexnet.kernels.fused import use_twin
+from alexnet.kernels.linear import linear, use_routes
 from alexnet.kernels.native import available, describe, where
 from alexnet.kernels.norm import response_norm
 from alexnet.kernels.pool import ORDERS, pooled_stage
@@ -20,6 +21,7 @@ __all__ = [
     "available",
     "compile_twins",
     "describe",
+    "linear",
     "momentum_update",
     "pooled_stage",
     "relu_dropout",
@@ -27,6 +29,7 @@ __all__ = [
     "space_to_depth",
     "space_to_depth_weight",
     "spatial_norm",
+    "use_routes",
     "use_twin",
     "where",
 ]

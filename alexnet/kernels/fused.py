@@ -22,6 +22,11 @@ def use_twin() -> Iterator[None]:
         _twins_only = before
 
 
+def twins_only() -> bool:
+    """Whether PyTorch's own operations are asked for, inside `use_twin`."""
+    return _twins_only
+
+
 def fused(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the compiled kernels are in use for tensors of this kind."""
     kind = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)

@@ -104,6 +104,16 @@ class FullConnection(nn.Linear):
     def reset_parameters(self) -> None:
         """Nothing: `initialise_layer` draws them."""
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs) → (N, outputs)."""
+        return kernels.linear(x, self.weight, self.bias)
+
+
+def full_connections(net: nn.Module) -> dict[str, tuple[int, int]]:
+    """The inputs and outputs of the fully connected layers of `net`, by name."""
+    layers = ((name, module) for name, module in net.named_modules() if isinstance(module, nn.Linear))
+    return {name: (module.in_features, module.out_features) for name, module in layers}
+
 
 class Weightless(nn.Module):
     """A layer without weights."""

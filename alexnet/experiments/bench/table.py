@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from alexnet.experiments.bench.connecting import bench_linear
 from alexnet.experiments.bench.extracting import bench_features
 from alexnet.experiments.bench.loading import bench_loader
 from alexnet.experiments.bench.normalising import bench_lrn
@@ -20,5 +21,6 @@ BENCHES: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "predict": bench_predict,
     "features": bench_features,
     "lrn": bench_lrn,
+    "linear": bench_linear,
 }
 """Each takes spec, batch_size, placement, rounds and data by keyword, and leaves what it has no use for."""
