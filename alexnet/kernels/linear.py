@@ -46,6 +46,11 @@ ROUTES: Final[dict[str, dict[str, Route]]] = {
 _chosen: Mapping[str, str] = {}
 
 
+def is_route(product: str, route: str) -> bool:
+    """Whether there is such a route for the product of that name."""
+    return route in ROUTES.get(product.partition(" ")[0], {})
+
+
 @contextmanager
 def use_routes(chosen: Mapping[str, str]) -> Iterator[None]:
     """Computes the products named inside by the routes given, others by "torch".
@@ -54,8 +59,8 @@ def use_routes(chosen: Mapping[str, str]) -> Iterator[None]:
     """
     global _chosen
     for name, route in chosen.items():
-        if route not in (known := ROUTES[name.partition(" ")[0]]):
-            raise unknown(f"route of {name}", route, known)
+        if not is_route(name, route):
+            raise unknown(f"route of {name!r}", route, ROUTES.get(name.partition(" ")[0], ()))
     before, _chosen = _chosen, chosen
     try:
         yield

@@ -50,6 +50,8 @@ class RunJson(TypedDict):
     towers: NotRequired[Annotated[int, Within(1, 2)]]
     overfit: Annotated[int, Within(0, 10**9)]
     init_from: dict[str, Any] | None
+    routes: NotRequired[dict[str, Annotated[str, AtMost(100)]]]
+    machine: NotRequired[Annotated[str, AtMost(1000)]]
 
 
 KINDS: dict[str, Any] = {"run.json": RunJson}

@@ -30,6 +30,7 @@ from alexnet.training.loop import Trainer
 from alexnet.training.named import what_to_train
 from alexnet.training.plan import frozen, memory_told, training_plan
 from alexnet.training.recipe import Recipe
+from alexnet.training.routes import RunRoutes, new_routes, resumed_routes
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
 from alexnet.training.schedule import base_rate
 from alexnet.training.sharing import check_same, in_towers, shared_plan
@@ -101,6 +102,7 @@ def train(
         _take_over(net, start, store)
     check_same(plan, store, placement, team, net)
     net = in_towers(net, runtime.device, team)
+    routes = team.by_leader(lambda: new_routes(net, plan, placement))
 
     def begun() -> Run:
         check_space(Run(out), account(plan.spec).total("parameters"))
@@ -119,13 +121,14 @@ def train(
             "towers": 2 if isinstance(net, Towers) else 1,
             "overfit": overfit,
             "init_from": start.provenance if start else None,
+            **routes.to_json(),
         }
         if team.leads:
             run.write("recipe.json", plan.recipe.to_json())
             run.write("environment.json", _environment(placement))
             run.write("run.json", facts)
         trainer = Trainer(plan, net, store, statistics, run, placement=placement, **_how(runtime, listener))
-        return _run(trainer, overfit, runtime)
+        return _run(trainer, overfit, runtime, routes)
 
 
 @undisturbed()
@@ -177,6 +180,9 @@ def resume(
                 "the right one back or train anew."
             ) from error
         check_same(plan, store, placement, team)
+        routes = team.by_leader(lambda: resumed_routes(told, net, plan, placement))
+        if team.leads and told.get("machine", routes.machine) != routes.machine:
+            run.write("run.json", told | routes.to_json())
         if plan.recipe.accumulate != recipe.accumulate and team.leads:
             listener(Warned(_other_parts(recipe.accumulate, plan.recipe.accumulate, team)))
         remark = None
@@ -184,7 +190,7 @@ def resume(
             remark = _other_epochs(trainer, before)
             if team.leads:
                 run.write("recipe.json", recipe.to_json())
-        return _run(trainer, told["overfit"], runtime, remark)
+        return _run(trainer, told["overfit"], runtime, routes, remark)
 
 
 def _other_epochs(trainer: Trainer, before: Recipe) -> str:
@@ -216,7 +222,7 @@ def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
     }
 
 
-def _run(trainer: Trainer, overfit: int, runtime: Runtime, remark: str | None = None) -> Run:
+def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, remark: str | None = None) -> Run:
     run, team, listener = trainer.run, trainer.team, trainer.listener
     log = RunLog(run, trainer.progress.history, listener) if team.leads else None
 
@@ -235,10 +241,11 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, remark: str | None = 
         if log is not None and log.missing:
             tell(log.missing)
         compiled = kernels.compile_twins() if runtime.compile else nullcontext()
-        with stop_requests(runtime.minutes) as request, compiled, memory_told(trainer.recipe):
-            tell(_started(trainer))
-            if remark:
-                tell(Warned(remark))
+        used = kernels.use_routes(routes.routes)
+        with stop_requests(runtime.minutes) as request, compiled, used, memory_told(trainer.recipe):
+            tell(_started(trainer, routes))
+            for text in filter(None, (remark, routes.remark)):
+                tell(Warned(text))
             trainer.fit(request, until_learned=bool(overfit))
         last = trainer.progress.history[-1]
         if overfit and last["train_error"]:
@@ -281,7 +288,7 @@ def _save_model(trainer: Trainer, net: AlexNet, provenance: dict[str, Any]) -> N
     save_model(Model(net, store.classes, trainer.statistics, provenance, store.preparation), trainer.run.model)
 
 
-def _started(trainer: Trainer) -> Started:
+def _started(trainer: Trainer, routes: RunRoutes) -> Started:
     plan, progress = trainer.plan, trainer.progress
     return Started(
         run=str(trainer.run.path),
@@ -296,7 +303,7 @@ def _started(trainer: Trainer) -> Started:
         device=str(trainer.placement.device),
         dtype=trainer.placement.dtype_name,
         threads=torch.get_num_threads(),
-        kernels=kernels.describe(),
+        kernels=kernels.describe() + routes.describe(),
         memory=process.describe_memory(),
         processes=_processes(trainer),
     )
