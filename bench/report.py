@@ -195,6 +195,18 @@ def convolutions_table(record: Record) -> str:
     return table(["pass", "formulation", *(f">{layer}" for layer in layers)], rows)
 
 
+def linear_table(record: Record) -> str:
+    """GFLOP/s of the products of the fully connected layers: a line for each route, a column for each layer."""
+    layers: list[str] = []
+    rates: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in (row for result in record["results"] for row in result["rows"]):
+        layer, kind, route = row["what"].split(", ", 2)
+        layers += [layer] if layer not in layers else []
+        rates.setdefault((f"{row['batch_size']}", kind, route), {})[layer] = f"{row['median'] / 1e9:,.0f}"
+    rows = [[*key, *(found.get(layer, "–") for layer in layers)] for key, found in rates.items()]
+    return table([">batch", "product", "route", *(f">{layer}" for layer in layers)], rows)
+
+
 def _failed(results: Sequence[Record]) -> list[Record]:
     return [result for result in results if "error" in result]
 
@@ -222,6 +234,7 @@ TABLES: Final[dict[str, Callable[[Record], str]]] = {
     "loop": loop_table,
     "batches": batches_table,
     "convolutions": convolutions_table,
+    "linear": linear_table,
     **{f"compare-{name}": _section(name) for name in SECTIONS},
     **{f"bench-{name}": _alone(name) for name in BATCH_SIZES},
 }

@@ -142,6 +142,17 @@ def test_convolutions_have_a_column_for_each_layer() -> None:
     ]
 
 
+def test_full_connections_have_a_line_for_each_route() -> None:
+    rates = {"fc6, forward, torch": 2e9, "fc6, weight, torch, new memory": 5e8, "fc7, forward, torch": 3e12}
+    rows = [Measurement(what, "FLOP/s", [rate], 32, "fp32").to_json() for what, rate in rates.items()]
+    assert report.TABLES["linear"]({"results": [{"bench": "linear", "rows": rows}]}).splitlines() == [
+        "| batch | product | route | fc6 | fc7 |",
+        "| ---: | --- | --- | ---: | ---: |",
+        "| 32 | forward | torch | 2 | 3,000 |",
+        "| 32 | weight | torch, new memory | 0 | – |",
+    ]
+
+
 def test_empty_columns_are_left_out() -> None:
     assert table(["a", ">b", "c"], [["1", "", "x"], ["2", "", ""]]).splitlines() == [
         "| a | c |",

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from statistics import median
 
 import pytest
 import torch
@@ -8,9 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet import kernels
 from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench import step
-from alexnet.experiments.bench.step import BareStep, bench_step, loop, products, random_images, training_flops
+from alexnet.experiments.bench.step import BareStep, bench_step, loop, random_images, squares, training_flops
 from alexnet.experiments.bench.timing import Rounds
-from alexnet.kernels import ceiling
+from alexnet.kernels import ceiling, routes
+from alexnet.kernels.linear import ROUTES
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv
@@ -66,7 +68,7 @@ def test_noise_comes_in_the_form_of_the_loader() -> None:
 
 
 def test_a_product_counts_its_flops() -> None:
-    works = products(torch.float32, FP32.device)
+    works = squares(torch.float32, FP32.device)
     assert {name: work() for name, work in works.items()} == {"8": 2 * 8**3, "16": 2 * 16**3}
 
 
@@ -75,7 +77,7 @@ def test_bf16_without_instructions_multiplies_small_matrices(
     fast: bool, sides: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(step, "bf16_is_fast", lambda device: fast)
-    assert list(products(torch.bfloat16, BF16.device)) == sides
+    assert list(squares(torch.bfloat16, BF16.device)) == sides
 
 
 def test_a_loop_counts_its_flops_on_a_processor_alone() -> None:
@@ -87,7 +89,7 @@ def test_a_loop_counts_its_flops_on_a_processor_alone() -> None:
 
 def test_the_share_of_the_ceiling_is_that_of_the_medians() -> None:
     spec = tiny_spec()
-    bare, *ceilings = bench_step(spec=spec, batch_size=2, placement=FP32, rounds=Rounds(3, 0.0), data=None)
+    bare, *ceilings, plain = bench_step(spec=spec, batch_size=2, placement=FP32, rounds=Rounds(3, 0.0), data=None)
     assert (bare.what, bare.batch_size, bare.dtype, len(bare.samples)) == ("training step", 2, "fp32", 3)
     assert bare.peak_memory
     assert [row.dtype for row in ceilings[:2]] == ["fp32", "bf16"]
@@ -96,3 +98,21 @@ def test_the_share_of_the_ceiling_is_that_of_the_medians() -> None:
     highest = max(row.median for row in ceilings if row.dtype == "fp32")
     assert bare.facts["share_of_ceiling"] == bare.facts["flops_per_second"] / highest
     assert bare.facts["page_faults"] >= 0
+    assert (plain.what, len(plain.samples)) == ("the same with F.linear", 3)
+    rounds = zip(bare.samples, plain.samples, strict=True)
+    assert bare.facts["of_plain"] == median(ours / theirs for ours, theirs in rounds)
+
+
+def test_the_step_takes_the_fastest_routes_and_the_plain_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "WORTH", 1)
+    monkeypatch.setattr(routes, "fastest", lambda seconds: "onednn")
+    bare = BareStep(tiny_spec(), 3, FP32)
+    assert set(bare.routes.values()) == {"onednn"}
+    calls = []
+    for kind in ("forward", "input"):
+        route = ROUTES[kind]["onednn"]
+        monkeypatch.setitem(ROUTES[kind], "onednn", lambda *given, route=route: calls.append(0) or route(*given))
+    bare.plain()
+    assert not calls
+    bare()
+    assert len(calls) == len(bare.routes)

@@ -96,6 +96,12 @@ def test_a_choice_is_for_answers_too(calls: list[str]) -> None:
     assert calls == ["forward onednn"]
 
 
+def test_without_routes_all_is_pytorchs(calls: list[str]) -> None:
+    with use_routes(None):
+        both_ways(linear, given(5, 33, 16, torch.float32))
+    assert not calls
+
+
 def test_an_unknown_route_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(ConfigError, match="onednn"), use_routes({"forward fp32 1x2x3": "onednm"}):
         pass

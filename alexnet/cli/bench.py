@@ -209,6 +209,8 @@ FACTS: dict[str, Callable[[float], str]] = {
     "flops_per_second": lambda value: f"{value / 1e9:,.0f} GFLOP/s",
     "share_of_ceiling": share_of_ceiling,
     "page_faults": lambda value: f"{value:,.0f} page faults a step",
+    "of_plain": lambda value: f"{value:.3f} × that with F.linear",
+    "routes": lambda value: f"{value:.0f} products by other routes than F.linear's",
     "of_bare_step": lambda value: f"{value:.3f} × the bare step",
     "of_evaluate": lambda value: f"{value:.3f} × evaluate",
     "waiting": lambda value: f"{percent(value)} waiting for data",

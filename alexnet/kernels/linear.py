@@ -43,7 +43,7 @@ ROUTES: Final[dict[str, dict[str, Route]]] = {
 }
 """How each of a layer's three products may be computed, by name; "torch" is what PyTorch itself does."""
 
-_chosen: Mapping[str, str] = {}
+_chosen: Mapping[str, str] | None = {}
 
 
 def is_route(product: str, route: str) -> bool:
@@ -52,13 +52,13 @@ def is_route(product: str, route: str) -> bool:
 
 
 @contextmanager
-def use_routes(chosen: Mapping[str, str]) -> Iterator[None]:
-    """Computes the products named inside by the routes given, others by "torch".
+def use_routes(chosen: Mapping[str, str] | None) -> Iterator[None]:
+    """Computes the products named inside by the routes given, others by "torch"; with None, all as `F.linear` does.
 
     `chosen` is route by product, as `alexnet.kernels.routes` makes it. Raises ConfigError for an unknown route.
     """
     global _chosen
-    for name, route in chosen.items():
+    for name, route in (chosen or {}).items():
         if not is_route(name, route):
             raise unknown(f"route of {name!r}", route, ROUTES.get(name.partition(" ")[0], ()))
     before, _chosen = _chosen, chosen
@@ -81,8 +81,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     The gradient of a large weight lies in memory that is used again for the next one. What the operators are not made
     for (other devices, types and dimensions, autocast) is computed by `F.linear`.
     """
-    learns = torch.is_grad_enabled() and weight.requires_grad
-    if bias is None or not (learns or _chosen) or not _fits(x, weight, bias):
+    wanted = bool(_chosen) or (_chosen is not None and torch.is_grad_enabled() and weight.requires_grad)
+    if bias is None or not wanted or not _fits(x, weight, bias):
         return F.linear(x, weight, bias)
     y: Tensor = _linear(x, weight, bias)
     return y
@@ -95,7 +95,7 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor) -> bool:
 
 
 def _route(kind: str, x: Tensor, weight: Tensor) -> Route:
-    return ROUTES[kind][_chosen.get(product_name(kind, x, weight), "torch")]
+    return ROUTES[kind][(_chosen or {}).get(product_name(kind, x, weight), "torch")]
 
 
 @operator()

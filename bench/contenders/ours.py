@@ -26,7 +26,7 @@ def make(settings: dict[str, Any]) -> Made:
     from alexnet.evaluation.evaluate import input_layout
     from alexnet.experiments.bench.loading import load_all, loader_of
     from alexnet.experiments.bench.predicting import forward_pass
-    from alexnet.experiments.bench.step import BareStep, loop, products, training_flops
+    from alexnet.experiments.bench.step import BareStep, loop, squares, training_flops
     from alexnet.model.account import account
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant
@@ -48,7 +48,7 @@ def make(settings: dict[str, Any]) -> Made:
             loader = loader_of(store, SIZE, settings["batch_size"], layout, settings["threads"])
             return Made(lambda: load_all(loader), facts)
         case "product":
-            side, work = fastest(products(placement.dtype, placement.device))
+            side, work = fastest(squares(placement.dtype, placement.device))
             return Made(work, {**facts, "side": int(side)})
         case "loop":
             looped = loop(placement.dtype_name, placement.device)

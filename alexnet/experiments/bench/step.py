@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns, rate_of
 from alexnet.hardware import page_faults, peak_memory
-from alexnet.kernels import ceiling, space_to_depth
+from alexnet.kernels import ceiling, space_to_depth, use_routes
+from alexnet.kernels.routes import choose, products
 from alexnet.model.account import account
 from alexnet.model.device import DTYPES, Placement, bf16_is_fast, working_copy
+from alexnet.model.modules import full_connections
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.training.optimiser import MomentumSGD
@@ -30,7 +33,8 @@ RATE = Rate(1e-4, 1e-4)  # small enough that random labels never make the number
 class BareStep:
     """A training step and nothing around it: forward, loss, backward and update, on one random batch again and again.
 
-    The batch is in the layout in which the loader delivers it.
+    The batch is in the layout in which the loader delivers it. On a CPU the fully connected layers take the routes that
+    are the fastest for them now, as `alexnet train` finds them.
     """
 
     spec: Spec
@@ -51,9 +55,20 @@ class BareStep:
         )
         self._images = random_images(net, self.batch_size, self.placement)
         self._labels = torch.randint(self.spec.classes, (self.batch_size,), device=device)
+        layers = full_connections(net).values() if device.type == "cpu" else ()
+        self.routes = choose(products(layers, [self.batch_size], self.placement.dtype))
 
     def __call__(self) -> float:
         """The number of images, after one step."""
+        with use_routes(self.routes):
+            return self._step()
+
+    def plain(self) -> float:
+        """The same with `F.linear` and its gradients for the fully connected layers."""
+        with use_routes(None):
+            return self._step()
+
+    def _step(self) -> float:
         self._optimiser.zero_grad()
         loss = F.cross_entropy(self._working(self._images).float(), self._labels)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -86,7 +101,7 @@ def training_flops(spec: Spec) -> int:
     return 2 * (3 * sum(products) - products[0])
 
 
-def products(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
+def squares(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
     """Products of two square matrices by side, each a work that returns its FLOPs."""
 
     def multiply(a: Tensor, b: Tensor, out: Tensor) -> float:
@@ -110,7 +125,7 @@ def loop(dtype: str, device: torch.device) -> Work | None:
 
 
 def fastest_product(rates: dict[str, list[float]], dtype: str) -> Measurement:
-    """The row of the fastest of the `products` of a dtype, whose names are the dtype and a side."""
+    """The row of the fastest of the `squares` of a dtype, whose names are the dtype and a side."""
     rows = [
         Measurement(f"matrix product, {name.split()[1]}²", "FLOP/s", samples, dtype=dtype)
         for name, samples in rates.items()
@@ -123,20 +138,18 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
     """The bare step, and for both types the ceilings of what the machine can do.
 
     They are the fastest of some matrix products, and a loop of multiply-adds in registers where there is one. The
-    step's share is of the higher of those of its type.
+    step's share is of the higher of those of its type. The last row is the step with `F.linear`.
     """
     bare_step = BareStep(spec, batch_size, placement)
     rate_of(bare_step, 0)
     peak = peak_memory()  # before the matrices come
-    works: dict[str, Work] = {"step": bare_step}
+    works: dict[str, Work] = {"step": bare_step, "plain": bare_step.plain}
     for name, dtype in DTYPES.items():
-        works |= {f"{name} {side}": work for side, work in products(dtype, placement.device).items()}
+        works |= {f"{name} {side}": work for side, work in squares(dtype, placement.device).items()}
         if (looped := loop(name, placement.device)) is not None:
             works[f"{name} loop"] = looped
     rates = in_turns(works, rounds)
-    before = page_faults()
-    bare_step()
-    faults = page_faults() - before
+    faults = {name: _faults(works[name]) for name in ("step", "plain")}
     ceilings = [fastest_product(rates, name) for name in DTYPES]
     ceilings += [
         Measurement("multiply-adds in registers", "FLOP/s", rates[f"{name} loop"], dtype=name)
@@ -150,7 +163,19 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
         "flops_per_image": training_flops(spec),
         "flops_per_second": achieved,
         "share_of_ceiling": achieved / highest,
-        "page_faults": faults,  # of a step; hundreds of thousands where freed memory is not kept
+        "of_plain": median(ours / theirs for ours, theirs in zip(rates["step"], rates["plain"], strict=True)),
+        "routes": len([route for route in bare_step.routes.values() if route != "torch"]),
+        "page_faults": faults["step"],  # of a step; hundreds of thousands where freed memory is not kept
     }
     step = Measurement(bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts)
-    return [step, *ceilings]
+    plain_facts = {"page_faults": faults["plain"]}
+    plain = Measurement("the same with F.linear", bare.unit, rates["plain"], batch_size, step.dtype, facts=plain_facts)
+    return [step, *ceilings, plain]
+
+
+def _faults(work: Work) -> int:
+    """The pages that the system had to find for a work that comes again and again."""
+    work()
+    before = page_faults()
+    work()
+    return page_faults() - before
