@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import scaling
-from printed import missing
+from printed import missing, percent
 from scaling import Kind, alone, data_parallel, expected, filled, hybrid, measured_table, ring, speed_ups, two_towers
 
 from alexnet.model.account import account
-from alexnet.model.variants import PAPER
+from alexnet.model.crossings import crossings
+from alexnet.model.variants import PAPER, variant
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "parallel.md").read_text(encoding="utf-8")
@@ -76,3 +77,29 @@ def test_what_is_expected_of_a_wire_follows_from_its_rate_and_from_the_numbers_t
     assert 1 < wide[0] < narrow[0] < narrow[1] <= 2
     assert expected("100mbit", 100, 5.0, 4)[0] < wide[0]
     assert len(expected("100mbit-towers", 100, 5.0, 4)) == 1
+
+
+def test_the_run_in_two_towers_is_told_as_recorded() -> None:
+    record = json.loads((ROOT / "results" / "flowers17-towers-seed0.json").read_text(encoding="utf-8"))
+    spec = variant("original2012", input_size=64, classes=17)
+    numbers = sum(crossing.both for crossing in crossings(spec).values())
+    steps = record["epochs"] * record["photographs"]["train"] // record["recipe"]["batch_size"]
+    sent = 4 * numbers * record["recipe"]["batch_size"]  # in fp32
+    assert f"; {sent / 1e6:.2f} MB a step and process" in record["processes"]
+    assert not missing(
+        PAGE,
+        f"{percent(record['centre_crop']['top1_error'])} top-1 error on the {record['centre_crop']['images']} test",
+        percent(record["linear_top1_error"]),
+        f"{sent / 1e6:.2f} MB in each of {steps:,} steps",
+        f"{sent * steps / 1e9:.2f} GB in all",
+    )
+    colours = record["colours"]
+    first, second = colours["kernels"]["shares"]
+    assert not missing(
+        PAGE,
+        f"{colours['moved'][0]} of the first tower's 48 and {colours['moved'][1]} of the second's",
+        f"{first:.3f} in the mean of the first tower",
+        f"{second:.3f} in the second's",
+        percent(colours["kernels"]["p"], 0),
+    )
+    assert colours["kernels"]["p"] > 0.05, "not seen here"
