@@ -62,6 +62,9 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 def difference(one: Run, other: Run) -> set[str]:
     """What two finished runs differ in, times aside."""
     found = {"metrics"} if metrics(one) != metrics(other) else set()
+    progress = [load_checkpoint(run.last)["progress"] for run in (one, other)]
+    windows = [{name: value for name, value in each.items() if name.startswith("window")} for each in progress]
+    found |= {"windows"} if windows[0] != windows[1] or not windows[0]["window_seen"] else set()
     for kind in ("weights", "velocity"):
         mine, theirs = (load_checkpoint(run.last)[kind] for run in (one, other))
         if any(not torch.equal(mine[name], theirs[name]) for name in mine.keys() | theirs.keys()):

@@ -9,9 +9,11 @@ import pytest
 
 from alexnet.errors import AlexNetError
 from alexnet.training import log as logs
-from alexnet.training.events import EpochEnd, Saved, StepEnd, Warned
+from alexnet.training.events import EpochEnd, Saved, StepEnd, Warned, WindowEnd
 from alexnet.training.log import RunLog
 from alexnet.training.run import Run, create_run
+from alexnet.training.state import TrainingState
+from alexnet.training.windows import read_windows
 
 EPOCH = EpochEnd(
     epoch=1,
@@ -48,7 +50,7 @@ def epochs(count: int) -> list[EpochEnd]:
 
 
 def test_an_epoch_is_a_row(run: Run) -> None:
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     log.write(EPOCH)
     log.write(replace(EPOCH, epoch=2, val_loss=None, val_top1_error=None, val_top5_error=None, best=False))
     first, second = rows(run)  # on the disk before the log is closed
@@ -59,7 +61,7 @@ def test_an_epoch_is_a_row(run: Run) -> None:
 
 
 def test_every_event_is_a_line_that_parses(run: Run) -> None:
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     events = [STEP, EPOCH, Warned('odd "text"\n'), Saved("runs/a/last.pt", 1, 0)]
     for event in events:
         log.write(event)
@@ -68,7 +70,7 @@ def test_every_event_is_a_line_that_parses(run: Run) -> None:
 
 
 def test_of_steps_one_in_fifty_is_written(run: Run) -> None:
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     for step in range(1, 121):
         log.write(replace(STEP, step=step))
     log.close()
@@ -76,11 +78,11 @@ def test_of_steps_one_in_fifty_is_written(run: Run) -> None:
 
 
 def test_a_resumed_log_keeps_the_epochs_finished_and_drops_the_others(run: Run) -> None:
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     for event in epochs(4):
         log.write(event)
     log.close()
-    again = RunLog(run, [asdict(event) for event in epochs(2)])
+    again = RunLog(run, TrainingState(history=[asdict(event) for event in epochs(2)]))
     again.write(replace(EPOCH, epoch=3, train_loss=9.0))
     again.close()
     assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
@@ -90,13 +92,13 @@ def test_a_resumed_log_keeps_the_epochs_finished_and_drops_the_others(run: Run) 
 
 @pytest.mark.parametrize("torn", ['{"event": "St', "2,0.01,0.3"])
 def test_half_a_line_of_a_lost_machine_is_cut_off(run: Run, torn: str) -> None:
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     log.write(EPOCH)
     log.close()
     for name in ("log.jsonl", "metrics.csv"):
         with open(run.path / name, "a") as file:
             file.write(torn)
-    again = RunLog(run, [asdict(EPOCH)])
+    again = RunLog(run, TrainingState(history=[asdict(EPOCH)]))
     again.write(replace(EPOCH, epoch=2))
     again.close()
     assert [line["epoch"] for line in lines(run)] == [1, 2]
@@ -104,13 +106,13 @@ def test_half_a_line_of_a_lost_machine_is_cut_off(run: Run, torn: str) -> None:
 
 
 def test_metrics_that_were_deleted_are_written_again(run: Run) -> None:
-    RunLog(run, [asdict(event) for event in epochs(3)]).close()
+    RunLog(run, TrainingState(history=[asdict(event) for event in epochs(3)])).close()
     assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
 
 
 def test_without_tensorboard_the_user_is_told_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "SummaryWriter", None)
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     log.write(EPOCH)
     assert log.missing is not None
     assert "pip install 'alexnet[tb]'" in log.missing.text
@@ -137,7 +139,7 @@ class Board:
 
 def test_tensorboard_gets_the_numbers_of_each_epoch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "SummaryWriter", Board)
-    log = RunLog(run, [asdict(event) for event in epochs(4)])
+    log = RunLog(run, TrainingState(history=[asdict(event) for event in epochs(4)]))
     log.write(replace(EPOCH, epoch=5, val_loss=None))
     log.close()
     board = Board.made[-1]
@@ -151,7 +153,7 @@ def test_tensorboard_gets_the_numbers_of_each_epoch(run: Run, monkeypatch: pytes
 def test_real_tensorboard_events_are_written_where_it_is_installed(run: Run) -> None:
     if logs.SummaryWriter is None:
         pytest.skip("tensorboard is not installed")
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     log.write(EPOCH)
     log.close()
     (events,) = (run.path / "tensorboard").iterdir()
@@ -161,7 +163,7 @@ def test_real_tensorboard_events_are_written_where_it_is_installed(run: Run) -> 
 def test_a_log_that_cannot_be_opened_is_a_sentence(run: Run) -> None:
     (run.path / "log.jsonl").mkdir()
     with pytest.raises(AlexNetError, match=r"Cannot write the logs in .*run: Is a directory; free some space or mend"):
-        RunLog(run, [])
+        RunLog(run, TrainingState())
 
 
 @pytest.mark.parametrize("when", ["opened", "written", "closed"])
@@ -184,7 +186,7 @@ def test_a_board_that_cannot_be_written_is_a_warning_said_once(
 
     monkeypatch.setattr(logs, "SummaryWriter", Broken)
     told: list[Warned] = []
-    log = RunLog(run, [], told.append)
+    log = RunLog(run, TrainingState(), told.append)
     for _ in range(3):
         log.write(EPOCH)
     log.close()
@@ -205,7 +207,7 @@ def test_the_thread_of_a_board_on_a_full_disk_prints_nothing(run: Run, monkeypat
 
     monkeypatch.setattr(writers.RecordWriter, "write", full)
     told: list[Warned] = []
-    log = RunLog(run, [], told.append)
+    log = RunLog(run, TrainingState(), told.append)
     log.write(EPOCH)
     other = threading.Thread(target=full)
     other.start()
@@ -217,8 +219,23 @@ def test_the_thread_of_a_board_on_a_full_disk_prints_nothing(run: Run, monkeypat
 
 
 def test_a_disk_that_fills_up_is_a_sentence_and_the_log_can_still_be_closed(run: Run) -> None:
-    log = RunLog(run, [])
+    log = RunLog(run, TrainingState())
     (run.path / "log.jsonl").symlink_to("/dev/full")
     with pytest.raises(AlexNetError, match=r"Cannot write the logs in .*run: No space left on device; free some space"):
         log.write(EPOCH)
     log.close()
+
+
+def test_windows_are_rows_of_their_own_and_those_after_the_checkpoint_are_dropped(run: Run) -> None:
+    told = [WindowEnd(10_048 * number, 1 / number, 0.5 / number) for number in (1, 2, 3)]
+    log = RunLog(run, TrainingState())
+    for event in told:
+        log.write(event)
+    assert read_windows(run.path) == told  # on the disk before the log is closed
+    log.close()
+    again = RunLog(run, TrainingState(windows=[asdict(told[0])]))
+    other = replace(told[1], error=0.125)
+    again.write(other)
+    again.close()
+    assert read_windows(run.path) == [told[0], other]
+    assert [line["event"] for line in lines(run)] == ["WindowEnd"] * 4

@@ -43,6 +43,19 @@ class StepEnd:
 
 
 @dataclass(frozen=True)
+class WindowEnd:
+    """A window of 10,000 photographs, or the first step past it, is over; windows run on from one epoch to the next.
+
+    `photographs` are all that the run has seen so far; `loss` and `error` (0 to 1) are means of those since the last
+    window. They are of the weights as they were at each step, in training: what figure 1 of the paper shows.
+    """
+
+    photographs: int
+    loss: float
+    error: float
+
+
+@dataclass(frozen=True)
 class EpochEnd:
     """An epoch is over. Errors are shares, 0 to 1; validation figures are None without validation photographs."""
 
@@ -91,7 +104,7 @@ class Finished:
     peak_memory: int
 
 
-Event = Started | StepEnd | EpochEnd | Warned | Saved | Finished
+Event = Started | StepEnd | WindowEnd | EpochEnd | Warned | Saved | Finished
 Listener = Callable[[Event], None]
 
 

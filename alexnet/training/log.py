@@ -1,4 +1,6 @@
-"""What happened, in files: log.jsonl for every event, metrics.csv a row an epoch, TensorBoard where it is installed."""
+"""What happened, in files: log.jsonl for every event, metrics.csv a row an epoch, windows.csv a row every 10,000
+photographs, TensorBoard where it is installed.
+"""
 
 import csv
 import json
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.errors import AlexNetError
-from alexnet.training.events import EpochEnd, Event, StepEnd, Warned, silent
+from alexnet.training.events import EpochEnd, Event, StepEnd, Warned, WindowEnd, silent
 from alexnet.training.run import Run
+from alexnet.training.state import TrainingState
+from alexnet.training.windows import FILE
 
 try:
     from torch.utils.tensorboard import SummaryWriter
@@ -21,28 +25,30 @@ except ImportError:
 
 STEPS_PER_LINE = 50
 COLUMNS = [field.name for field in fields(EpochEnd)]
+TABLES: dict[type, str] = {EpochEnd: "metrics.csv", WindowEnd: FILE}  # a row for each event of the kind
 NO_TENSORBOARD = "TensorBoard events are not written, since tensorboard is not installed: pip install 'alexnet[tb]'."
 
 
 class RunLog:
-    """The logs of a run, opened to go on after the epochs in `history`; later rows of an earlier try are dropped.
+    """The logs of a run, opened to go on where it has come to; later rows of an earlier try are dropped.
 
     TensorBoard's file only repeats what the others say: when it cannot be written, `warn` is told so once, and no more
     is written to it.
     """
 
-    def __init__(self, run: Run, history: Sequence[Mapping[str, Any]], warn: Callable[[Warned], None] = silent) -> None:
+    def __init__(self, run: Run, progress: TrainingState, warn: Callable[[Warned], None] = silent) -> None:
         self._path, self._warn = run.path, warn
         self._board: Any = None
         self._told = False
         with self._sentence():
             _cut_torn_line(run.path / "log.jsonl")
-            self._write_rows("w", [{name: name for name in COLUMNS}, *history])
+            for kind, rows in ((EpochEnd, progress.history), (WindowEnd, progress.windows)):
+                self._write_rows(kind, "w", [{field.name: field.name for field in fields(kind)}, *rows])
         self._hook = threading.excepthook
         if SummaryWriter is not None:
             threading.excepthook = self._quietly
             with self._board_or_warning():
-                self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(history) + 1)
+                self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(progress.history) + 1)
 
     def write(self, event: Event) -> None:
         """Records an event; of steps, one in every so many. Raises AlexNetError when the disk refuses."""
@@ -51,8 +57,9 @@ class RunLog:
         with self._sentence():
             with open(self._path / "log.jsonl", "a", encoding="utf-8", newline="\n") as file:
                 file.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")
+            if isinstance(event, EpochEnd | WindowEnd):
+                self._write_rows(type(event), "a", [asdict(event)])
             if isinstance(event, EpochEnd):
-                self._write_rows("a", [asdict(event)])
                 self._write_scalars(event)
 
     def close(self) -> None:
@@ -67,9 +74,9 @@ class RunLog:
         """What the user should know about logs that are not written."""
         return Warned(NO_TENSORBOARD) if SummaryWriter is None else None
 
-    def _write_rows(self, mode: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        with open(self._path / "metrics.csv", mode, encoding="utf-8", newline="") as file:
-            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerows(rows)
+    def _write_rows(self, kind: type, mode: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        with open(self._path / TABLES[kind], mode, encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, [field.name for field in fields(kind)], lineterminator="\n").writerows(rows)
 
     def _write_scalars(self, event: EpochEnd) -> None:
         if self._board is not None:

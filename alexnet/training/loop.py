@@ -260,6 +260,8 @@ class Trainer:
             seconds, self._told_at = now - self._told_at, now
             progress.count(loss, wrong, step.outcome.photographs, seconds=seconds, waited=step.waited)
             self.listener(progress.step_end(steps=self.loader.steps, images=self._images_left))
+            if window := progress.window_end():
+                self.listener(window)
             if warning := watch.see(loss, step.lr):
                 self.listener(Warned(warning))
 

@@ -1,7 +1,8 @@
 """A run directory: where things lie, and whether they will fit.
 
 recipe.json  environment.json  run.json   what was asked for, where it runs, on which data and network
-log.jsonl    metrics.csv  tensorboard/    what happened; `alexnet train` draws it as curves.png
+log.jsonl    metrics.csv  windows.csv     what happened; `alexnet train` draws it as curves.png
+tensorboard/                              the same for TensorBoard
 checkpoints/last.pt  checkpoints/best.pt  to resume from; the weights of the best validation error
 model/                                    the best network so far, in the end the finished model
 summary.json                              of a finished run: how long it took and what it needed

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from alexnet.evaluation.metrics import Tally
-from alexnet.training.events import EpochEnd, StepEnd
+from alexnet.training.events import EpochEnd, StepEnd, WindowEnd
+
+WINDOW = 10_000  # photographs
 
 
 @dataclass
@@ -21,6 +23,11 @@ class TrainingState:
     seconds: float = 0.0
     waited: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)  # one EpochEnd an epoch
+    photographs: int = 0  # of the run, up to the end of the last window
+    window_loss: float = 0.0  # over the photographs since
+    window_wrong: int = 0
+    window_seen: int = 0
+    windows: list[dict[str, Any]] = field(default_factory=list)  # one WindowEnd a window
 
     @property
     def val_errors(self) -> list[float]:
@@ -35,6 +42,21 @@ class TrainingState:
         self.seen += photographs
         self.seconds += seconds
         self.waited += waited
+        self.window_loss += loss * photographs
+        self.window_wrong += wrong
+        self.window_seen += photographs
+
+    def window_end(self) -> WindowEnd | None:
+        """The report of the window, if the last step counted ends one; the next one starts with the next step."""
+        if self.window_seen < WINDOW:
+            return None
+        self.photographs += self.window_seen
+        mean_loss, error = self.window_loss / self.window_seen, self.window_wrong / self.window_seen
+        end = WindowEnd(self.photographs, mean_loss, error)
+        self.windows.append(asdict(end))
+        self.window_loss = 0.0
+        self.window_wrong = self.window_seen = 0
+        return end
 
     def step_end(self, *, steps: int, images: int) -> StepEnd:
         """The report of the last step counted: of `steps` in the epoch, with `images` photographs left in the run."""

@@ -224,7 +224,7 @@ def _how(runtime: Runtime, listener: Listener) -> dict[str, Any]:
 
 def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, remark: str | None = None) -> Run:
     run, team, listener = trainer.run, trainer.team, trainer.listener
-    log = RunLog(run, trainer.progress.history, listener) if team.leads else None
+    log = RunLog(run, trainer.progress, listener) if team.leads else None
 
     def tell(event: Event) -> None:
         if log is not None:

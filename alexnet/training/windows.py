@@ -1,0 +1,53 @@
+"""The running training error inside epochs, as a run has written it to windows.csv."""
+
+import csv
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from alexnet.errors import WeightsError
+from alexnet.training.events import WindowEnd
+
+FILE = "windows.csv"
+
+
+def read_windows(run: Path) -> list[WindowEnd]:
+    """The windows of the run in directory `run`, in order: photographs seen, with loss and error of the last of them.
+
+    Raises WeightsError where there is no such file, or none that can be read.
+    """
+    path = run / FILE
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            found = [
+                WindowEnd(int(row["photographs"]), float(row["loss"]), float(row["error"]))
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"{run} has no {FILE}: it is no run directory, or of a version that did not write it; train anew."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is damaged: {error}; resume the run, which writes it again.") from error
+    if any(one.photographs >= other.photographs for one, other in pairwise(found)):
+        raise WeightsError(f"{path} is damaged: its windows do not follow one another; resume the run.")
+    return found
+
+
+def photographs_until(windows: Sequence[WindowEnd], error: float) -> float | None:
+    """How many photographs a run had seen when its running error first came down to `error`, 0 to 1.
+
+    A window's error stands for the middle of the window; between two middles it falls in a straight line. None for a
+    run that has not come down so far. Where the first window is that low already, that is its middle: the truth may be
+    earlier.
+    """
+    began, before = 0, None
+    for window in windows:
+        middle = (began + window.photographs) / 2
+        if window.error <= error:
+            if before is None:
+                return middle
+            there, above = before
+            return there + (middle - there) * (above - error) / (above - window.error)
+        began, before = window.photographs, (middle, window.error)
+    return None
