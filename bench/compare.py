@@ -18,6 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from contenders.protocol import Contender, Unable
 from entrants import OURS, SECTIONS, THEIRS, Entrant
 from report import markdown
@@ -39,6 +40,7 @@ HERE = Path(__file__).parent
 PYTHON = {OURS: sys.executable, THEIRS: str(HERE / ".venv" / "bin" / "python")}
 RESULTS = HERE.parent / "results" / "speed"
 PHOTOGRAPHS = 1024
+ROWS, UNITS, QUERIES, NEIGHBOURS = 100_000, 4096, 64, 10
 PATIENCE = 600.0  # seconds that a contender may be silent
 BETWEEN = 0.3  # seconds: threads of the last contender go on looking for work for a while
 NO_ENVIRONMENT = "bench/.venv is not there; `make bench` makes it"
@@ -55,6 +57,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of a round, at least one call long")
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--bf16", action="store_true", help="bf16 also where the processor has no instructions for it")
+    parser.add_argument("--rows", type=int, default=ROWS, help="that are searched")
     parser.add_argument("--only", default="", metavar="REGEX", help="only contenders whose names match")
     parser.add_argument("--quick", action="store_true", help="tiny settings, to see that everything runs")
     parser.add_argument("--out", type=Path, help="the record; default: results/speed/MACHINE.json")
@@ -62,7 +65,7 @@ def main() -> None:
     if unknown := set(options.sections) - set(known):
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(known)}")
     if options.quick:
-        options.batch_size, options.rounds, options.seconds = 4, 2, 0.0
+        options.batch_size, options.rounds, options.seconds, options.rows = 4, 2, 0.0, 1000
     record = run(options)
     path = options.out or RESULTS / f"{slug(record['machine'])}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,15 +96,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             if name == "train":
                 record["train"] = training_loop(options)
                 continue
-            made = materials(name, Path(folder))
+            made = materials(name, Path(folder), options.rows)
             wanted = {key: each for key, each in SECTIONS[name].entrants.items() if re.search(options.only, key)}
             rows = take_turns(wanted, settings | made, rounds=options.rounds, bf16=bf16)
             record["sections"][name] = rows
     return record | {"minutes": round((time.time() - began) / 60, 1)}
 
 
-def materials(section: str, folder: Path) -> dict[str, Any]:
-    """The files that a section works on, made in `folder`."""
+def materials(section: str, folder: Path, rows: int = ROWS) -> dict[str, Any]:
+    """The files that a section works on, made in `folder`; `rows` of them are searched."""
+    if section == "search":
+        return rows_like_relu7(folder, rows, UNITS)
     if section == "load":
         photographs = write_photographs(folder / "photographs", PHOTOGRAPHS)
         stores = {
@@ -118,6 +123,31 @@ def materials(section: str, folder: Path) -> dict[str, Any]:
         except AlexNetError as error:
             return {"onnx": None, "why_no_onnx": str(error)}
     return {}
+
+
+def rows_like_relu7(folder: Path, rows: int, units: int) -> dict[str, Any]:
+    """Files of rows, a third of each above 0, of their lengths and of queries near some of them; who is nearest.
+
+    The neighbours are worked out in float64, by |x|² - 2x·q: no two rows are alike here.
+    """
+    random = np.random.default_rng(0)
+    made = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.float32, (rows, units))
+    steps = [slice(first, first + 4096) for first in range(0, rows, 4096)]
+    for step in steps:
+        made[step] = np.maximum(random.standard_normal(made[step].shape, np.float32) - 0.43, 0)
+    made.flush()
+    queries = np.array(made[:: max(1, rows // QUERIES)][:QUERIES]) + np.float32(0.01)
+    squares, far = np.empty(rows), np.empty((rows, len(queries)))
+    for step in steps:
+        block = made[step].astype(np.float64)
+        squares[step] = (block**2).sum(1)
+        far[step] = squares[step, None] - 2 * block @ queries.astype(np.float64).T
+    np.save(folder / "norms.npy", np.sqrt(squares))
+    np.save(folder / "queries.npy", queries)
+    nearest = np.argsort(far, axis=0, kind="stable")[:NEIGHBOURS].T
+    return {name: str(folder / f"{name}.npy") for name in ("rows", "norms", "queries")} | {
+        "neighbours": nearest.tolist()
+    }
 
 
 def take_turns(

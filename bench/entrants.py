@@ -73,6 +73,21 @@ def _load(encoding: str) -> dict[str, Entrant]:
     return {f"ours {encoding}": Entrant(title, "ours.py", {"task": "load", "encoding": encoding}, OURS)}
 
 
+def _search(queries: int) -> dict[str, Entrant]:
+    titles = {"ours": "this project", "faiss": "faiss.knn", "usearch": "usearch, exact"}
+    many = "one query" if queries == 1 else f"{queries} queries together"
+    return {
+        f"{engine} {queries}": Entrant(
+            f"{title}, {many}",
+            "searching.py",
+            {"engine": engine, "batch_size": queries},
+            OURS if engine == "ours" else THEIRS,
+            "queries/s",
+        )
+        for engine, title in titles.items()
+    }
+
+
 SECTIONS: Final[dict[str, Section]] = {
     "step": Section(
         "Training step: forward, loss, backward and update on a batch of noise",
@@ -108,6 +123,9 @@ SECTIONS: Final[dict[str, Section]] = {
             "imagefolder": Entrant("torchvision's ImageFolder, usual transforms", "imagefolder.py", {"task": "load"}),
         },
     ),
+    "search": Section(
+        "Exact search: the ten nearest of 100,000 rows of 4,096 numbers in a mapped file", {**_search(1), **_search(64)}
+    ),
 }
 
 _OTHERS = tuple(name for name in SECTIONS["forward"].entrants if not name.startswith("ours"))
@@ -128,4 +146,9 @@ RATIOS: Final = (
     ),
     Ratio("loader, raw store, against ImageFolder", "load", "ours raw", ("imagefolder",)),
     Ratio("loader, jpeg store, against ImageFolder", "load", "ours jpeg", ("imagefolder",)),
+    *(
+        Ratio(f"exact search, {words}, against {other}", "search", f"ours {queries}", (f"{other} {queries}",))
+        for queries, words in ((1, "one query"), (64, "64 queries"))
+        for other in ("faiss", "usearch")
+    ),
 )

@@ -18,7 +18,7 @@ ROOMS = {
     "evaluation": {"kernels", "model", "data", "weights"},
     "training": {"kernels", "model", "data", "weights", "evaluation"},
     "show": {"kernels", "model", "data", "weights", "evaluation", "training"},
-    "experiments": {"kernels", "model", "data", "weights", "evaluation", "training"},
+    "experiments": {"kernels", "model", "data", "weights", "evaluation", "training", "show"},
     "serve": {"kernels", "model", "data", "weights", "evaluation", "training", "show"},
     "cli": {"kernels", "model", "data", "weights", "evaluation", "training", "show", "serve", "experiments"},
 }

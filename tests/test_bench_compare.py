@@ -116,7 +116,7 @@ def test_a_record_says_all_that_a_figure_needs(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(compare, "take_turns", turns)
     options = argparse.Namespace(
-        sections=["step"], batch_size=32, rounds=4, seconds=0.5, threads=1, bf16=False, only="^ours|fp32$"
+        sections=["step"], batch_size=32, rounds=4, seconds=0.5, threads=1, bf16=False, only="^ours|fp32$", rows=8
     )
     record = json.loads(json.dumps(compare.run(options)))
     assert record["command"].startswith("python bench/compare.py")

@@ -14,6 +14,7 @@ from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.model.variants import VARIANTS
 from alexnet.show.figures.maps import figure
+from alexnet.show.figures.sheet import MOST_PIXELS
 from alexnet.show.maps import Maps, StageMaps, maps, usual_stages
 from alexnet.weights.model_dir import save_model
 
@@ -67,6 +68,14 @@ def test_nothing_overlaps(colours: Store, predictor: Predictor) -> None:
     made = tuple(stage(f"conv{number}", 5 * number, 3, float(-number)) for number in range(1, 6))
     check_layout(figure(Maps("paper", "水仙" + "x" * 200 + ".jpg", crop, made)))
     check_layout(figure(maps(predictor, colours.read(0), "a", ["conv1", "fc2", "fc3"], top=None)))
+
+
+@pytest.mark.parametrize("count", [96, 384, 512])
+def test_every_map_of_a_stage_fits_a_page_of_the_usual_resolution(count: int) -> None:
+    values = np.zeros((count, 2, 2), np.float32)
+    every = StageMaps("conv3", (count, 2, 2), np.arange(count), values, values.max((1, 2)), 0, 0.0, 0.0)
+    drawn = figure(Maps("paper", "a.jpg", np.zeros((32, 32, 3), np.uint8), (every,)))
+    assert max(drawn.get_size_inches()) * 150 <= MOST_PIXELS
 
 
 def test_the_command_draws_one_page_or_a_folder(colours: Store, tmp_path: Path, one_thread: None) -> None:

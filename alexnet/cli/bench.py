@@ -24,6 +24,7 @@ BATCH_SIZES = {
     "prepare": None,
     "predict": 128,
     "features": None,
+    "show": None,
     "lrn": 32,
     "linear": 128,
 }
@@ -34,6 +35,7 @@ TITLES = {
     "prepare": "photographs of 500 × 375 pixels into a store",
     "predict": "answers: in batches, for one photograph, from a cold start",
     "features": "the last hidden layer of a store's photographs onto the disk, in turns with `alexnet evaluate`",
+    "show": "pictures by `alexnet show`, from a cold start",
     "lrn": "response normalisation behind the first layer, alone and fused",
     "linear": "the products of the fully connected layers, by each of the routes that a run chooses from",
 }
@@ -213,6 +215,7 @@ FACTS: dict[str, Callable[[float], str]] = {
     "routes": lambda value: f"{value:.0f} products by other routes than F.linear's",
     "of_bare_step": lambda value: f"{value:.3f} × the bare step",
     "of_evaluate": lambda value: f"{value:.3f} × evaluate",
+    "drawing": lambda value: f"{percent(value)} of it drawing",
     "waiting": lambda value: f"{percent(value)} waiting for data",
     "read": lambda value: f"reading {value:,.0f}/s",
     "measure": lambda value: f"measuring {value:,.0f}/s",

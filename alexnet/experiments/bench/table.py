@@ -9,6 +9,7 @@ from alexnet.experiments.bench.loading import bench_loader
 from alexnet.experiments.bench.normalising import bench_lrn
 from alexnet.experiments.bench.predicting import bench_predict
 from alexnet.experiments.bench.preparing import bench_prepare
+from alexnet.experiments.bench.showing import bench_show
 from alexnet.experiments.bench.step import bench_step
 from alexnet.experiments.bench.timing import Measurement
 from alexnet.experiments.bench.training import bench_train
@@ -20,6 +21,7 @@ BENCHES: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "prepare": bench_prepare,
     "predict": bench_predict,
     "features": bench_features,
+    "show": bench_show,
     "lrn": bench_lrn,
     "linear": bench_linear,
 }

@@ -35,7 +35,8 @@ def families(text: str) -> tuple[str, ...]:
 
 @cache
 def width(text: str, size: float, bold: bool = False) -> float:
-    """Inches that a line of text takes at `size` points."""
+    """Inches that a line of text takes at `size` points, as it is drawn."""
+    text = drawable(text)
     return float(TextToPath().get_text_width_height_descent(text, properties(text, size, bold), ismath=False)[0]) / 72
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from alexnet.show.figures.sheet import GREY, LEADING, LIGHT, MARGIN, Sheet, grey_to_rgb, signed_to_rgb
 from alexnet.show.maps import Maps, StageMaps
 
-IN_ROW = 12
+IN_ROW, IN_WIDE_ROW, MANY = 12, 24, 144  # maps; rows are wide where a stage shows many
 TILE, SPACE, INDEX = 0.62, 0.06, 0.14
 CROP = 1.5
 SIZE = 8.5
@@ -15,8 +15,10 @@ SIZE = 8.5
 
 def figure(maps: Maps) -> Figure:
     """The photograph as the network sees it, then the stages beneath each other, strongest maps first."""
-    heights = [_height(stage) for stage in maps.stages]
-    page = IN_ROW * (TILE + SPACE) - SPACE + 2 * MARGIN
+    most = max((len(stage.order) for stage in maps.stages if len(stage.shape) == 3), default=0)
+    in_row = IN_WIDE_ROW if most > MANY else IN_ROW
+    heights = [_height(stage, in_row) for stage in maps.stages]
+    page = in_row * (TILE + SPACE) - SPACE + 2 * MARGIN
     caption = (
         "Each stage is drawn on one scale, which its heading says. The number beneath a map says which of the stage it "
         "is, counted from 0; the first have the largest values. At the top: what the network was shown."
@@ -25,18 +27,18 @@ def figure(maps: Maps) -> Figure:
     sheet.image(maps.crop, MARGIN, 0, CROP, CROP, smooth=True, frame=LIGHT)
     y = CROP + 0.15
     for stage, height in zip(maps.stages, heights, strict=True):
-        _stage(sheet, stage, y)
+        _stage(sheet, stage, y, in_row)
         y += height
     return sheet.figure
 
 
-def _height(stage: StageMaps) -> float:
+def _height(stage: StageMaps, in_row: int) -> float:
     if len(stage.shape) == 1:
         return SIZE * LEADING + 0.05 + 0.5 + 0.15
-    return SIZE * LEADING + 0.05 + -(-len(stage.order) // IN_ROW) * (TILE + INDEX + SPACE) + 0.1
+    return SIZE * LEADING + 0.05 + -(-len(stage.order) // in_row) * (TILE + INDEX + SPACE) + 0.1
 
 
-def _stage(sheet: Sheet, stage: StageMaps, y: float) -> None:
+def _stage(sheet: Sheet, stage: StageMaps, y: float, in_row: int) -> None:
     sheet.text(MARGIN, y, f"{stage.name}: {_words(stage)}", SIZE, room=sheet.width - 2 * MARGIN, bold=True)
     y += SIZE * LEADING + 0.05
     if len(stage.shape) == 1:
@@ -44,7 +46,7 @@ def _stage(sheet: Sheet, stage: StageMaps, y: float) -> None:
         sheet.image(_coloured(stage, values), MARGIN, y, sheet.width - 2 * MARGIN, 0.5, frame=LIGHT)
         return
     for number, (index, values) in enumerate(zip(stage.order.tolist(), stage.values, strict=True)):
-        row, column = divmod(number, IN_ROW)
+        row, column = divmod(number, in_row)
         x, top = MARGIN + column * (TILE + SPACE), y + row * (TILE + INDEX + SPACE)
         sheet.image(_coloured(stage, values), x, top, TILE, TILE, frame=LIGHT)
         sheet.text(x + TILE / 2, top + TILE + 0.02, str(index), 7.0, align="center", colour=GREY)

@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
@@ -61,7 +62,9 @@ class Sheet:
         self._total = total
         self._axes = self.figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
-        self._settle()
+        self._axes.set_autoscale_on(False)
+        self._axes.set_xlim(0, self.width)
+        self._axes.set_ylim(self._total, 0)
         y = MARGIN - self._top
         for line in head:
             self.text(MARGIN, y, line, 12, bold=True)
@@ -115,23 +118,27 @@ class Sheet:
         y += self._top
         how = "antialiased" if smooth else "nearest"
         extent = (x, x + width, y + height, y)
-        self._axes.imshow(pixels, extent=extent, interpolation=how, aspect="auto", zorder=1)
+        # what imshow and add_patch do besides, for axes whose limits follow their content, takes most of their time
+        image = AxesImage(self._axes, extent=extent, interpolation=how, origin="upper", zorder=1)
+        image.set_data(pixels)
+        self._axes.add_artist(image)
         if frame:
-            self._axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=frame, linewidth=0.8, zorder=2))
-        self._settle()
+            self._axes.add_artist(
+                Rectangle((x, y), width, height, fill=False, edgecolor=frame, linewidth=0.8, zorder=2)
+            )
 
     def box(self, x: float, y: float, width: float, height: float, fill: str, *, hatched: bool = False) -> None:
         """A filled rectangle."""
         hatch, edge = ("////", "white") if hatched else (None, "none")
         place = (x, y + self._top)
-        self._axes.add_patch(
+        self._axes.add_artist(
             Rectangle(place, width, height, facecolor=fill, edgecolor=edge, hatch=hatch, linewidth=0, zorder=1)
         )
 
     def frame(self, x: float, y: float, width: float, height: float, colour: str, *, thick: float = 1.2) -> None:
         """An outline."""
         place = (x, y + self._top)
-        self._axes.add_patch(Rectangle(place, width, height, fill=False, edgecolor=colour, linewidth=thick, zorder=3))
+        self._axes.add_artist(Rectangle(place, width, height, fill=False, edgecolor=colour, linewidth=thick, zorder=3))
 
     def line(self, start: tuple[float, float], end: tuple[float, float], colour: str = LIGHT) -> None:
         """A thin line."""
@@ -147,10 +154,6 @@ class Sheet:
         axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
         axes.set_axisbelow(True)
         return axes
-
-    def _settle(self) -> None:
-        self._axes.set_xlim(0, self.width)
-        self._axes.set_ylim(self._total, 0)
 
 
 def figure_of(lines: drawing.Drawing) -> Figure:
