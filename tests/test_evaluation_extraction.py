@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,25 @@ def test_rows_are_those_of_the_predictor_and_names_lie_beside_them(
     assert np.allclose(found.array("relu2"), expected, rtol=1e-5, atol=1e-6)
     assert (len(found), found.array("relu2").dtype, found.description["complete"]) == (11, np.float32, True)
     assert found.description["stages"]["relu2"] == {"shape": [16], "dtype": "<f4", "before_relu": False}
+
+
+def test_what_is_known_of_rows_is_read_when_asked_for_and_not_kept(
+    colours: Store, path: Path, predictor: Predictor
+) -> None:
+    found = write_features(path, predictor, of_split(colours, "test"), path.parent / "f", Plan(("relu2",)))
+    whole = list(found.images)
+    assert [found.images[row] for row in range(-11, 11)] == whole * 2
+    assert found.images[3:7] == whole[3:7]
+    with pytest.raises(IndexError):
+        found.images[11]
+    with open(found.path / "images.jsonl", "a") as file:
+        file.writelines(json.dumps({**whole[0], "row": row, "image": "x" * 500}) + "\n" for row in range(11, 3000))
+    many = Features(found.path, {**found.description, "images": 3000})
+    tracemalloc.start()
+    assert (sum(1 for _ in many.images), many.images[-1]["row"]) == (3000, 2999)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 500_000, "the names alone are 1.5 MB"
 
 
 def test_ten_views_are_averaged_positions_pooled_and_numbers_halved(

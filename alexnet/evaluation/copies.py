@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from io import FileIO
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from alexnet.evaluation.features import Features
 HDF5 = "features.h5"
 FACTS = ("image", "label", "sha256")
 BLOCK = 16 << 20  # bytes of an array that are copied at once
+LINES = 4096  # names that are copied at once
 CSV_NUMBER = 12  # bytes of a number in CSV, about
 
 
@@ -92,8 +94,10 @@ def _fill_h5(features: Features, disk: _Disk) -> None:
     with h5py.File(disk, "w") as file:
         file.attrs["description"] = json.dumps(features.description)
         for fact in FACTS:
-            texts = [_bytes(row[fact]) for row in features.images]
-            file.create_dataset(fact, data=texts, shape=(len(texts),), dtype=h5py.string_dtype())
+            copy = file.create_dataset(fact, (len(features),), h5py.string_dtype())
+            texts = (_bytes(row[fact]) for row in features.images)
+            for first in range(0, len(features), LINES):
+                copy[first : first + LINES] = list(islice(texts, LINES))
         for stage in features.stages:
             rows = features.array(stage)
             copy = file.create_dataset(stage, rows.shape, rows.dtype)

@@ -13,7 +13,8 @@ Any program that reads .npy reads the arrays; `numpy.load(path, mmap_mode="r")` 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -97,6 +98,37 @@ def model_digest(path: Path) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+class _Rows(Sequence[dict[str, Any]]):
+    """The lines of images.jsonl, all checked, of which nothing but their places stays in memory: eight bytes a row."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._path, ends, end = path, array("q"), 0
+        with open(path, "rb") as file:
+            for row, line in enumerate(file):
+                if decode(line, ImageRow)["row"] != row:
+                    break
+                ends.append(end := end + len(line))
+        if len(ends) != count or end != path.stat().st_size:
+            raise SchemaError(f"it has not the rows 0 to {count - 1}")
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[each] for each in range(*row.indices(len(self)))]
+        place = range(len(self))[row]  # raises IndexError, and counts from the end
+        with open(self._path, "rb") as file:
+            file.seek(self._ends[place - 1] if place else 0)
+            return decode(file.readline(), ImageRow)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with open(self._path, "rb") as file:
+            for line in file:
+                yield decode(line, ImageRow)
+
+
 @dataclass(frozen=True)
 class Features:
     """A finished folder of features, read-only; made by `Features.open`."""
@@ -154,18 +186,17 @@ class Features:
         return self._mapped(norms_file(self.stage(stage)), (len(self),), np.dtype("<f8"))
 
     @cached_property
-    def images(self) -> tuple[dict[str, Any], ...]:
-        """What is known of each row: "row", "image", "sha256", "label", "treatments"."""
+    def images(self) -> Sequence[dict[str, Any]]:
+        """What is known of each row: "row", "image", "sha256", "label", "treatments"; read when it is asked for.
+
+        Raises DataError, at first use, when the file is damaged.
+        """
         try:
-            with open(self.path / IMAGES, "rb") as file:
-                rows = tuple(decode(line, ImageRow) for line in file)
-            if [row["row"] for row in rows] != list(range(len(self))):
-                raise SchemaError(f"it has not the rows 0 to {len(self) - 1}")
+            return _Rows(self.path / IMAGES, len(self))
         except OSError as error:
             raise _unread(self.path / IMAGES, error) from error
         except SchemaError as error:
             raise DataError(f"{self.path / IMAGES} is damaged ({error}); extract the features again.") from error
-        return rows
 
     def _mapped(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """The numbers of an array, whose file has to be one of this shape. Raises DataError when it is not."""
