@@ -11,14 +11,15 @@ from torch import Tensor
 
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
+from alexnet.evaluation import routes
+from alexnet.evaluation.routes import FILE, machine
 from alexnet.kernels import routes as measuring
 from alexnet.kernels.linear import ROUTES
 from alexnet.model.device import Placement, place
 from alexnet.model.net import AlexNet
-from alexnet.training import routes
 from alexnet.training.interrupt import Interrupted
 from alexnet.training.plan import TrainingPlan
-from alexnet.training.routes import FILE, machine, new_routes, resumed_routes
+from alexnet.training.routes import new_routes, resumed_routes
 from alexnet.training.run import Run
 from alexnet.training.train import resume
 

@@ -75,16 +75,18 @@ def product_name(kind: str, x: Tensor, weight: Tensor) -> str:
     return f"{kind} {dtype} {x.shape[0]}x{inputs}x{outputs}"
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, routes: Mapping[str, str] | None = None) -> Tensor:
     """`F.linear`: (N, I) → (N, O) with `weight` (O, I) and `bias` (O,), by the route in use for the sizes.
 
+    `routes` are those of a layer that stands still; without them the ones of `use_routes` hold.
     The gradient of a large weight lies in memory that is used again for the next one. What the operators are not made
     for (other devices, types and dimensions, autocast) is computed by `F.linear`.
     """
-    wanted = bool(_chosen) or (_chosen is not None and torch.is_grad_enabled() and weight.requires_grad)
+    chosen = _chosen if routes is None else routes
+    wanted = bool(chosen) or (chosen is not None and torch.is_grad_enabled() and weight.requires_grad)
     if bias is None or not wanted or not _fits(x, weight, bias):
         return F.linear(x, weight, bias)
-    y: Tensor = _linear(x, weight, bias)
+    y: Tensor = _linear(x, weight, bias, _route("forward", x, weight, chosen))
     return y
 
 
@@ -94,29 +96,29 @@ def _fits(x: Tensor, weight: Tensor, bias: Tensor) -> bool:
     return known and x.ndim == 2 and not twins_only() and not torch.is_autocast_enabled("cpu")
 
 
-def _route(kind: str, x: Tensor, weight: Tensor) -> Route:
-    return ROUTES[kind][(_chosen or {}).get(product_name(kind, x, weight), "torch")]
+def _route(kind: str, x: Tensor, weight: Tensor, chosen: Mapping[str, str] | None) -> str:
+    return (chosen or {}).get(product_name(kind, x, weight), "torch")
 
 
 @operator()
-def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return _route("forward", x, weight)(x, weight, bias)
+def _linear(x: Tensor, weight: Tensor, bias: Tensor, route: str) -> Tensor:
+    return ROUTES["forward"][route](x, weight, bias)
 
 
 @operator()
 def _linear_input(gy: Tensor, weight: Tensor) -> Tensor:
     """The gradient of the input, (N, I)."""
-    return _route("input", gy, weight)(gy, weight)
+    return ROUTES["input"][_route("input", gy, weight, _chosen)](gy, weight)
 
 
 @operator()
 def _linear_weight(gy: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """The gradient of the weight, (O, I), of which only the shape, and whose memory it is, matter here."""
-    return _route("weight", gy, weight)(gy, x, gradient_memory(weight))
+    return ROUTES["weight"][_route("weight", gy, weight, _chosen)](gy, x, gradient_memory(weight))
 
 
 @fake(_linear)
-def _(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _(x: Tensor, weight: Tensor, bias: Tensor, route: str) -> Tensor:
     return x.new_empty((x.shape[0], weight.shape[0]))
 
 
@@ -148,6 +150,7 @@ def _linear_gradient(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
         _linear_input(gy, weight) if wanted[0] else None,
         _linear_weight(gy, x, weight) if wanted[1] else None,
         gy.sum(0) if wanted[2] else None,
+        None,
     )
 
 
@@ -155,7 +158,7 @@ def _input_gradient(ctx: Any, ggx: Tensor) -> tuple[Tensor | None, ...]:
     gy, weight = ctx.saved_tensors
     wanted = ctx.needs_input_grad
     return (
-        _linear(ggx, weight, ggx.new_zeros(len(weight))) if wanted[0] else None,
+        _linear(ggx, weight, ggx.new_zeros(len(weight)), "torch") if wanted[0] else None,
         _linear_weight(gy, ggx, weight) if wanted[1] else None,
     )
 
@@ -164,7 +167,7 @@ def _weight_gradient(ctx: Any, ggw: Tensor) -> tuple[Tensor | None, ...]:
     gy, x, _ = ctx.saved_tensors
     wanted = ctx.needs_input_grad
     return (
-        _linear(x, ggw, x.new_zeros(len(ggw))) if wanted[0] else None,
+        _linear(x, ggw, x.new_zeros(len(ggw)), "torch") if wanted[0] else None,
         _linear_input(gy, ggw) if wanted[1] else None,
         None,
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from alexnet.kernels.linear import ROUTES, Route, product_name
 
-WORTH: Final = 1 << 26  # multiply-adds; with fewer a product is not worth the measuring
+WORTH: Final = 1 << 24  # multiply-adds; with fewer a product is not worth the measuring
 BETTER: Final = 0.9  # of the time of "torch": what another route has to reach, beyond what timings vary
 ROUNDS: Final = 3
 

@@ -1,6 +1,7 @@
 """The layers of a spec as modules. N images, C channels or maps, H×W pixels."""
 
 import math
+from collections.abc import Mapping
 from math import prod
 
 import torch
@@ -99,14 +100,16 @@ class LocalConnection(nn.Module):
 
 
 class FullConnection(nn.Linear):
-    """A fully connected layer."""
+    """A fully connected layer; with `routes` of its own it takes those, see `alexnet.kernels.linear`."""
+
+    routes: Mapping[str, str] | None = None
 
     def reset_parameters(self) -> None:
         """Nothing: `initialise_layer` draws them."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) → (N, outputs)."""
-        return kernels.linear(x, self.weight, self.bias)
+        return kernels.linear(x, self.weight, self.bias, self.routes)
 
 
 def full_connections(net: nn.Module) -> dict[str, tuple[int, int]]:

@@ -1,28 +1,18 @@
 """The routes of fully connected layers in a run: measured once on a machine, alike in all its runs, kept on resume."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from json import dumps
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from alexnet.data.parts import Parts
-from alexnet.hardware import processor
+from alexnet.evaluation.routes import machine, measured
 from alexnet.home import home
-from alexnet.kernels.linear import is_route
-from alexnet.kernels.routes import Product, choose, products
+from alexnet.kernels.routes import products
 from alexnet.model.device import Placement
 from alexnet.model.modules import full_connections
-from alexnet.reading import UnfitFileError, read_file
-from alexnet.schema import SchemaError, decode
 from alexnet.training.plan import TrainingPlan
-from alexnet.weights.files import write_text
-
-FILE = "routes.json"  # in ALEXNET_HOME: the routes that were measured, by machine
-MAX_FILE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -43,11 +33,6 @@ class RunRoutes:
         return f"; {len(others)} of {len(self.routes)} products of full layers not by PyTorch's own" if others else ""
 
 
-def machine() -> str:
-    """What the time of a product depends on besides its sizes: the processor, PyTorch, the number of threads."""
-    return f"{processor()}, PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
-
-
 def new_routes(net: nn.Module, plan: TrainingPlan, placement: Placement, folder: Path | None = None) -> RunRoutes:
     """The routes for training `net`: those that runs on this machine have had before, others measured now.
 
@@ -59,7 +44,9 @@ def new_routes(net: nn.Module, plan: TrainingPlan, placement: Placement, folder:
     whole = min(plan.recipe.batch_size, len(plan.train))
     count = plan.recipe.accumulate
     rows = sorted(set(Parts(count, range(count)).sizes(whole)))
-    return _measured(products(full_connections(net).values(), rows, placement.dtype), folder or home())
+    wanted = products(full_connections(net).values(), rows, placement.dtype)
+    routes, remark = measured(wanted, folder or home())
+    return RunRoutes(routes, machine(), remark)
 
 
 def resumed_routes(
@@ -82,32 +69,3 @@ def resumed_routes(
     if changed:
         remark += "; other libraries are the fastest here for " + ", ".join(changed)
     return RunRoutes(found.routes, found.machine, f"{remark}. {found.remark}".strip())
-
-
-def _measured(wanted: Iterable[Product], folder: Path) -> RunRoutes:
-    here, path = machine(), folder / FILE
-    kept = _kept(path)
-    known = {name: route for name, route in kept.get(here, {}).items() if is_route(name, route)}
-    names = {product.name: product for product in wanted}
-    new = choose(product for name, product in names.items() if name not in known)
-    remark = ""
-    if new:
-        known |= new
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, dumps({**kept, here: known}, indent=1, ensure_ascii=False) + "\n")
-        except OSError as error:
-            remark = (
-                f"{path} cannot be written ({error.strerror}), so the next run measures anew which library is the "
-                "fastest for the fully connected layers, and may find another; set ALEXNET_HOME to a folder of yours."
-            )
-    return RunRoutes({name: known[name] for name in names if name in known}, here, remark)
-
-
-def _kept(path: Path) -> dict[str, dict[str, str]]:
-    """The routes by machine; none where the file is not there or not whole: it is written anew."""
-    try:
-        kept: dict[str, dict[str, str]] = decode(read_file(path, MAX_FILE), dict[str, dict[str, str]])
-    except (OSError, SchemaError, UnfitFileError):
-        return {}
-    return kept

@@ -15,11 +15,12 @@ from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError
 from alexnet.evaluation.predictor import Predictor
+from alexnet.evaluation.routes import take_fastest
 from alexnet.experiments.bench.photographs import write_photographs
 from alexnet.experiments.bench.step import random_images, settle
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns
 from alexnet.hardware import peak_memory
-from alexnet.model.device import Placement, working_copy
+from alexnet.model.device import Placement, frozen_copy
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.weights.model_dir import Model, save_model
@@ -63,7 +64,8 @@ def untrained_model(spec: Spec) -> Model:
 
 def forward_pass(net: AlexNet, count: int, placement: Placement) -> Work:
     """A work that answers a batch of `count` random images, in the layout in which the loader delivers them."""
-    working = working_copy(net.to(placement.device), placement).eval()
+    working = frozen_copy(net, placement)
+    take_fastest(working, [count], placement)
     images = random_images(net, count, placement)
 
     @torch.inference_mode()
