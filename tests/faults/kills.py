@@ -8,6 +8,7 @@ from faults.processes import descendants, kill
 from faults.trials import Trials
 
 WORKERS = "prepare in workers"  # the job that has some
+WHOM = ("worker", "starting worker", "parent", "starting parent", "group", "starting group")
 STARTING = 0.6  # seconds from the first worker's birth in which they start
 
 
@@ -18,12 +19,12 @@ def kills(trials: Trials, names: list[str], count: int, rng: random.Random) -> l
     named = [(name, k) for name in names for k in range(1, 1 + trials.calls[name]["appear"])]
     named = rng.sample(named, min(len(named), count // 2))
     todo: list[Callable[[], None]] = [partial(_at_a_name, trials, *each) for each in named]
-    for number in range(count - len(named) if names else 0):
-        name = names[number % len(names)]
-        whom = ("parent", "group")[number // len(names) % 2]
-        if name == WORKERS:
-            whom = ("worker", "starting worker", "parent", "starting parent", "group", "starting group")[number % 6]
-        todo.append(partial(_at_a_moment, trials, name, whom, rng.random()))
+    at_random = [(name, whom) for whom in ("parent", "group") for name in names if name != WORKERS]
+    of_workers = [(WORKERS, whom) for whom in WHOM] if WORKERS in names else []
+    for number in range(count - len(named)):  # every third where there are workers
+        kinds = of_workers if not at_random or (of_workers and number % 3 == 0) else at_random
+        kinds.append(kinds.pop(0))
+        todo.append(partial(_at_a_moment, trials, *kinds[-1], rng.random()))
     return todo
 
 
