@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from alexnet.cli.main import _verdict
+
 PATIENCE = 120.0  # seconds for a job, which takes one; other programs may be at work too
 LATE = 20.0  # seconds after which a process whose parent is gone should be gone too
 SHARED = Path("/dev/shm")
@@ -27,15 +29,20 @@ def fork(work: Callable[[], object], meanwhile: Meanwhile = lambda child, second
     """The exit status and the last words of a process that does the work; 255 if it hangs."""
     reader, writer = os.pipe()
     if not (child := os.fork()):
-        os.setpgid(0, 0)
-        os.close(reader)
-        status, words = 0, ""
+        status = 21  # what becomes of an error that cannot even be told
         try:
-            work()
-        except BaseException as error:
-            status, words = verdict(error)
-        os.write(writer, words.encode(errors="replace")[:4000])
-        os._exit(status)
+            os.setpgid(0, 0)
+            os.close(reader)
+            words = ""
+            try:
+                work()
+            except BaseException as error:
+                status, words = verdict(error)
+            else:
+                status = 0
+            os.write(writer, words.encode(errors="replace")[:4000])
+        finally:
+            os._exit(status)
     os.close(writer)
     began = time.monotonic()
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
@@ -53,8 +60,6 @@ def fork(work: Callable[[], object], meanwhile: Meanwhile = lambda child, second
 
 def verdict(error: BaseException) -> tuple[int, str]:
     """10 for a sentence, 20 for what the command line would call unexpected."""
-    from alexnet.cli.main import _verdict
-
     if isinstance(error, Exception) and "unexpectedly" not in (sentence := _verdict(error)[0]):
         return 10, sentence
     return 20, "".join(traceback.format_exception(error)[-3:])[-700:]
