@@ -65,6 +65,18 @@ def test_a_run_stopped_again_and_again_goes_on_bit_for_bit(whole: Run, go: Train
     assert [line["epoch"] for line in events(Run(path)) if line["event"] == "EpochEnd"] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_run_without_validation_goes_on_bit_for_bit(three_colours: Store, tmp_path: Path, dtype: str) -> None:
+    """Its network is in its place for the model after every epoch: that must leave the checkpoint's weights alone."""
+    spec, runtime = tiny_spec(3), replace(RUNTIME, dtype=dtype)
+    recipe = replace(RECIPE, holdout=0.0)
+    train = partial(begin, recipe, store=three_colours, spec=spec, runtime=runtime)
+    never = train(out=tmp_path / "never")
+    with pytest.raises(Interrupted):
+        train(out=tmp_path / "run", listener=stop_at(signal.SIGTERM, epoch=2, step=2))
+    assert difference(never, resume(tmp_path / "run", runtime=runtime)) == set()
+
+
 def test_a_finished_run_resumed_is_the_same(whole: Run, tmp_path: Path) -> None:
     shutil.copytree(whole.path, tmp_path / "copy")
     told: list[Event] = []

@@ -152,7 +152,8 @@ class Trainer:
     def weights(self) -> dict[str, Tensor]:
         """The weights of the whole network, wherever its parts are. All processes call it together."""
         self.optimiser.settle()
-        return self._whole(self.net.state_dict())
+        # a state dict carries notes, in which load_state_dict(assign=True) leaves the wish to be assigned ever after
+        return self._whole(dict(self.net.state_dict()))
 
     def _whole(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.net.whole(tensors) if isinstance(self.net, Towers) else tensors
@@ -169,7 +170,7 @@ class Trainer:
 
     def restore(self, content: dict[str, Any]) -> None:
         """Goes back to where the checkpoint with this content was written."""
-        weights, velocity = content["weights"], content["velocity"]
+        weights, velocity = dict(content["weights"]), content["velocity"]  # without notes, as in `weights`
         if isinstance(self.net, Towers):
             weights, velocity = self.net.split(weights), self.net.split(velocity)
         self.net.load_state_dict(weights)
