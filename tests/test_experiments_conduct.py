@@ -8,10 +8,12 @@ from experimenting import RUNTIME, places, row
 
 from alexnet.data.store import Store
 from alexnet.errors import DataError
+from alexnet.evaluation.evaluate import evaluate
+from alexnet.evaluation.metrics import ranks
 from alexnet.experiments import conduct as conducting
 from alexnet.experiments.conduct import conduct
 from alexnet.experiments.design import EPOCHS, Arm, Stop
-from alexnet.experiments.records import Task, read_record
+from alexnet.experiments.records import Task, digits, read_record
 from alexnet.model.device import place
 from alexnet.training.events import Event, StepEnd
 
@@ -42,13 +44,19 @@ def test_a_record_says_what_was_run_and_what_came_out(colours: Store, tmp_path: 
     ten = record["ten_crop"]
     assert ten is not None and sum(digit != "0" for digit in record["ten_crop_ranks"]) / 11 == ten["top1_error"]
     assert ten["loss"] != test["loss"]
+    found: list[int] = []
+    model = where.run(TASK) / "model"
+    evaluate(model, colours, split="test", answers=lambda paths, p, labels: found.extend(ranks(p, labels).tolist()))
+    assert record["ranks"] == digits(found) != digits(found[::-1])
     assert [place for place, _ in record["windows"]] == [1.0, 2.0] and record["epochs"] == 2.0
     assert record["recipe"]["mirror"] is False and record["network"] == "cifar_four"
     assert record["seconds"] > 0 and record["cpu_seconds"] > 0 and record["pieces"] == 1
     assert str(tmp_path) not in where.record(TASK).read_text()
 
 
-def test_a_run_that_was_stopped_gives_the_same_record(colours: Store, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_gives_the_same_record(
+    colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = conduct(TASK, places(colours, tmp_path / "whole"), RUNTIME)
     where = places(colours, tmp_path / "stopped")
     assert conduct(TASK, where, replace(RUNTIME, minutes=0.0)) is None
@@ -63,9 +71,16 @@ def test_a_run_that_was_stopped_gives_the_same_record(colours: Store, tmp_path: 
 
     with pytest.raises(KilledError):
         conduct(TASK, where, replace(RUNTIME, save_every=0.0), kill)
+    monkeypatch.setattr(conducting, "train", None)  # nothing is begun anew
     again = conduct(TASK, where, RUNTIME)
     assert again is not None and whole is not None
     assert numbers(again) == numbers(whole) and again["pieces"] == 3
+
+
+def test_a_command_is_told_without_places() -> None:
+    assert conducting._without_places(["/opt/bin/alexnet", "experiment", "--data", "/data/a.store"]) == (
+        "alexnet experiment --data a.store"
+    )
 
 
 def test_what_is_on_record_is_not_run_again(colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from alexnet.errors import ConfigError
 from alexnet.experiments.design import BASE, EPOCHS, OUTCOMES, TEN, Arm, Experiment
 from alexnet.experiments.table import EXPERIMENTS, experiment
 from alexnet.model.account import account
-from alexnet.model.options import with_options
+from alexnet.model.options import OPTIONS, with_options
 
 ROWS = pytest.mark.parametrize("row", EXPERIMENTS.values(), ids=list(EXPERIMENTS))
 
@@ -21,7 +21,8 @@ def built(row: Experiment, arm: Arm) -> str:
     assert account(spec).total("macs") > 0
     # names do not make a difference
     layers = [{"kind": layer.kind, **vars(layer)} for layer in spec.layers]
-    return json.dumps([layers, spec.input_size, {**recipe.to_json(), "model": None}], default=str)
+    others = {name: value for name, value in recipe.to_json().items() if name not in {*OPTIONS, "model"}}
+    return json.dumps([layers, spec.input_size, others], default=str)
 
 
 @ROWS
