@@ -11,14 +11,21 @@ from alexnet.errors import DataError
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.evaluation.metrics import ranks
 from alexnet.experiments import conduct as conducting
-from alexnet.experiments.conduct import conduct
+from alexnet.experiments.conduct import Enough, conduct, watching
 from alexnet.experiments.design import EPOCHS, Arm, Stop
 from alexnet.experiments.records import Task, digits, read_record
 from alexnet.model.device import place
-from alexnet.training.events import Event, StepEnd
+from alexnet.training import state
+from alexnet.training.events import Event, StepEnd, WindowEnd
 
 TIMES = {"seconds", "cpu_seconds", "pieces", "environment", "commit"}
 TASK = Task(row(), "mirror=false", 0)
+
+
+@pytest.fixture(autouse=True)
+def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of 40 photographs, which the three batches of an epoch fill."""
+    monkeypatch.setattr(state, "WINDOW", 40)
 
 
 def numbers(record: Any) -> dict[str, Any]:
@@ -49,6 +56,7 @@ def test_a_record_says_what_was_run_and_what_came_out(colours: Store, tmp_path: 
     evaluate(model, colours, split="test", answers=lambda paths, p, labels: found.extend(ranks(p, labels).tolist()))
     assert record["ranks"] == digits(found) != digits(found[::-1])
     assert [place for place, _ in record["windows"]] == [1.0, 2.0] and record["epochs"] == 2.0
+    assert all(0 < error < 1 for _, error in record["windows"])
     assert record["recipe"]["mirror"] is False and record["network"] == "cifar_four"
     assert record["seconds"] > 0 and record["cpu_seconds"] > 0 and record["pieces"] == 1
     assert str(tmp_path) not in where.record(TASK).read_text()
@@ -120,10 +128,23 @@ def test_a_run_for_its_curve_ends_at_its_level_or_cap(colours: Store, tmp_path: 
     capped = row(outcome=EPOCHS, levels=(0.001,), stop=Stop(0.001, 1.0))
     record = conduct(Task(capped, "mirror=false", 0), places(colours, tmp_path / "cap"), RUNTIME)
     assert record is not None
-    assert (record["ended"], record["epochs"], record["test"], record["ranks"]) == ("cap", 1.0, None, "")
+    assert (record["ended"], len(record["windows"]), record["test"], record["ranks"]) == ("cap", 1, None, "")
+    assert record["epochs"] == record["windows"][0][0] == 1.0
     easy = replace(capped, stop=Stop(0.999, 2.0))
     record = conduct(Task(easy, "mirror=false", 0), places(colours, tmp_path / "level"), RUNTIME)
     assert record is not None and record["ended"] == "level"
+
+
+def test_a_window_shows_enough_at_the_level_or_at_the_cap() -> None:
+    task = Task(row(outcome=EPOCHS, levels=(0.25,), stop=Stop(0.25, 2.0)), "mirror=false", 0)
+    heard: list[Event] = []
+    tell = watching(task, 10_000, heard.append)
+    tell(WindowEnd(10_112, 1.0, 0.3))
+    for window, how in ((WindowEnd(10_112, 1.0, 0.25), "level"), (WindowEnd(20_000, 1.0, 0.3), "cap")):
+        with pytest.raises(Enough, match=how):
+            tell(window)
+    assert len(heard) == 3
+    watching(TASK, 10_000, heard.append)(WindowEnd(10**9, 1.0, 0.0))
 
 
 def test_a_run_that_diverged_has_a_record(colours: Store, tmp_path: Path) -> None:

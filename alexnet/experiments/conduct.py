@@ -7,14 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import Any, Literal
 
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.evaluation.evaluate import evaluate
-from alexnet.evaluation.metrics import ranks
+from alexnet.evaluation.outcomes import outcomes
 from alexnet.experiments.records import (
     Ending,
     ErrorsJson,
@@ -28,13 +26,13 @@ from alexnet.experiments.records import (
     read_record,
     write_record,
 )
-from alexnet.experiments.windows import Enough, Windows
 from alexnet.model.device import Placement, place
-from alexnet.training.events import Event, Listener, silent
+from alexnet.training.events import Event, Listener, WindowEnd, silent
 from alexnet.training.plan import training_plan
 from alexnet.training.run import Run
 from alexnet.training.train import Runtime, resume, train
 from alexnet.training.watch import Diverged
+from alexnet.training.windows import read_windows
 from alexnet.weights.files import write_text
 from alexnet.weights.model_dir import load_model
 
@@ -79,6 +77,28 @@ def recorded(task: Task, places: Places, store: Store, placement: Placement) -> 
     return record
 
 
+class Enough(Exception):
+    """A run that is there for its curve has come to its level, or to its cap; `how` says to which."""
+
+    def __init__(self, how: Literal["level", "cap"]) -> None:
+        super().__init__(how)
+        self.how = how
+
+
+def watching(task: Task, images: int, listener: Listener) -> Listener:
+    """A listener that hands events on, and raises `Enough` when the window that is over shows enough of the task."""
+
+    def tell(event: Event) -> None:
+        listener(event)
+        if isinstance(event, WindowEnd):
+            if task.level is not None and event.error <= task.level:
+                raise Enough("level")
+            if task.epochs is not None and event.photographs >= task.epochs * images:
+                raise Enough("cap")
+
+    return tell
+
+
 def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = silent) -> RecordJson | None:
     """The record of the run, written when it is over; None when the runtime's minutes were over first.
 
@@ -93,13 +113,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
     run, recipe = Run(places.run(task)), task.recipe
     plan = training_plan(task.network(len(store.classes)), recipe, store)
     run.path.parent.mkdir(parents=True, exist_ok=True)
-    beside = run.path.with_suffix(f"{run.path.suffix}.windows.json")
-    windows = Windows(beside, len(plan.train), recipe.batch_size, task.level, task.epochs)
-
-    def tell(event: Event) -> None:
-        listener(event)
-        windows(event)
-
+    tell = watching(task, len(plan.train), listener)
     ended: Ending = "finished"
     try:
         try:
@@ -122,7 +136,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
     environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     command = environment.pop("command")
     named = identity(task, store, placement.dtype_name)
-    errors = windows.errors()
+    windows = [(each.photographs / len(plan.train), each.error) for each in read_windows(run.path)]
     record: RecordJson = {
         "format": 1,
         "experiment": "base" if task.is_base else task.experiment.name,
@@ -136,8 +150,8 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         "identity": named,
         "fingerprint": digest(named),
         "ended": ended,
-        "epochs": round(errors[-1][0], PLACES) if errors else 0.0,
-        "windows": [(round(place, PLACES), round(error, PLACES)) for place, error in errors],
+        "epochs": round(windows[-1][0], PLACES) if ended != "finished" and windows else float(recipe.epochs),
+        "windows": [(round(place, PLACES), round(error, PLACES)) for place, error in windows],
         "train": measured.train,
         "test": measured.test,
         "ranks": measured.ranks,
@@ -150,7 +164,6 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         "commit": _commit(),
     }
     write_record(places.record(task), record)
-    beside.unlink(missing_ok=True)
     return read_record(places.record(task))
 
 
@@ -167,17 +180,15 @@ class _Measured:
 
 def _measured(run: Run, store: Store, placement: Placement) -> _Measured:
     model = load_model(run.model)
-
-    def measure(split: str, crops: int) -> tuple[ErrorsJson, str]:
-        found: list[int] = []
-
-        def keep(paths: Sequence[str], probabilities: Tensor, labels: Tensor) -> None:
-            found.extend(ranks(probabilities, labels).tolist())
-
-        tally = evaluate([model], store, split=split, crops=crops, placement=placement, answers=keep)
-        return as_json(tally), digits(found)
-
-    return _Measured(measure("train", 1)[0], *measure("test", 1), *measure("test", 10))
+    seen = evaluate(model, store, split="train", placement=placement)
+    test = outcomes(model, store, split="test", placement=placement)
+    return _Measured(
+        as_json(seen),
+        as_json(test.tallies[1]),
+        digits(test.ranks[1]),
+        as_json(test.tallies[10]),
+        digits(test.ranks[10]),
+    )
 
 
 def _spent(run: Run, seconds: float, processor: float) -> dict[str, Any]:

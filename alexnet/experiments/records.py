@@ -7,7 +7,7 @@ results/experiments/relu/ARM-rate0.004-100.json  a run that was only to find the
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -206,7 +206,7 @@ def check_same(path: Path, record: Mapping[str, Any], wanted: IdentityJson, reci
         )
 
 
-def digits(ranks: list[int]) -> str:
+def digits(ranks: Iterable[int]) -> str:
     """Ranks of the true class, from 0, as text: a digit for each photograph, 9 for the tenth place or a later one."""
     return "".join(str(min(rank, NINTH)) for rank in ranks)
 
