@@ -9,6 +9,8 @@ import numpy as np
 
 import alexnet
 
+if len(sys.argv) < 4:
+    sys.exit("usage: python examples/features.py MODEL PHOTOGRAPH PHOTOGRAPH...")
 model, *photographs = sys.argv[1:]
 
 # relu7 is the last hidden layer, as the paper means it: 4,096 numbers for each photograph

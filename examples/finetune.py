@@ -7,10 +7,11 @@ PHOTOGRAPHS a folder with one sub-folder for each class.
 """
 
 import sys
-from dataclasses import replace
 
 import alexnet
 
+if len(sys.argv) != 3:
+    sys.exit("usage: python examples/finetune.py WEIGHTS PHOTOGRAPHS")
 weights, photographs = sys.argv[1:]
 model = alexnet.load(weights)
 
@@ -18,8 +19,7 @@ model = alexnet.load(weights)
 store = alexnet.prepare(photographs, "finetune.store", split={"val": 0.2}, preparation=model.preparation)
 
 # the last layer is new, because the classes are; the first layers, which see edges and colours, stay as they are
-recipe = replace(alexnet.recipe("small"), name="finetune", epochs=20, lr=0.002, warmup=1.0)
-run = alexnet.train(store, model, recipe=recipe, out="runs/finetune", freeze=["conv1", "conv2"])
+run = alexnet.train(store, model, recipe="finetune", out="runs/finetune", freeze=["conv1", "conv2"])
 
 tally = alexnet.evaluate(run.model, store, crops=10)
 print(f"{tally.top1_error:.1%} of {tally.images} photographs that were held out are named wrongly")

@@ -25,6 +25,8 @@ def ranks(matrix: np.ndarray) -> np.ndarray:
     return matrix[np.triu_indices(len(matrix), 1)].argsort().argsort()
 
 
+if len(sys.argv) < 6:
+    sys.exit("usage: python examples/rdm.py MODEL OTHER STIMULUS STIMULUS STIMULUS...")
 model, other, *stimuli = sys.argv[1:]
 matrices = {}
 for which in (model, other):

@@ -12,6 +12,8 @@ import numpy as np
 import alexnet
 from alexnet.model.field import seen_by
 
+if len(sys.argv) != 4:
+    sys.exit("usage: python examples/receptive_field.py MODEL PHOTOGRAPH STAGE")
 model, photograph, stage = sys.argv[1:]
 predictor = alexnet.Predictor(model, placement=alexnet.place("auto", "fp32"))
 values = predictor.stages(photograph, stage)[stage][0]

@@ -95,6 +95,14 @@ def test_photographs_are_measured_too(tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads(part.stdout)["confusion"] == found[1]["confusion"]
 
 
+def test_larger_photographs_are_limited_where_they_are_read(models: list[Path], colours: Store, tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "trees")
+    found = alexnet("evaluate", models[0], folder, "--max-pixels", "9")
+    assert "were refused, the first because it claims" in found.stderr and "more than 9;" in found.stderr
+    said = "--max-pixels is for photographs, not for the store"
+    assert said in refusal("evaluate", models[0], colours.path, "--max-pixels", "9")[1]
+
+
 def test_photographs_that_the_model_was_trained_on_are_told(colours: Store, tmp_path: Path) -> None:
     seen = {"data": f"colours, fingerprint {colours.fingerprint[:16]}"}
     save_model(replace(tiny_model(colours), provenance=seen), tmp_path / "model")

@@ -48,6 +48,20 @@ def test_a_list_of_paths_keeps_its_order(folder: Path) -> None:
     assert [Path(row["image"]).name for row in Features.open(folder / "f").images] == ["3.png", "1.png", "2.png"]
 
 
+def test_larger_photographs_are_refused_and_the_limit_can_be_raised(folder: Path, colours: Store) -> None:
+    (folder / "list.txt").write_text("0.png\n1.png\n")
+    words = ("features", folder / "model", folder / "list.txt", "--stages", "relu2", "-o")
+    assert "refused: 2 photographs" in alexnet(*words, folder / "none", "--max-pixels", "65535").stderr
+    rows = map(json.loads, (folder / "none" / "refused.jsonl").read_text().splitlines())
+    assert {row["reason"] for row in rows} == {
+        "it claims 256×256 pixels, more than 65,535; --max-pixels raises the limit"
+    }
+    alexnet(*words, folder / "all", "--max-pixels", "65536")
+    assert len(Features.open(folder / "all").images) == 2
+    said = refusal("features", folder / "model", colours.path, "-o", folder / "s", "--max-pixels", "9")[1]
+    assert "--max-pixels is for photographs, not for the store" in said
+
+
 def test_a_folder_comes_in_the_order_of_its_names(folder: Path) -> None:
     alexnet("features", folder / "model", folder, "-o", folder / "f", "--stages", "relu2")
     assert [Path(row["image"]).name for row in Features.open(folder / "f").images] == [

@@ -145,6 +145,42 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(words: list[str
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--input-size", "600"],
+            "Crops of 600 × 600 pixels do not fit into photographs of 256 pixels; lower --input-",
+        ),
+        (["--input-size", "90", "--side", "80"], "into photographs of 80 pixels; raise --side or lower --input-size."),
+        (["--side", "300", "--init-from", "start"], "a mean image of 256 × 256 pixels, and photographs of 300 × 300"),
+        (["--input-size", "300", "--init-from", "start"], "keep --input-size to 256 at most."),
+    ],
+)
+def test_crops_that_do_not_fit_are_told_before_photographs_are_prepared(
+    words: list[str], said: str, colours: Store, tmp_path: Path
+) -> None:
+    save_model(tiny_model(colours), Path("start"))
+    code, sentence = refusal("train", photographs(tmp_path / "trees"), *TINY, *words)
+    assert code == 2 and said in sentence
+    assert not (tmp_path / "home" / "stores").exists()
+
+
+def test_photographs_are_prepared_large_enough_for_the_crops(tmp_path: Path) -> None:
+    found = alexnet("train", photographs(tmp_path / "trees"), *TINY, "--epochs", "1", "--input-size", "300")
+    assert found.exit_code == 0, found.stderr
+    assert "Photographs are prepared to 343 × 343 pixels, for crops of 300; --side takes others." in found.stderr
+    assert load_model(Path("runs/tiny-tiny/model")).preparation.side == 343
+
+
+def test_larger_photographs_are_limited_where_they_are_read(colours: Store, tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "trees")
+    found = alexnet("train", folder, *TINY, "--max-pixels", "9")
+    assert "were refused, the first because it claims" in found.stderr and "more than 9;" in found.stderr
+    said = "--max-pixels is for photographs, not for the store"
+    assert said in refusal("train", colours.path, *TINY, "--max-pixels", "9")[1]
+
+
 def test_data_has_to_be_given() -> None:
     code, sentence = refusal("train")
     assert code == 2

@@ -96,6 +96,14 @@ def test_the_python_of_the_page_works_as_a_file(tmp_path: Path) -> None:
     assert lines[3:] == ["(2, 12, 55, 55) (2, 24)"]
 
 
+@pytest.mark.parametrize("name", ["features", "finetune", "rdm", "receptive_field"])
+def test_an_example_without_words_says_how_it_is_called(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / f"{name}.py")]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    said = re.search(rf"^ *(python examples/{name}\.py .+)$", Path(command[1]).read_text(), re.MULTILINE)
+    assert said and (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"usage: {said[1]}\n")
+
+
 def test_examples_are_short_and_all_of_them_are_run() -> None:
     assert {file.stem for file in EXAMPLES} == {
         "quickstart", "finetune", "features", "own_network", "rdm", "receptive_field",

@@ -32,6 +32,16 @@ def test_a_model_as_the_network_is_one_to_start_from_and_a_spec_is_taken_as_it_i
         what_to_train(colours, model, "demo", model)
 
 
+def test_without_a_recipe_trained_weights_take_finetune_and_noise_the_papers(colours: Store, tmp_path: Path) -> None:
+    model = tiny_model(colours)
+    save_model(model, tmp_path / "model")
+    for network, start in ((model, None), (None, model), (None, tmp_path / "model"), (tiny_spec(), model)):
+        assert what_to_train(colours, network, None, start)[2].name == "finetune"
+    for network in (None, "owt", tiny_spec()):
+        assert what_to_train(colours, network, None, None)[2].name == "paper"
+    assert what_to_train(colours, None, "demo", model)[2].name == "demo"
+
+
 def test_what_is_not_there_is_named(colours: Store, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'paper'"):
         what_to_train(colours, "papr", "demo", None)

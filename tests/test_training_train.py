@@ -21,13 +21,19 @@ from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
+from alexnet.model.spec import Linear
+from alexnet.model.variants import variant
 from alexnet.training.events import EpochEnd, Event, Started
 from alexnet.training.recipe import read_recipe
 from alexnet.training.run import Run
 from alexnet.training.train import Runtime, resume, train
 from alexnet.training.watch import Diverged
 from alexnet.weights.checkpoint import load_checkpoint
+from alexnet.weights.folding import folded
+from alexnet.weights.loading import load
 from alexnet.weights.model_dir import load_model, save_model
+from alexnet.weights.pytorch.torchvision import NAMES
+from alexnet.weights.sizes import at_size
 
 Train = Callable[..., Run]
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -203,6 +209,33 @@ def test_a_start_that_takes_other_numbers_is_folded(go: Train, colours: Store) -
     assert after.loss == pytest.approx(before.loss, rel=1e-4)  # fp32 logits of some hundreds
     assert torch.equal(after.confusion, before.confusion)
     assert "folded into conv1" in run.read("run.json")["init_from"]["conversions"][-1]
+
+
+def test_a_file_of_torchvisions_shape_and_a_model_directory_give_the_same_training(go: Train, tmp_path: Path) -> None:
+    """At another size than torchvision's, from RGB that it divides and from RGB as it is."""
+    widths = {"conv1": 6, "conv2": 5, "conv3": 4, "conv4": 4, "conv5": 3, "fc6": 12, "fc7": 8}
+    spec = variant("owt", classes=1000)
+    spec = spec.mapped(
+        lambda layer: (
+            replace(layer, **{"units" if isinstance(layer, Linear) else "channels": widths[layer.name]})
+            if layer.name in widths
+            else layer
+        )
+    )
+    state = AlexNet(spec, generator=torch.Generator().manual_seed(0)).state_dict()
+    torch.save({NAMES[name]: tensor for name, tensor in state.items()}, tmp_path / "net.pth")
+    small, preparation = Preparation(side=72), Preparation(resize="torchvision", interpolation="bilinear", side=72)
+    store = prepare(Colours({"train": 24}), tmp_path / "store", preparation=small, workers=1)
+    start = at_size(folded(load(tmp_path / "net.pth")), replace(spec, input_size=64), 72)
+    assert start.preparation == preparation
+    save_model(start, tmp_path / "model")
+    wanted = replace(spec, input_size=64, classes=len(CLASSES))
+    runs = [
+        go(replace(RECIPE, holdout=0.0), store=store, spec=wanted, init_from=tmp_path / name, out=tmp_path / "runs")
+        for name in ("net.pth", "model")
+    ]
+    assert difference(*runs) == set()
+    assert load_model(runs[0].model).net.spec.input_size == 64
 
 
 def test_a_model_of_another_network_is_refused(go: Train, colours: Store) -> None:

@@ -72,7 +72,6 @@ def without(name: str) -> Callable[[Any], None]:
         (give("r3", ceil_mode=1, pads=[0, 0, 1, 1]), "the node 'n3' has pads [0, 0, 1, 1] and ceil_mode 1 at once"),
         (give("r3", surprise=1), "the node 'n3' has the attribute 'surprise', unknown here"),
         (give("r4", group=1), "the node 'n4' has groups 1, expected 2"),
-        (give("r16", transB=0), "the node 'n16' has transB 0, expected 1"),
         (give("r16", alpha=2.0), "the node 'n16' has alpha 2.0, expected 1.0"),
         (give("prob_1", axis=0), "the node 'n23' has axis 0, expected 1 or -1"),
         (weights("OC2_DUMMY_1", [2, 1152]), "the node 'n15' shapes its input into something else than rows"),
@@ -84,7 +83,7 @@ def without(name: str) -> Callable[[Any], None]:
         (lambda content: content.graph.node.remove(node(content, "r1")), "the node 'n2' takes 'r1', expected 'r0'"),
         (lambda content: node(content, "r1").__setattr__("op_type", "Sigmoid"), "the node 'n1' is a Sigmoid"),
         (lambda content: node(content, "r1").__setattr__("domain", "other"), "the node 'n1' is a Relu"),
-        (lambda content: node(content, "r24").input.__delitem__(2), "the node 'n22' has no biases; AlexNets have"),
+        (lambda content: node(content, "r24").input.append("r23"), "lacks the numbers of 'r23', which the node 'n22'"),
         (
             lambda content: content.opset_import[0].__setattr__("version", 99),
             "ONNX, version 99; this package reads versions",
@@ -121,12 +120,6 @@ def test_numbers_that_nobody_takes_are_refused(tmp_path: Path) -> None:
     content = zoo_model()
     content.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "surplus"))
     assert "of no use there: surplus" in refusal(content, tmp_path)
-
-
-def test_numbers_outside_the_file_are_refused(tmp_path: Path) -> None:
-    content = zoo_model()
-    onnx.external_data_helper.set_external_data(tensor(content, "fc6_w_0"), "../../etc/passwd")
-    assert " keeps 'fc6_w_0' in another file, which is not read" in refusal(content, tmp_path)
 
 
 def test_numbers_that_are_not_all_there_are_refused(tmp_path: Path) -> None:

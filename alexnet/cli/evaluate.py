@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alexnet.cli.options import PATH, crops_option, from_option, json_option, place_options, placed
+from alexnet.cli.options import (
+    PATH,
+    crops_option,
+    from_option,
+    json_option,
+    max_pixels_option,
+    place_options,
+    placed,
+)
 from alexnet.cli.pictures import draw_along
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, wait_option, working_together
@@ -34,6 +42,7 @@ ROWS = 5  # classes and confusions shown
 @json_option
 @click.option("--answers", type=PATH, metavar="FILE.csv", help="Write what was answered to each photograph.")
 @click.option("--confusion", type=PATH, metavar="FILE.csv", help="Write the confusion matrix; draw it as FILE.png.")
+@max_pixels_option
 @wait_option
 @place_options
 @progress_options
@@ -47,6 +56,7 @@ def evaluate(
     as_json: bool,
     answers: Path | None,
     confusion: Path | None,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -79,7 +89,7 @@ def evaluate(
         paths = [find_model(session, Path(name)) for name in names]
         models = [load(path) for path in paths]
         preparation = models[0].preparation
-        store = team.leader_first("prepare", lambda: find_store(session, data, location, preparation))
+        store = team.leader_first("prepare", lambda: find_store(session, data, location, preparation, max_pixels))
         chosen = split or usual_split(session, data, store)
         team.agree({"store (fingerprint)": store.fingerprint[:12], "dtype": placement.dtype_name, "split": chosen})
         if sentence := _seen(models, store, chosen):

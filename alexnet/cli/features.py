@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, place_options, placed
+from alexnet.cli.options import PATH, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import counted, duration, size
 from alexnet.errors import ConfigError, DataError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--store", "stored", default="fp32", show_default=True, metavar="fp32|fp16", help="Numbers on disk.")
 @click.option("--pool", default="none", show_default=True, metavar="none|mean", help="Maps: all places, or their mean.")
 @click.option("--also", default="", metavar="h5|csv", help="Copies in the folder: h5, csv, or h5,csv.")
+@max_pixels_option
 @click.option("--strict", is_flag=True, help="Stop at a photograph that cannot be used.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be opened or read.")
 @click.option("--dry-run", is_flag=True, help="Say size and duration, and stop.")
@@ -48,6 +49,7 @@ def features(
     stored: str,
     pool: str,
     also: str,
+    max_pixels: int | None,
     strict: bool,
     skip_unreadable: bool,
     dry_run: bool,
@@ -60,8 +62,9 @@ def features(
     Numbers are fp32 unless --dtype says otherwise, since bf16 is off by some tenths of a per cent. relu7 is the last
     hidden layer as the paper and Caffe's blob fc7 mean it; fc7 here is the same before its ReLU.
     """
-    from alexnet.cli.places import find_model
+    from alexnet.cli.places import find_model, is_store, no_limit
     from alexnet.cli.progress import Meter
+    from alexnet.data.decode import MAX_PIXELS
     from alexnet.evaluation.copies import check_copies
     from alexnet.evaluation.extraction import Plan, before_relu, seconds_a_photograph, write_features
     from alexnet.evaluation.predictor import Predictor
@@ -71,7 +74,10 @@ def features(
     kinds = tuple(dict.fromkeys(filter(None, also.split(","))))
     check_copies(kinds)
     found = find_model(session, model)
-    predictor = Predictor(found, placement=placed(device, "fp32" if dtype == "auto" else dtype, threads))
+    if max_pixels is not None and is_store(str(data)):
+        raise no_limit(str(data))
+    placement = placed(device, "fp32" if dtype == "auto" else dtype, threads)
+    predictor = Predictor(found, placement=placement, max_pixels=max_pixels or MAX_PIXELS)
     spec = predictor.description.spec
     plan = Plan(tuple(filter(None, stages.split(","))), 1 if crops == "1" else 10, stored, pool)
     sizes = plan.size(spec, 1)

@@ -65,10 +65,34 @@ def _list(text: str) -> tuple[str | None, Path]:
     return split, path
 
 
-def find_store(session: Session, data: str, location: Path | None, preparation: "Preparation | None" = None) -> "Store":
+def limit_pixels(source: "Source", data: str, max_pixels: int | None) -> None:
+    """Sets the limit of pixels of the photographs of `data`, if any. Raises ConfigError where there are none."""
+    from alexnet.data.sources.files import ListedSource
+
+    if max_pixels is None:
+        return
+    if not isinstance(source, ListedSource):
+        raise no_limit(data)
+    source.max_pixels = max_pixels
+
+
+def no_limit(data: str) -> ConfigError:
+    """The error that data which are no files of photographs cannot be limited in their pixels."""
+    what = f"the store {data}, whose photographs are prepared already" if is_store(data) else repr(data)
+    return ConfigError(f"--max-pixels is for photographs, not for {what}; leave it out.")
+
+
+def find_store(
+    session: Session,
+    data: str,
+    location: Path | None,
+    preparation: "Preparation | None" = None,
+    max_pixels: int | None = None,
+) -> "Store":
     """The store at `data`; or that of the source `data`, prepared into the cache unless it is there.
 
-    Preparing resizes as `preparation` says. A store that is there already is taken as it is.
+    Preparing resizes as `preparation` says, and reads no photograph of more than `max_pixels`. A store that is there
+    already is taken as it is.
     """
     from alexnet.cli.progress import Meter
     from alexnet.data.preparation import DEFAULT
@@ -78,8 +102,11 @@ def find_store(session: Session, data: str, location: Path | None, preparation: 
     if is_store(data):
         if location is not None:
             raise ConfigError(f"{data} is a store already, so --from {location} has no meaning; leave it out.")
+        if max_pixels is not None:
+            raise no_limit(data)
         return Store.open(Path(data).expanduser())
     source = find_source(session, data, location)
+    limit_pixels(source, data, max_pixels)
     cache = home() / "stores"
     cache.mkdir(parents=True, exist_ok=True)
     with Meter(session) as meter:

@@ -82,19 +82,15 @@ def prepare(
     another number of pixels. Networks trained elsewhere may ask for another --resize. The store also holds labels,
     splits, the mean image and the principal components of colour.
     """
-    from alexnet.cli.places import find_source
+    from alexnet.cli.places import find_source, limit_pixels
     from alexnet.cli.progress import Meter
     from alexnet.data.preparation import Preparation
     from alexnet.data.prepare import prepare
-    from alexnet.data.sources.files import ListedSource
 
     preparation = Preparation(resize=resize, interpolation=interpolation, side=side)
     drawn = _drawn(find_source(session, source, location, tops, lists, label_from), per_class, seed)
     _apart(drawn, store)
-    if max_pixels is not None:
-        if not isinstance(drawn, ListedSource):
-            raise ConfigError(f"--max-pixels is for photographs, not for {source!r}; leave it out.")
-        drawn.max_pixels = max_pixels
+    limit_pixels(drawn, source, max_pixels)
     shares = None if split is None else pairs("--split", split, float)
     with Meter(session) as meter:
         made = prepare(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from alexnet.cli.options import PATH, from_option, place_options, settings_given, workers_option
+from alexnet.cli.options import PATH, from_option, max_pixels_option, place_options, settings_given, workers_option
 from alexnet.cli.pictures import draw_curves
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, run_before, towers_option, wait_option, working_together
 from alexnet.cli.terminal import counted, percent, print_json
 from alexnet.errors import ConfigError
 from alexnet.training.recipe import Recipe, load_recipe, parse_setting
-from alexnet.training.recipes import RECIPES, recipe
+from alexnet.training.recipes import RECIPES, recipe, usual
 
 if TYPE_CHECKING:
     from alexnet.data.store import Store
@@ -69,6 +70,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @from_option
 @click.option("--side", type=int, metavar="N", help="Pixels of a photograph.  [default: 256, or --init-from's]")
 @click.option("--input-size", type=int, metavar="N", help="Pixels of the crops.  [default: the network's]")
+@max_pixels_option
 @click.option("--classes", type=int, metavar="N", help="Outputs, which must be the data's.  [default: the data's]")
 @click.option("--init-from", type=PATH, metavar="MODEL|FILE", help="Start with trained weights: fine-tuning.")
 @click.option("--freeze", default="", metavar="LAYERS", help="Leave layers as they are, e.g. conv1,conv2.")
@@ -103,8 +105,8 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
         return
     if options["moved"] is not None:
         raise ConfigError("--data goes with --resume; to start a run, give DATA without it.")
-    usual = "finetune" if options["init_from"] else "paper"
-    chosen = resolve(options["recipe_name"] or usual, options["settings"], {name: options[name] for name in SHORTHANDS})
+    name = options["recipe_name"] or usual(options["init_from"] is not None)
+    chosen = resolve(name, options["settings"], {name: options[name] for name in SHORTHANDS})
     freeze = tuple(filter(None, options["freeze"].split(",")))
     if print_recipe:
         from alexnet.training.plan import frozen
@@ -149,7 +151,8 @@ def _start(
         asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
         chosen = replace(chosen, model=_of(start, asked))
     spec = _spec(chosen, start, options["input_size"])
-    store = team.leader_first("prepare", lambda: _store(session, data, options["location"], options["side"], start))
+    reading = partial(_store, session, data, options["location"], options["max_pixels"])
+    store = team.leader_first("prepare", lambda: reading(options["side"], spec.input_size, start))
     classes = options["classes"]
     spec = replace(spec, classes=len(store.classes) if classes is None else classes)
     out = options["out"] or Path("runs") / f"{spec.name}-{chosen.name}"
@@ -181,13 +184,47 @@ def _remarks(chosen: Recipe, images: int, asked: bool) -> list[str]:
     return said
 
 
-def _store(session: Session, data: str, location: Path | None, side: int | None, start: "Model | None") -> "Store":
-    """The store of DATA; photographs are prepared to `side`, and as the model to start from takes them."""
-    from alexnet.cli.places import find_store
-    from alexnet.data.preparation import DEFAULT
+def _store(
+    session: Session,
+    data: str,
+    location: Path | None,
+    max_pixels: int | None,
+    side: int | None,
+    crop: int,
+    start: "Model | None",
+) -> "Store":
+    """The store of DATA; photographs are prepared to `side`, and as the model to start from takes them.
+
+    Without a side it is the model's or the usual one; where crops would not fit into that, one that leaves crops of
+    `crop` pixels as much room. Raises ConfigError before any work for a side that they do not fit into.
+    """
+    from alexnet.cli.places import find_store, is_store
+    from alexnet.data.preparation import DEFAULT, SIDES
+    from alexnet.weights.sizes import at_any_side
 
     wanted = DEFAULT if start is None else start.preparation
-    store = find_store(session, data, location, wanted if side is None else replace(wanted, side=side))
+    own = wanted.side
+    if not is_store(data):
+        room = -(-crop * DEFAULT.side // 224)
+        fitting = side is None and crop > own and room <= SIDES[1]
+        side = room if fitting else own if side is None else side
+        if crop > side:
+            larger = "raise --side or " if crop <= SIDES[1] else ""
+            raise ConfigError(
+                f"Crops of {crop} × {crop} pixels do not fit into photographs of {side} pixels; {larger}lower "
+                "--input-size."
+            )
+        if start is not None and side != own and not at_any_side(start):
+            raise ConfigError(
+                f"The model to start from has a mean image of {own} × {own} pixels, and photographs of {side} × "
+                f"{side} do not fit it; leave --side out, and keep --input-size to {own} at most."
+            )
+        if fitting:
+            session.note(
+                f"Photographs are prepared to {side} × {side} pixels, for crops of {crop}; --side takes others."
+            )
+    wanted = wanted if side is None else replace(wanted, side=side)
+    store = find_store(session, data, location, wanted, max_pixels)
     found = store.preparation.side
     if side not in (None, found):
         raise ConfigError(

@@ -66,10 +66,9 @@ class Photographs:
 
 
 def of_files(paths: Sequence[Path], predictor: Predictor, *, skip_unreadable: bool = False) -> Photographs:
-    """Image files in the order given; the SHA-256 is the file's.
+    """Image files in the order given, none of more pixels than the predictor reads; the SHA-256 is the file's.
 
-    A file that cannot be opened or read is a DataError, because that may pass; with `skip_unreadable` it is one that
-    cannot be used.
+    One that cannot be opened or read is a DataError, because that may pass; or, with `skip_unreadable`, not used.
     """
 
     def read(number: int) -> tuple[Prepared, str]:
@@ -82,10 +81,11 @@ def of_files(paths: Sequence[Path], predictor: Predictor, *, skip_unreadable: bo
                 f"The photograph {paths[number]} {error}. What is done so far is kept: when it can be read again, give "
                 "the same command; or leave out what cannot be read with --skip-unreadable."
             ) from error
-        return read_image(content, predictor.description.preparation), hashlib.sha256(content).hexdigest()
+        return read_image(content, *how), hashlib.sha256(content).hexdigest()
 
-    names = [str(path) for path in paths]
-    identity = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
+    names, how = [str(path) for path in paths], (predictor.description.preparation, predictor.max_pixels)
+    told = "\0".join([*names, str(predictor.max_pixels)])
+    identity = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
     return Photographs(names, [None] * len(names), read, identity, {"kind": "files", "sha256_of": "the file"})
 
 

@@ -81,7 +81,7 @@ class Predictor:
         max_pixels: int = MAX_PIXELS,
         share: bool = False,
     ) -> None:
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
         read_here = isinstance(model, str | Path)
         if isinstance(model, str | Path):
             path = Path(model)
@@ -187,7 +187,7 @@ class Predictor:
     def read(self, image: ImageInput) -> Prepared:
         """The image as the model asks for it, with pixels for `answer`. Raises ImageError, which names the image."""
         try:
-            return read_image(image, self.description.preparation, self._max_pixels)
+            return read_image(image, self.description.preparation, self.max_pixels)
         except ImageError as error:
             raise _refusal(name_of(image, ""), str(error)) from error
 
@@ -259,7 +259,7 @@ class Predictor:
 
     def _tried(self, image: ImageInput) -> Prepared | str:
         try:
-            return read_image(image, self.description.preparation, self._max_pixels)
+            return read_image(image, self.description.preparation, self.max_pixels)
         except ImageError as error:
             return str(error)
 

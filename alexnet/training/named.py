@@ -9,6 +9,7 @@ from alexnet.model.spec import Spec
 from alexnet.model.variants import variant
 from alexnet.training.recipe import Recipe
 from alexnet.training.recipes import recipe as named_recipe
+from alexnet.training.recipes import usual
 from alexnet.weights.loading import load
 from alexnet.weights.model_dir import Model
 
@@ -16,22 +17,25 @@ from alexnet.weights.model_dir import Model
 def what_to_train(
     store: Store | str | Path,
     network: Spec | Model | str | None,
-    recipe: Recipe | str,
+    recipe: Recipe | str | None,
     init_from: Model | str | Path | None,
 ) -> tuple[Store, Spec, Recipe, Model | None]:
     """The store, the network's spec, the recipe, and the model to start from.
 
     A network that is named, or that a model is of, gets as many outputs as the store has classes; a spec is taken as it
-    is. Without one, the network is that of `init_from`, else the recipe's. Raises ConfigError for an unknown name, and
-    when two models are given to start from; DataError and WeightsError when a path is that of no store or model.
+    is. Without one, the network is that of `init_from`, else the recipe's. Without a recipe it is `usual`. Raises
+    ConfigError for an unknown name, and when two models are given to start from; DataError and WeightsError when a path
+    is that of no store or model.
     """
     store = store if isinstance(store, Store) else Store.open(store)
-    recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
     start = load(init_from) if isinstance(init_from, str | Path) else init_from
     if isinstance(network, Model):
         if start is not None:
             raise ConfigError("A model was given as the network, and another one with init_from; leave one out.")
         start, network = network, None
+    if recipe is None:
+        recipe = usual(start is not None)
+    recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
     if isinstance(network, Spec):
         return store, network, recipe, start
     if isinstance(network, str):

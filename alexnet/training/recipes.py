@@ -99,3 +99,8 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name][0]
+
+
+def usual(trained: bool) -> str:
+    """The name of the recipe that is taken where none is asked for, from `trained` weights or from noise."""
+    return "finetune" if trained else "paper"

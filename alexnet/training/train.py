@@ -39,6 +39,7 @@ from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
 from alexnet.weights.folding import folded
 from alexnet.weights.model_dir import Model, save_model
+from alexnet.weights.sizes import at_size
 from alexnet.weights.statistics_tensors import from_tensors
 
 
@@ -60,7 +61,7 @@ class Runtime:
 def train(
     store: Store | str | Path,
     network: Spec | Model | str | None = None,
-    recipe: Recipe | str = "paper",
+    recipe: Recipe | str | None = None,
     out: str | Path | None = None,
     *,
     runtime: Runtime = Runtime(),
@@ -82,9 +83,10 @@ def train(
 
     With `init_from`, or with a model as the network, weights and input statistics start as that model's; the last layer
     starts anew unless the classes are the same. What such a model divides by, and its order of colours, are folded into
-    its first convolution, for training feeds RGB from 0 to 255. `freeze` names layers to leave alone. `overfit` trains
-    on that many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn
-    them by heart. The model made takes photographs resized as the store's were.
+    its first convolution, for training feeds RGB from 0 to 255; torchvision's network goes to other sizes of views as
+    torchvision takes it there (`alexnet.weights.sizes`). `freeze` names layers to leave alone. `overfit` trains on that
+    many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn them by
+    heart. The model made takes photographs resized as the store's were.
     Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
     """
     refuse_in_worker()
@@ -94,7 +96,7 @@ def train(
         runtime = replace(runtime, device=str(placement.device), dtype=placement.dtype_name)
     team = runtime.team
     plan = shared_plan(training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit), team)
-    start = folded(start) if start else None
+    start = at_size(folded(start), plan.spec, store.preparation.side) if start else None
     statistics = _statistics(start, store)
     placement = placement_for(runtime)
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))

@@ -26,6 +26,7 @@ from alexnet.weights.foreign.importing import Foreign, make_model
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.graph import FORMS, GraphOptions, build_graph
 from alexnet.weights.onnx.read import Chain, OnnxLayer, read_chain, read_onnx, read_tensors
+from alexnet.weights.onnx.spellings import spell
 
 _COMPARED = {"function", "kernel", "stride", "groups", "n", "k", "alpha", "beta", "convention", "towers"}
 
@@ -36,7 +37,7 @@ def import_onnx(path: Path, *, classes: Names = None, mean: Path | None = None, 
     A file that `alexnet export` wrote gives back the model that it was made from, and takes no other arguments. Of
     others, bvlc_alexnet and caffenet are known, in whatever widths, and taken to come from Caffe: see
     `alexnet.weights.caffe.importing.caffe_model` for the arguments. Raises WeightsError when the file is damaged,
-    computes anything else, or keeps numbers outside; ConfigError when the package onnx is missing.
+    computes anything else, or keeps numbers elsewhere than beside it; ConfigError when the package onnx is missing.
     """
     content = read_onnx(path)
     tensors = read_tensors(content.graph, path)
@@ -45,6 +46,7 @@ def import_onnx(path: Path, *, classes: Names = None, mean: Path | None = None, 
         if isinstance(classes, Path) or mean or keep_bgr:
             raise ConfigError(f"{path} brings its classes, mean and order of colours along; leave those options out.")
         return _of_ours(content.graph, tensors, texts, path)
+    spell(content.graph, tensors)
     chain = read_chain(content, tensors, path)
     spec, said = _recognised(chain, path)
     with_weights = [layer for layer in chain.layers if layer.parameters]

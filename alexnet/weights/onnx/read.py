@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from alexnet.errors import WeightsError
 from alexnet.model.spec import Activation, Conv, Layer, Linear, MaxPool, Padding, ResponseNorm
-from alexnet.weights.foreign.importing import check_file
+from alexnet.weights.foreign.importing import MAX_BYTES, check_file
+from alexnet.weights.onnx.external import bring_in
 from alexnet.weights.onnx.extra import onnx_package
 
 OPSETS = range(1, 27)  # in all of which the operators below mean the same, but for `FORMER`
@@ -107,7 +108,10 @@ def read_onnx(path: Path) -> Any:
 
 
 def read_tensors(graph: Any, path: Path) -> dict[str, NDArray[Any]]:
-    """The graph's constants by name, copied. Raises WeightsError for numbers that are kept in another file."""
+    """The graph's constants by name, copied; numbers that are kept in files beside it are brought in.
+
+    Raises WeightsError for damaged ones, and for files that are elsewhere.
+    """
     onnx = onnx_package()
     held = [(tensor.name, tensor) for tensor in graph.initializer]
     constants = [node for node in graph.node if _is_constant(node)]
@@ -117,11 +121,14 @@ def read_tensors(graph: Any, path: Path) -> dict[str, NDArray[Any]]:
         for node in constants
         if node.attribute[0].name != "value"
     }
+    outside = 0
     for name, tensor in held:
         if name in found:
             raise WeightsError(f"{path} holds {name!r} twice.")
         if onnx.external_data_helper.uses_external_data(tensor):
-            raise WeightsError(f"{path} keeps {name!r} in another file, which is not read; save it as one file.")
+            outside += bring_in(tensor, path)
+            if outside > MAX_BYTES:
+                raise WeightsError(f"{path} keeps more than {MAX_BYTES:,} bytes in files beside it; it is no AlexNet.")
         try:
             found[name] = np.array(onnx.numpy_helper.to_array(tensor))
         except (ValueError, TypeError) as error:
