@@ -2,13 +2,17 @@ import json
 from pathlib import Path
 
 import pytest
-from commanding import alexnet
+from commanding import alexnet, refusal
+from layouts import check_layout
 from making import tiny_model
+from PIL import Image
 from test_show_curves import run
+from test_show_goldens import numbers
 
-from alexnet.cli.pictures import draw_curves
+from alexnet.cli.pictures import draw, draw_curves
 from alexnet.cli.session import Session
 from alexnet.data.store import Store
+from alexnet.errors import ConfigError
 from alexnet.weights.model_dir import save_model
 
 
@@ -48,3 +52,29 @@ def test_evaluate_draws_the_confusion_matrix_beside_its_csv(colours: Store, tmp_
     )
     assert json.loads(alexnet(*words).stdout)["images"] == 12
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_is_as_wide_and_dark_as_is_asked_for(colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    out = tmp_path / "f.png"
+    for words, width, corner in (((), 550, 255), (("--width", 3, "--dark"), 290, 23)):
+        assert alexnet("show", "filters", tmp_path / "model", "--dpi", 100, *words, "-o", out).exit_code == 0
+        with Image.open(out) as picture:
+            assert (picture.width, picture.getpixel((2, 2))[:3]) == (width, (corner,) * 3)
+    drawing = tmp_path / "a.svg"
+    assert alexnet("show", "architecture", "--dark", "-o", drawing).exit_code == 0
+    assert 'height="100%" fill="#171717"' in drawing.read_text()
+
+
+def test_a_width_that_nothing_can_be_laid_out_by_is_refused(tmp_path: Path) -> None:
+    assert "The width of an architecture follows" in refusal("show", "architecture", "--width", 5)[1]
+    with pytest.raises(ConfigError, match="The width of confusion follows from what it shows"):
+        draw("confusion", None, 5.0)
+
+
+@pytest.mark.parametrize("name", ["curves", "errors", "filters", "maps", "predictions"])
+@pytest.mark.parametrize("width", [3.0, 5.0, 12.0])
+def test_pages_of_any_width_are_laid_out(name: str, width: float) -> None:
+    drawn = draw(name, numbers()[name], width)
+    check_layout(drawn)
+    assert drawn.get_size_inches()[0] <= width + 1e-6

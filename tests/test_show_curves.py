@@ -9,13 +9,14 @@ from alexnet.show.curves import Curve, curves
 from alexnet.training.events import EpochEnd, Started
 from alexnet.training.log import RunLog
 from alexnet.training.run import Run
+from alexnet.training.state import TrainingState
 
 
 def run(path: Path, errors: list[float | None], rates: list[float] | None = None, data: str = "a") -> Path:
     """The directory of a run as training writes it."""
     path.mkdir()
     Run(path).write("run.json", {"fingerprint": data})
-    log = RunLog(Run(path), [])
+    log = RunLog(Run(path), TrainingState())
     log.write(Started(str(path), "paper", 1, 100, 10, len(errors), 4, 0, 0, "cpu", "fp32", 1, "plain", "kept"))
     rates = rates or [0.01] * len(errors)
     for epoch, (error, rate) in enumerate(zip(errors, rates, strict=True), 1):

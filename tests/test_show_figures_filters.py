@@ -8,7 +8,7 @@ from alexnet.show.filters import SCALES, Filters
 
 def made(count: int, channels: int, side: int, towers: int = 1, moved: int = 0, scale: str = "together") -> Filters:
     kernels = np.random.default_rng(0).normal(0, 0.01, (count, channels, side, side)).astype(np.float32)
-    return Filters("paper", "conv1", kernels, towers, scale, np.arange(count) < moved)
+    return Filters("paper", "conv1", kernels, towers, scale, np.arange(count) < moved, np.arange(count))
 
 
 @pytest.mark.parametrize(

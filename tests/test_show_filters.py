@@ -10,6 +10,7 @@ from making import tiny_model
 from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
+from alexnet.experiments.bench.predicting import untrained_model
 from alexnet.model.net import AlexNet
 from alexnet.model.variants import VARIANTS, variant
 from alexnet.show.filters import MOVED, filters, smoothness
@@ -78,3 +79,27 @@ def test_without_matplotlib_the_extra_is_named_and_numbers_are_still_to_be_had(
     assert json.loads(alexnet("show", "filters", tmp_path / "model", "--json").stdout)["layer"] == "conv1"
     out = tmp_path / "a.svg"
     assert alexnet("show", "architecture", "-o", out).exit_code == 0
+
+
+@pytest.mark.parametrize("sort", ["norm", "smooth"])
+def test_kernels_are_sorted_inside_each_tower(sort: str) -> None:
+    model = untrained_model(variant("paper", classes=2))
+    plain, found = filters(model), filters(model, sort=sort)
+    assert np.array_equal(found.kernels, plain.kernels[found.order])
+    assert sorted(found.order[:48].tolist()) == list(range(48))
+    rank = smoothness(found.kernels) if sort == "smooth" else np.linalg.norm(found.kernels.reshape(96, -1), axis=1)
+    for tower in (rank[:48], rank[48:]):
+        assert (np.diff(tower) <= 1e-6).all()
+    assert plain.order.tolist() == list(range(96))
+    with pytest.raises(ConfigError, match="Unknown order 'norms'; did you mean 'norm'"):
+        filters(model, sort="norms")
+
+
+def test_untrained_kernels_are_those_that_a_network_begins_with(colours: Store) -> None:
+    model = tiny_model(colours)
+    model.net.get_parameter("conv1.weight").data.fill_(1.0)
+    found = filters(model, untrained=True)
+    fresh = AlexNet(model.net.spec, generator=torch.Generator().manual_seed(0))
+    assert np.array_equal(found.kernels, fresh.get_parameter("conv1.weight").detach().numpy())
+    assert not found.moved.any()
+    assert model.net.get_parameter("conv1.weight").eq(1).all(), "the model itself is left alone"

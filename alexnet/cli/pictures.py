@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,11 +24,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Picture:
-    """What -o, --dpi and --json ask for."""
+    """What -o, --dpi, --width, --dark and --json ask for."""
 
     out: Path | None
     dpi: float
     as_json: bool
+    width: float | None = None
+    dark: bool = False
 
     def check(self) -> None:
         """Raises ConfigError for what cannot be written, before the work on it begins."""
@@ -48,7 +51,16 @@ class Picture:
         if self.as_json:
             print_json(numbers.to_json())
             return
-        self.write(session, draw(name, numbers), self.out or Path(f"{name}.png"))
+        self.write(session, self.draw(name, numbers), self.out or Path(f"{name}.png"))
+
+    def draw(self, name: str, numbers: Any) -> "Figure":
+        """The figure that `alexnet.show.figures.NAME` makes of the numbers, as wide and dark as is asked for."""
+        figure = draw(name, numbers, self.width)
+        if self.dark:
+            from alexnet.show.figures.sheet import darken
+
+            darken(figure)
+        return figure
 
     def write(self, session: Session, figure: "Figure", out: Path) -> None:
         """Writes a figure, says where it is, and what no font could draw."""
@@ -60,10 +72,17 @@ class Picture:
         click.echo(f"Picture  {out}")
 
 
-def draw(name: str, numbers: Any) -> "Figure":
-    """The figure that `alexnet.show.figures.NAME` makes of the numbers."""
-    figure: Figure = import_module(f"alexnet.show.figures.{name}").figure(numbers)
-    return figure
+def draw(name: str, numbers: Any, width: float | None = None) -> "Figure":
+    """The figure that `alexnet.show.figures.NAME` makes of the numbers, on a page of about `width` inches.
+
+    Raises ConfigError where nothing can be laid out by a width.
+    """
+    make: Callable[..., Figure] = import_module(f"alexnet.show.figures.{name}").figure
+    if width is None:
+        return make(numbers)
+    if "width" not in signature(make).parameters:
+        raise ConfigError(f"The width of {name} follows from what it shows; leave --width out, and see --dpi.")
+    return make(numbers, width=width)
 
 
 def can_draw() -> bool:
@@ -72,16 +91,21 @@ def can_draw() -> bool:
 
 
 def picture_options(verb: F) -> F:
-    """Adds -o, --dpi and --json, handed over as `picture`, and what every verb has."""
+    """Adds -o, --dpi, --width, --dark and --json, handed over as `picture`, and what every verb has."""
 
     @wraps(verb)
-    def with_picture(*words: Any, out: Path | None, dpi: float, as_json: bool, **options: Any) -> Any:
-        return verb(*words, picture=Picture(out, dpi, as_json), **options)
+    def with_picture(*words: Any, **options: Any) -> Any:
+        asked = {name: options.pop(name) for name in ("out", "dpi", "as_json", "width", "dark")}
+        return verb(*words, picture=Picture(**asked), **options)
 
     added: Any = json_option(common_options(with_picture))
     kind = click.FloatRange(min=20, max=1200)
     text = "Pixels an inch of a PNG."
     added = click.option("--dpi", type=kind, default=150, show_default=True, metavar="N", help=text)(added)
+    added = click.option("--dark", is_flag=True, help="For a dark page; photographs stay as they are.")(added)
+    room = click.FloatRange(min=3, max=30)
+    text = "Width of the page, about.  [default: what suits it]"
+    added = click.option("--width", type=room, metavar="INCHES", help=text)(added)
     text = "The picture: .png, .svg or .pdf.  [default: its name, .png, here]"
     decorated: F = click.option("-o", "--out", type=PATH, metavar="FILE", help=text)(added)
     return decorated

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alexnet.cli.options import PATH, place_options, placed
-from alexnet.cli.pictures import Picture, draw, picture_options
+from alexnet.cli.pictures import Picture, picture_options
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
 
@@ -68,7 +68,7 @@ def _write_folder(session: Session, found: "Maps", picture: Picture) -> None:
     folder = picture.out or Path("maps")
     folder.mkdir(parents=True, exist_ok=True)
     for stage in found.stages:
-        save(draw("maps", replace(found, stages=(stage,))), folder / f"{stage.name}.png", picture.dpi)
+        save(picture.draw("maps", replace(found, stages=(stage,))), folder / f"{stage.name}.png", picture.dpi)
     rows = "".join(f'<p><img src="{stage.name}.png" alt="{stage.name}"></p>\n' for stage in found.stages)
     title = escape(f"{found.image} in {found.model}")
     head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n'

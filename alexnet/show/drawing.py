@@ -55,12 +55,13 @@ Shape = Polygon | Line | Label
 
 @dataclass(frozen=True)
 class Drawing:
-    """Shapes on a white sheet, later ones above earlier ones; `title` is what a screen reader says."""
+    """Shapes on a sheet, later ones above earlier ones; `title` is what a screen reader says."""
 
     width: float
     height: float
     title: str
     shapes: tuple[Shape, ...]
+    background: str = "#ffffff"
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
@@ -76,7 +77,7 @@ def to_svg(drawing: Drawing) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} role="img" font-family="{FONT}">',
         f"<title>{escape(drawing.title)}</title>",
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
+        f'<rect width="100%" height="100%" fill="{drawing.background}"/>',
         *map(_element, drawing.shapes),
         "</svg>",
     ]

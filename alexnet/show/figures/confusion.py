@@ -25,8 +25,8 @@ def _matrix(confusion: Confusion) -> Figure:
     label = max(width(name, SIZE) for name in names) + 0.1
     cell = max(0.3, width(f"{counts.max():,}", 7.0) + 0.12)
     caption = (
-        "Rows: the class of a photograph. Columns: the network's answer. Numbers: photographs; the darker a square, "
-        "the larger its share of the row. On the right the error of each class."
+        "Rows: the class of a photograph. Columns: the network's answer. Numbers: photographs; the stronger the "
+        "colour of a square, the larger its share of the row. On the right the error of each class."
     )
     error = 0.62
     body = label + count * cell + 0.05

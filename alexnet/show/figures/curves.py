@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from alexnet.show.curves import Curve, Curves
-from alexnet.show.figures.fonts import fitted, properties, width
+from alexnet.show.figures import fonts
+from alexnet.show.figures.fonts import fitted, properties
 from alexnet.show.figures.sheet import INK, LIGHT, LINES, MARGIN, Sheet
 
 WIDE, TALL, BETWEEN = 5.6, 2.1, 0.62
@@ -31,24 +32,27 @@ class _Line:
     style: str
 
 
-def figure(curves: Curves) -> Figure:
+def figure(curves: Curves, width: float | None = None) -> Figure:
     """The panels beneath each other, over one axis."""
     lines = {panel: list(_lines(curves, panel)) for panel in curves.panels}
-    room = min(ROOM, max(width(line.label, SIZE, False) for each in lines.values() for line in each) + 0.1)
+    room = min(ROOM, max(fonts.width(line.label, SIZE, False) for each in lines.values() for line in each) + 0.1)
     count = len(curves.panels)
     names = ", ".join(run.name for run in curves.runs)
-    page = MARGIN + LEFT + WIDE + 0.1 + room + MARGIN
+    if width is not None:
+        room = min(room, width / 3)
+    wide = WIDE if width is None else width - 2 * MARGIN - LEFT - 0.1 - room
+    page = MARGIN + LEFT + wide + 0.1 + room + MARGIN
     body = count * (TALL + BETWEEN) - 0.12
     sheet = Sheet(page, body, f"How {names} learned", " ".join(_caption(curves)), [run.name for run in curves.runs])
     for number, panel in enumerate(curves.panels):
         top = number * (TALL + BETWEEN) + 0.2
         sheet.text(MARGIN, top - 0.2, TITLES[panel], SIZE, bold=True)
-        axes = sheet.plot(MARGIN + LEFT, top, WIDE, TALL)
+        axes = sheet.plot(MARGIN + LEFT, top, wide, TALL)
         _draw(axes, curves, panel, lines[panel])
         _label(axes, lines[panel], room)
         last = number == count - 1
         if last:
-            sheet.text(MARGIN + LEFT + WIDE / 2, top + TALL + 0.22, X_TITLES[curves.axis], SIZE, align="center")
+            sheet.text(MARGIN + LEFT + wide / 2, top + TALL + 0.22, X_TITLES[curves.axis], SIZE, align="center")
     return sheet.figure
 
 

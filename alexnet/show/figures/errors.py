@@ -3,19 +3,20 @@
 from matplotlib.figure import Figure
 
 from alexnet.show.figures.answers import photograph, sentence
-from alexnet.show.figures.sheet import GREY, MARGIN, Sheet
+from alexnet.show.figures.sheet import GREY, MARGIN, Sheet, columns
 from alexnet.show.predictions import Errors
 
 IN_ROW = 6
 PICTURE, GAP, LINE = 1.6, 0.2, 0.155
 
 
-def figure(errors: Errors) -> Figure:
+def figure(errors: Errors, width: float | None = None) -> Figure:
     """Six photographs a row, worst first."""
     entries = errors.entries
-    rows = -(-len(entries) // IN_ROW)
+    in_row = columns(width, PICTURE, GAP, IN_ROW)
+    rows = -(-len(entries) // in_row)
     cell = PICTURE + 0.06 + 3 * LINE + GAP
-    across = max(3, min(IN_ROW, len(entries)))
+    across = max(3 if width is None else 1, min(in_row, len(entries)))
     title = f"The worst mistakes of {errors.model} on {errors.of}"
     caption = (
         f"{errors.wrong:,} of {errors.images:,} photographs are answered wrongly; here are the {len(entries)} whose "
@@ -27,7 +28,7 @@ def figure(errors: Errors) -> Figure:
     names = [text for each in entries if each.true for text in (each.name, each.true.name, each.answers[0].name)]
     sheet = Sheet(across * (PICTURE + GAP) - GAP + 2 * MARGIN, max(0.1, rows * cell - GAP), title, caption, names)
     for number, entry in enumerate(entries):
-        row, column = divmod(number, IN_ROW)
+        row, column = divmod(number, in_row)
         x, y = MARGIN + column * (PICTURE + GAP), row * cell
         photograph(sheet, entry, x, y, PICTURE)
         y += PICTURE + 0.06

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from alexnet.show.figures.sheet import GREY, INK, LEADING, LIGHT, MARGIN, Sheet, signed_to_rgb
+from alexnet.show.figures.sheet import GREY, INK, LEADING, LIGHT, MARGIN, Sheet, columns, signed_to_rgb
 from alexnet.show.filters import SCALES, Filters
 
 IN_ROW = 16
@@ -13,21 +13,21 @@ PLANES = 32  # of a kernel, at most, in a deeper layer
 KERNELS = 16  # of a deeper layer, at most
 
 
-def figure(filters: Filters) -> Figure:
-    """16 kernels a row, those of each tower together."""
-    return _coloured(filters) if filters.kernels.shape[1] in (1, 3) else _planes(filters)
+def figure(filters: Filters, width: float | None = None) -> Figure:
+    """16 kernels a row, or as many as a page of `width` inches has room for; those of each tower together."""
+    return _coloured(filters, width) if filters.kernels.shape[1] in (1, 3) else _planes(filters, width)
 
 
-def _coloured(filters: Filters) -> Figure:
+def _coloured(filters: Filters, page: float | None) -> Figure:
     count, channels, height, width = filters.kernels.shape
     per_tower = -(-count // filters.towers)
-    rows = -(-per_tower // IN_ROW)
+    in_row = min(columns(page, TILE, SPACE, IN_ROW), per_tower)
+    rows = -(-per_tower // in_row)
     block = rows * (TILE + SPACE) + 8.5 * LEADING + 0.12
-    in_row = min(IN_ROW, per_tower)
-    across = max(in_row * (TILE + SPACE) - SPACE, 5.0)
-    title = f"{filters.layer} of {filters.model}: {count} kernels of {height} × {width}"
+    across = max(in_row * (TILE + SPACE) - SPACE, 5.0 if page is None else 2.0)
+    title = f"{filters.layer} of {_of(filters)}: {count} kernels of {height} × {width}"
     colours = "in colour" if channels == 3 else "in grey"
-    caption = f"Weights {colours}: {SCALES[filters.scale]}. {_moved(filters)}"
+    caption = f"Weights {colours}: {SCALES[filters.scale]}. {_sorted(filters)}{_moved(filters)}"
     sheet = Sheet(across + 2 * MARGIN, filters.towers * block - 0.1, title, caption)
     tiles = to_tiles(filters.kernels, filters.scale)
     for tower in range(filters.towers):
@@ -37,7 +37,7 @@ def _coloured(filters: Filters) -> Figure:
         sheet.text(MARGIN, y, f"maps {first}–{last - 1}{which}", colour=GREY)
         y += 8.5 * LEADING + 0.04
         for number in range(last - first):
-            row, column = divmod(number, IN_ROW)
+            row, column = divmod(number, in_row)
             x = MARGIN + column * (TILE + SPACE)
             sheet.image(tiles[first + number], x, y + row * (TILE + SPACE), TILE, TILE)
             if filters.moved[first + number] and not filters.moved.all():
@@ -57,29 +57,46 @@ def to_tiles(kernels: NDArray[np.float32], scale: str) -> NDArray[np.uint8]:
     return np.repeat((shares * 255).round().astype(np.uint8), 3 // weights.shape[-1], axis=-1)
 
 
-def _planes(filters: Filters) -> Figure:
+def _planes(filters: Filters, page: float | None) -> Figure:
     count, planes, height, width = filters.kernels.shape
-    shown, across = min(count, KERNELS), min(planes, PLANES)
-    tile, space = 0.24, 0.03
+    tile, space, label = 0.24, 0.03, 0.75
+    room = None if page is None else page - label
+    shown, across = min(count, KERNELS), min(planes, columns(room, tile, space, PLANES))
     most = float(np.abs(filters.kernels).max()) or 1.0
-    title = f"{filters.layer} of {filters.model}: kernels of {height} × {width} over {planes} maps"
+    title = f"{filters.layer} of {_of(filters)}: kernels of {height} × {width} over {planes} maps"
     caption = (
         f"A row is a kernel, a square its weights for one map that it reads: white 0, red up to {most:.3g}, blue down "
-        f"to −{most:.3g}. The first {shown} of {count} kernels, the first {across} of {planes} maps. {_moved(filters)}"
+        f"to −{most:.3g}. The first {shown} of {count} kernels, the first {across} of {planes} maps. "
+        f"{_sorted(filters)}{_moved(filters)}"
     )
-    label = 0.75
-    sheet = Sheet(max(label + across * (tile + space) + 2 * MARGIN, 5.0), shown * (tile + space), title, caption)
+    least = 5.0 if page is None else 0.0
+    sheet = Sheet(max(label + across * (tile + space) + 2 * MARGIN, least), shown * (tile + space), title, caption)
     for row in range(shown):
         y = row * (tile + space)
-        sheet.text(MARGIN, y + 0.03, f"map {row}", colour=GREY)
+        sheet.text(MARGIN, y + 0.03, f"map {filters.order[row]}", colour=GREY)
         for column in range(across):
             pixels = signed_to_rgb(filters.kernels[row, column] / most)
             sheet.image(pixels, MARGIN + label + column * (tile + space), y, tile, tile, frame=LIGHT)
     return sheet.figure
 
 
+def _of(filters: Filters) -> str:
+    return f"{filters.model}, untrained" if filters.untrained else filters.model
+
+
+def _sorted(filters: Filters) -> str:
+    where = ", inside each tower" if filters.towers > 1 else ""
+    return {
+        "as-is": "",
+        "norm": f"In the order of their lengths{where}, the longest first. ",
+        "smooth": f"In the order of their smoothness{where}, the smoothest first. ",
+    }[filters.sort]
+
+
 def _moved(filters: Filters) -> str:
     moved, count = int(filters.moved.sum()), len(filters.moved)
+    if filters.untrained:
+        return "This is the noise that kernels start as; nothing has been learned here."
     if moved == count:
         return f"All {count} are smoother than noise: they have moved away from their start."
     if not moved:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from alexnet.show.figures.sheet import GREY, LEADING, LIGHT, MARGIN, Sheet, grey_to_rgb, signed_to_rgb
+from alexnet.show.figures.sheet import GREY, LEADING, LIGHT, MARGIN, Sheet, columns, grey_to_rgb, signed_to_rgb
 from alexnet.show.maps import Maps, StageMaps
 
 IN_ROW, IN_WIDE_ROW, MANY = 12, 24, 144  # maps; rows are wide where a stage shows many
@@ -13,12 +13,12 @@ CROP = 1.5
 SIZE = 8.5
 
 
-def figure(maps: Maps) -> Figure:
+def figure(maps: Maps, width: float | None = None) -> Figure:
     """The photograph as the network sees it, then the stages beneath each other, strongest maps first."""
     most = max((len(stage.order) for stage in maps.stages if len(stage.shape) == 3), default=0)
-    in_row = IN_WIDE_ROW if most > MANY else IN_ROW
+    in_row = columns(width, TILE, SPACE, IN_WIDE_ROW if most > MANY else IN_ROW)
     heights = [_height(stage, in_row) for stage in maps.stages]
-    page = in_row * (TILE + SPACE) - SPACE + 2 * MARGIN
+    page = max(in_row * (TILE + SPACE) - SPACE, CROP) + 2 * MARGIN
     caption = (
         "Each stage is drawn on one scale, which its heading says. The number beneath a map says which of the stage it "
         "is, counted from 0; the first have the largest values. At the top: what the network was shown."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from alexnet.show.figures.answers import bars, bars_height, photograph
-from alexnet.show.figures.sheet import GREY, LEADING, MARGIN, Sheet
+from alexnet.show.figures.sheet import GREY, LEADING, MARGIN, Sheet, columns
 from alexnet.show.predictions import Answered, Predictions
 
 IN_ROW = 4
@@ -13,19 +13,19 @@ CELL, PICTURE, GAP = 1.75, 1.75, 0.22
 SIZE = 8.5
 
 
-def figure(predictions: Predictions) -> Figure:
+def figure(predictions: Predictions, width: float | None = None) -> Figure:
     """Four photographs a row, each with its class beneath where it is known, and its answers."""
     entries = predictions.entries
-    across = min(IN_ROW, len(entries))
-    rows = -(-len(entries) // IN_ROW)
+    across = min(columns(width, CELL, GAP, IN_ROW), len(entries))
+    rows = -(-len(entries) // across)
     answers = max(len(entry.answers) for entry in entries)
     cell = PICTURE + 0.06 + SIZE * LEADING + 0.04 + bars_height(answers) + GAP
-    page = max(across * (CELL + GAP) - GAP, 4.5) + 2 * MARGIN
+    page = max(across * (CELL + GAP) - GAP, 4.5 if width is None else CELL) + 2 * MARGIN
     names = [text for entry in entries for text in _texts(entry)]
     title = f"What {predictions.model} says of {predictions.of}"
     sheet = Sheet(page, rows * cell - GAP, title, " ".join(_caption(predictions)), names)
     for number, entry in enumerate(entries):
-        row, column = divmod(number, IN_ROW)
+        row, column = divmod(number, across)
         x, y = MARGIN + column * (CELL + GAP), row * cell
         photograph(sheet, entry, x, y, PICTURE)
         y += PICTURE + 0.06

@@ -11,17 +11,20 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Patch, Polygon, Rectangle
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from alexnet.errors import ConfigError
 from alexnet.show import drawing
+from alexnet.show.dark import dark
 from alexnet.show.figures.fonts import MISSING, drawable, fitted, properties, undrawable, wrapped
 
-INK, GREY, LIGHT = "#222222", "#555555", "#d0d0d0"
+INK, GREY, LIGHT, GRID = "#222222", "#555555", "#d0d0d0", "#e6e6e6"
 BLUE, ORANGE, TEAL = "#1f6fb2", "#c44e00", "#00795f"  # 4.5 : 1 and more on white; told apart by the colour-blind
 LINES = (BLUE, ORANGE, TEAL, "#8a3b8f", "#7a6200", INK)
 MARGIN = 0.25
@@ -151,14 +154,14 @@ class Sheet:
         axes = self.figure.add_axes((left, bottom, width / self.width, height / self._total))
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8, colors=GREY, labelfontfamily=["DejaVu Sans"])
-        axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+        axes.grid(axis="y", color=GRID, linewidth=0.7)
         axes.set_axisbelow(True)
         return axes
 
 
 def figure_of(lines: drawing.Drawing) -> Figure:
     """A line drawing as a figure of its size at 96 pixels an inch."""
-    figure = Page(figsize=(lines.width / 96, lines.height / 96), facecolor="white")
+    figure = Page(figsize=(lines.width / 96, lines.height / 96), facecolor=lines.background)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, lines.width)
@@ -178,6 +181,27 @@ def figure_of(lines: drawing.Drawing) -> Figure:
                     zorder=order,
                 )  # fmt: skip
     return figure
+
+
+def darken(figure: Figure) -> None:
+    """The figure for a dark page: every colour of texts, lines and areas is turned round, pictures stay as they are."""
+    for artist in figure.findobj():
+        match artist:
+            case Text() | Line2D():
+                artist.set_color(dark(to_hex(artist.get_color())))
+            case Patch():
+                face, edge = to_rgba(artist.get_facecolor()), to_rgba(artist.get_edgecolor())
+                if face[3]:  # what is not drawn stays so
+                    artist.set_facecolor(dark(to_hex(face)))
+                if edge[3]:
+                    artist.set_edgecolor(dark(to_hex(edge)))
+    for axes in figure.axes:  # ticks that are not made yet
+        axes.tick_params(colors=dark(GREY), grid_color=dark(GRID))
+
+
+def columns(width: float | None, cell: float, gap: float, usual: int) -> int:
+    """How many cells stand beside each other on a page `width` inches wide, at least one; `usual` without a width."""
+    return usual if width is None else max(1, int((width - 2 * MARGIN + gap + 1e-9) / (cell + gap)))
 
 
 def save(figure: Figure, path: Path, dpi: float = 150.0) -> None:
