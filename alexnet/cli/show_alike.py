@@ -59,6 +59,7 @@ def neighbours(
 @click.option(
     "-n", "count", type=click.IntRange(1, 20), default=9, show_default=True, metavar="N", help="Of each unit."
 )
+@click.option("--deconv", is_flag=True, help="Beneath each, what in it the unit answered to, by a deconvnet.")
 @place_options
 @picture_options
 @click.pass_obj
@@ -71,6 +72,7 @@ def units(
     which: str,
     split: str | None,
     count: int,
+    deconv: bool,
     device: str,
     dtype: str,
     threads: int,
@@ -84,14 +86,17 @@ def units(
     from alexnet.evaluation.predictor import Predictor
     from alexnet.show.photographs import of_store
     from alexnet.show.units import units
+    from alexnet.weights.model_dir import load_model
 
     picture.check()
     wanted = _numbers(which)
-    predictor = Predictor(find_model(session, model), placement=placed(device, dtype, threads))
+    found = find_model(session, model)
+    predictor = Predictor(found, placement=placed(device, dtype, threads))
+    loaded = load_model(found) if deconv else None
     store = find_store(session, data, location, predictor.description.preparation)
     chosen = split or usual_split(session, data, store)
     photographs = of_store(predictor, store, store.split(chosen).tolist())
-    numbers = units(predictor, photographs, stage, wanted, f"{store.path.name} ({chosen})", n=count)
+    numbers = units(predictor, photographs, stage, wanted, f"{store.path.name} ({chosen})", n=count, deconv=loaded)
     picture.deliver(session, "units", numbers)
 
 
