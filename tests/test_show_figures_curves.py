@@ -28,6 +28,12 @@ def test_the_caption_says_what_lines_are_and_when_they_do_not_compare(tmp_path: 
     assert "the learning rate drops" not in said
 
 
+def test_of_a_long_name_the_number_is_kept(tmp_path: Path) -> None:
+    paths = [run(tmp_path / name, [0.5]) for name in ("a" * 90, "b")]
+    (label,) = (text for text in texts(figure(curves(paths))) if text.startswith("aaa") and "top-1" in text)
+    assert label.endswith("… validation top-1 50.0 %")
+
+
 def test_a_level_is_a_line_in_the_panel_of_errors_and_its_epochs_are_said(tmp_path: Path) -> None:
     paths = [run(tmp_path / "a", [0.5]), run(tmp_path / "b", [0.5])]
     drawn = figure(curves(paths, level=95.0))

@@ -26,7 +26,8 @@ class _Line:
     """One line of a panel."""
 
     run: Curve
-    label: str
+    name: str  # with what parts it from what is said; cut where there is no room for both
+    said: str
     values: Sequence[float | None]
     colour: str
     style: str
@@ -35,7 +36,7 @@ class _Line:
 def figure(curves: Curves, width: float | None = None) -> Figure:
     """The panels beneath each other, over one axis."""
     lines = {panel: list(_lines(curves, panel)) for panel in curves.panels}
-    room = min(ROOM, max(fonts.width(line.label, SIZE, False) for each in lines.values() for line in each) + 0.1)
+    room = min(ROOM, max(fonts.width(line.name + line.said, SIZE) for each in lines.values() for line in each) + 0.1)
     count = len(curves.panels)
     names = ", ".join(run.name for run in curves.runs)
     if width is not None:
@@ -65,8 +66,9 @@ def _lines(curves: Curves, panel: str) -> Iterator[_Line]:
             if all(value is None for value in values) or (several and column == "val_top5_error"):
                 continue
             last = next(value for value in reversed(values) if value is not None)
-            label = f"{', '.join(filter(None, (run.name if several else '', what)))} {_short(last, panel)}".strip()
-            yield _Line(run, label, values, LINES[number if several else place], style)
+            said = f"{what} {_short(last, panel)}".strip()
+            name = f"{run.name}, " if what else f"{run.name} "
+            yield _Line(run, name if several else "", said, values, LINES[number if several else place], style)
 
 
 _COLUMNS = {
@@ -130,7 +132,9 @@ def _label(axes: Axes, lines: Sequence[_Line], room: float) -> None:
         places[number] = ceiling = min(ceiling, places[number])
         ceiling -= step
     for line, place in zip(lines, places, strict=True):
-        text = fitted(line.label, room, SIZE)
+        name = fitted(line.name, max(0.0, room - fonts.width(f" {line.said}", SIZE)), SIZE)
+        whole = line.name + line.said
+        text = fitted(whole if fonts.width(whole, SIZE) <= room else f"{name} {line.said}", room, SIZE)
         axes.text(
             1.02, (place - low) / (high - low), text, transform=axes.transAxes, color=line.colour, va="center",
             fontproperties=properties(text, SIZE, bold=False), parse_math=False,

@@ -42,7 +42,9 @@ def width(text: str, size: float, bold: bool = False) -> float:
 
 def properties(text: str, size: float, bold: bool) -> FontProperties:
     """The font for a text at `size` points."""
-    return FontProperties(family=list(families(text)), size=size, weight="bold" if bold else "normal")
+    found = families(text)
+    weight = "bold" if bold and all(map(_is_bold, found)) else "normal"
+    return FontProperties(family=list(found), size=size, weight=weight)
 
 
 def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:
@@ -92,6 +94,12 @@ def _installed() -> tuple[str, ...]:
                 continue
     names = {font.name for font in fontManager.ttflist}
     return tuple(name for name in FALLBACKS if name in names)
+
+
+@cache
+def _is_bold(family: str) -> bool:
+    """Whether there are bold letters of the family; matplotlib complains of those that it does not find."""
+    return any(font.name == family and font.weight in ("bold", 700) for font in fontManager.ttflist)
 
 
 @cache
