@@ -103,3 +103,31 @@ def test_the_run_in_two_towers_is_told_as_recorded() -> None:
         percent(colours["kernels"]["p"], 0),
     )
     assert colours["kernels"]["p"] > 0.05, "not seen here"
+
+
+CASES = [
+    (run, name, case)
+    for text in RECORDS.values()
+    for run in json.loads(text)["runs"]
+    for name, case in run["cases"].items()
+]
+
+
+def test_bytes_are_those_of_the_formula() -> None:
+    parameters, image = account(PAPER).total("parameters"), 154_000
+    seen = set()
+    for run, name, case in CASES:
+        size = {"fp32": 4, "bf16": 2}[run["machine"]["dtype"]]
+        if "towers" in name:
+            assert case["sent"] == case["formula"] == scaling.EXCHANGED * size * run["batch"]
+            assert case["sent"] / run["batch"] <= image * size / 2
+        elif case.get("sent"):
+            assert case["sent"] == case["formula"]
+            assert 1 <= case["sent"] / (2 * 0.5 * size * parameters) < 1.01
+        seen.add((name, size))
+    assert {("two", 2), ("1gbit", 2), ("1gbit", 4), ("towers", 2)} <= seen
+
+
+def test_two_machines_reach_what_is_asked_of_them() -> None:
+    found = [speed_ups(run)[name] for run, name, _ in CASES if name == "1gbit" and run["batch"] == 512]
+    assert found and min(found) >= 1.5
