@@ -156,7 +156,7 @@ def test_the_checks_named_for_a_network_are_there() -> None:
     assert [row[0].strip("`") for row in rows] == list(VARIANTS)
     for name, _, where, shown in rows:
         text = (ROOT / where.strip("`")).read_text(encoding="utf-8")
-        known = (name.strip("`"), "VARIANTS") if name != "`paper`" else ("PAPER", "paper")
+        known = (name.strip("`"), "VARIANTS", "networks()") if name != "`paper`" else ("PAPER", "paper")
         assert any(word in text for word in known) and shown, name
 
 

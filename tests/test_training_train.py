@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit(whole: Run, go: Train) -> 
 
 
 def test_another_seed_gives_another_run(whole: Run, go: Train) -> None:
-    assert difference(whole, go(replace(RECIPE, seed=1))) == {"metrics", "weights", "velocity", "model"}
+    assert difference(whole, go(replace(RECIPE, seed=1))) == {"metrics", "windows", "weights", "velocity", "model"}
 
 
 @pytest.mark.parametrize("workers", [0, 3])
