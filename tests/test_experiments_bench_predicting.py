@@ -21,9 +21,11 @@ def test_batches_a_photograph_and_a_cold_start_are_measured(monkeypatch: pytest.
 
     monkeypatch.setattr(predicting, "cold_start", start)
     rows = bench_predict(spec=tiny_spec(), batch_size=5, placement=FP32, rounds=Rounds(2, 0.0), data=None)
-    batch, one, answer, cold = rows
+    batch, one, decode, answer, cold = rows
     assert (batch.unit, batch.batch_size) == ("images/s", 5)
-    assert [row.unit for row in (one, answer, cold)] == ["s"] * 3
+    assert [row.unit for row in (one, decode, answer, cold)] == ["s"] * 4
+    parts = sum(one.samples) + sum(decode.samples)  # of two rounds, the median is the mean
+    assert answer.facts["of_its_parts"] == pytest.approx(sum(answer.samples) / parts)
     assert cold.samples == [2.0, 2.0]
 
 

@@ -176,7 +176,7 @@ def described(machine: dict[str, Any] | None) -> list[str]:
     commit = f"commit {machine['commit'][:12]}" if machine["commit"] else "no commit"
     commit += " and changes" if machine["changed"] else ""
     cores, threads = counted(machine["cores"], "core"), counted(machine["threads"], "thread")
-    found = {"kernels": "kernels", "memory": "memory", "waiting": "threads wait"}
+    found = {"kernels": "kernels", "memory": "memory", "waiting": "threads wait", "convolutions": "answers"}
     return [
         f"{machine['processor']}, {cores}, {threads}; {machine['device']}, {machine['dtype']}",
         "; ".join(f"{title}: {machine[key]}" for key, title in found.items() if key in machine),
@@ -214,6 +214,7 @@ FACTS: dict[str, Callable[[float], str]] = {
     "of_plain": lambda value: f"{value:.3f} × that with F.linear",
     "routes": lambda value: f"{value:.0f} products by other routes than F.linear's",
     "of_bare_step": lambda value: f"{value:.3f} × the bare step",
+    "of_its_parts": lambda value: f"{value:.2f} × decoding and forward pass",
     "of_evaluate": lambda value: f"{value:.3f} × evaluate",
     "drawing": lambda value: f"{percent(value)} of it drawing",
     "waiting": lambda value: f"{percent(value)} waiting for data",

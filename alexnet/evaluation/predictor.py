@@ -5,6 +5,7 @@ N photographs, S the side of a prepared one in pixels, V views of each, H×W pix
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -82,6 +83,7 @@ class Predictor:
         share: bool = False,
     ) -> None:
         self.max_pixels = max_pixels
+        self._known_views: dict[int, tuple[Views, NDArray[np.float32]]] = {}
         read_here = isinstance(model, str | Path)
         if isinstance(model, str | Path):
             path = Path(model)
@@ -220,11 +222,16 @@ class Predictor:
                 )
 
     def _views(self, crops: int) -> tuple[Views, NDArray[np.float32]]:
-        """Where to look, and what is subtracted."""
+        """Where to look, and what is subtracted: always the same for as many crops."""
         known = self.description
-        views = fixed_views(known.spec.input_size, known.preparation.side, crops)
-        self._network.check(crops)
-        return views, view_means(known.statistics, known.spec.input_size, views, known.preparation)
+        if crops not in self._known_views:
+            views = fixed_views(known.spec.input_size, known.preparation.side, crops)
+            self._network.check(crops)
+            self._known_views[crops] = (
+                views,
+                view_means(known.statistics, known.spec.input_size, views, known.preparation),
+            )
+        return self._known_views[crops]
 
     def _stream(
         self, images: Iterable[tuple[str, ImageInput]], top: int, crops: int, batch_size: int
@@ -250,11 +257,14 @@ class Predictor:
             yield squares
 
     def _read(self, images: Iterable[tuple[str, ImageInput]], step: int) -> Iterator[list[tuple[str, Prepared | str]]]:
-        """The images, `step` at a time: prepared, or the reason why not."""
+        """The images, `step` at a time: prepared, or the reason why not; one alone on this thread."""
         images = iter(images)
-        with ThreadPoolExecutor(READERS, thread_name_prefix="reader") as readers:
+        with ExitStack() as stack:
+            readers: ThreadPoolExecutor | None = None
             while chunk := list(islice(images, step)):
-                found = readers.map(self._tried, (image for _, image in chunk))
+                if len(chunk) > 1 and readers is None:
+                    readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
+                found = (readers.map if readers else map)(self._tried, (image for _, image in chunk))
                 yield list(zip((name for name, _ in chunk), found, strict=True))
 
     def _tried(self, image: ImageInput) -> Prepared | str:

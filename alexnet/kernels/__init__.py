@@ -7,6 +7,7 @@ from alexnet.kernels.linear import linear, use_routes
 from alexnet.kernels.native import available, describe, where
 from alexnet.kernels.norm import response_norm
 from alexnet.kernels.pool import ORDERS, pooled_stage
+from alexnet.kernels.prepared import PreparedConvolution, convolution, describe_convolutions
 from alexnet.kernels.space_to_depth import space_to_depth, space_to_depth_weight
 from alexnet.kernels.torch_compile import compile_twins
 from alexnet.kernels.twins import NOT_SPATIAL, Padding, Spatial, spatial_norm
@@ -16,11 +17,14 @@ __all__ = [
     "NOT_SPATIAL",
     "ORDERS",
     "Padding",
+    "PreparedConvolution",
     "Spatial",
     "augment_batch",
     "available",
     "compile_twins",
+    "convolution",
     "describe",
+    "describe_convolutions",
     "linear",
     "momentum_update",
     "pooled_stage",

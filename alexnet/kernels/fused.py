@@ -43,7 +43,9 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def new_map(x: Tensor, height: int, width: int, dtype: torch.dtype | None = None) -> Tensor:
-    """A channels-last map for a kernel to write, as `x` (N, C, H, W) but for height and width."""
-    shape = (x.shape[0], x.shape[1], height, width)
+def new_map(
+    x: Tensor, height: int, width: int, dtype: torch.dtype | None = None, channels: int | None = None
+) -> Tensor:
+    """A channels-last map for a kernel to write, as `x` (N, C, H, W) but for what is said."""
+    shape = (x.shape[0], channels or x.shape[1], height, width)
     return torch.empty(shape, dtype=dtype or x.dtype, device=x.device, memory_format=torch.channels_last)

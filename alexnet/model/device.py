@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from alexnet.errors import ConfigError, unknown
-from alexnet.model.modules import BatchNormalisation
+from alexnet.model.modules import BatchNormalisation, Convolution
 from alexnet.model.net import AlexNet
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -119,6 +119,7 @@ def frozen_copy(net: AlexNet, placement: Placement, *, share: bool = False) -> A
 
     `net` stays as it is, wherever it is. With `share`, tensors that are right already are not copied, for a `net` that
     nobody else will change. Batch normalisation stays in fp32, convolutions are channels-last; see `working_copy`.
+    Without gradients, convolutions are those of `alexnet.kernels.prepared`, whose sums may be rounded otherwise.
     """
     with torch.device("meta"):
         copied = AlexNet(net.spec)
@@ -130,4 +131,7 @@ def frozen_copy(net: AlexNet, placement: Placement, *, share: bool = False) -> A
             order = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
             state[f"{layer.name}.{part}"] = tensor.to(placement.device, dtype, copy=not share, memory_format=order)
     copied.load_state_dict(state, assign=True)
+    for module in copied.children():
+        if isinstance(module, Convolution):
+            module.prepare()
     return copied.requires_grad_(False).eval()

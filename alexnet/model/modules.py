@@ -41,18 +41,36 @@ class Convolution(nn.Conv2d):
     def __init__(self, layer: Conv, channels: int, device: torch.device | None = None) -> None:
         super().__init__(channels, layer.channels, layer.kernel, layer.stride, groups=layer.groups, device=device)
         self.layer = layer
+        self._prepared: dict[tuple[int, tuple[int, int]], kernels.PreparedConvolution] | None = None
 
     def reset_parameters(self) -> None:
         """Nothing: `initialise_layer` draws them."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), or in blocks (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W')."""
+    def prepare(self) -> None:
+        """From now on, weights are taken to stand still: without gradients, kernels for such are used."""
+        self._prepared = {}
+
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
+        """(N, C, H, W), or in blocks (N, C · stride², ⌈H/stride⌉, ⌈W/stride⌉) → (N, maps, H', W').
+
+        With `relu`, what is negative becomes zero.
+        """
         if x.shape[1] != self.in_channels:  # in blocks already
-            return F.conv2d(x, kernels.space_to_depth_weight(self.weight, self.stride[0]), self.bias)
+            return self._convolve(x, self.stride[0], (0, 0), relu)
         (top, bottom), (left, right) = (around(self.layer, size) for size in x.shape[-2:])
         if (top, left) != (bottom, right):
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
-        return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), groups=self.groups)
+        return self._convolve(x, 1, (top, left), relu)
+
+    def _convolve(self, x: Tensor, block: int, padding: tuple[int, int], relu: bool) -> Tensor:
+        assert self.bias is not None
+        numbers = self.weight, self.bias, self.stride[0], padding, self.groups, block
+        if self._prepared is None or torch.is_grad_enabled():
+            return kernels.convolution(x, *numbers, relu)
+        key = block, padding
+        if key not in self._prepared:
+            self._prepared[key] = kernels.PreparedConvolution(*numbers)
+        return self._prepared[key](x, relu)
 
     def extra_repr(self) -> str:
         """The layer's numbers, for printing the network."""

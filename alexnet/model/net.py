@@ -31,8 +31,10 @@ from alexnet.model.spec import (
     Spec,
 )
 
-# Runs of layers that are one pass over memory, as `_order` writes them.
+# Runs of layers that are one pass over memory, as `_order` writes them; and those that are where no longer one begins
+# with their last layer.
 FUSED = (*kernels.ORDERS, "relu-dropout")
+LEFT = ("conv-relu",)
 
 
 class AlexNet(nn.Module):
@@ -118,6 +120,9 @@ class AlexNet(nn.Module):
                 x = x.flatten(1)  # (N, C·H·W), in C, H, W order whatever the memory format
             output: Tensor = self.get_submodule(group[0].name)(x)
             return output
+        if isinstance(group[0], Conv):
+            convolved: Tensor = self.get_submodule(group[0].name)(x, relu=True)
+            return convolved
         if isinstance(group[-1], Dropout):
             dropped: Tensor = self.get_submodule(group[-1].name)(x, relu=True)
             return dropped
@@ -160,11 +165,15 @@ class AlexNet(nn.Module):
 @cache
 def groups(spec: Spec) -> tuple[tuple[Layer, ...], ...]:
     """The layers in order, runs of them that are known as one operation taken together; the longest run first."""
-    groups, start, end = [], 0, len(spec.layers)
+    groups: list[tuple[Layer, ...]] = []
+    start, end = 0, len(spec.layers)
     while start < end:
         runs = (spec.layers[start:stop] for stop in range(end, start + 1, -1))
         group = next((run for run in runs if _order(run) in FUSED), spec.layers[start : start + 1])
-        groups.append(group)
+        if groups and _order(groups[-1] + group) in LEFT:
+            groups[-1] += group
+        else:
+            groups.append(group)
         start += len(group)
     return tuple(groups)
 

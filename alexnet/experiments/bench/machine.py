@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from alexnet import kernels
 from alexnet.hardware import cores
 from alexnet.model.device import Placement
 from alexnet.training.run import environment
@@ -19,7 +20,7 @@ def machine(placement: Placement) -> dict[str, Any]:
     found = environment(device=str(placement.device), dtype=placement.dtype_name, threads=torch.get_num_threads())
     del found["command"]
     found["simplejpeg"] = _version("simplejpeg")
-    found |= {"cores": cores(), **commit()}
+    found |= {"convolutions": kernels.describe_convolutions(placement.dtype), "cores": cores(), **commit()}
     if placement.device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(placement.device)
     return found

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
@@ -27,7 +28,7 @@ from alexnet.weights.model_dir import Model, save_model
 
 
 def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds, **_: Any) -> list[Measurement]:
-    """The network on a batch, a `Predictor` on a photograph, and the command from start to end."""
+    """The network on a batch, a `Predictor` on a photograph and its parts, and the command from start to end."""
     model = untrained_model(spec)
     forward = forward_pass(model.net, batch_size, placement)
     forward()
@@ -36,20 +37,28 @@ def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rou
         predictor = Predictor(model, placement=placement)
         photograph = next(write_photographs(Path(folder) / "photographs", 2).rglob("*.jpg"))
 
+        def decode() -> float:
+            predictor.read(photograph)
+            return 1
+
         def answer() -> float:
             predictor.predict(photograph)
             return 1
 
-        works: dict[str, Work] = {"batch": forward, "one": forward_pass(model.net, 1, placement), "answer": answer}
+        one = forward_pass(model.net, 1, placement)
+        works: dict[str, Work] = {"batch": forward, "one": one, "decode": decode, "answer": answer}
         rates = in_turns(works, rounds)
         save_model(model, Path(folder) / "model")
         starts = [cold_start(Path(folder) / "model", photograph, placement) for _ in range(rounds.rounds)]
     dtype = placement.dtype_name
-    seconds = {name: [1 / rate for rate in rates[name]] for name in ("one", "answer")}
+    seconds = {name: [1 / rate for rate in rates[name]] for name in ("one", "decode", "answer")}
+    parts = [sum(each) for each in zip(seconds["one"], seconds["decode"], strict=True)]
+    whole = {"of_its_parts": median(seconds["answer"]) / median(parts)}
     return [
         Measurement("forward pass", "images/s", rates["batch"], batch_size, dtype, peak),
         Measurement("forward pass", "s", seconds["one"], 1, dtype),
-        Measurement("one JPEG photograph, model loaded", "s", seconds["answer"], 1, dtype),
+        Measurement("one JPEG photograph, decoded and resized", "s", seconds["decode"], 1, dtype),
+        Measurement("one JPEG photograph, model loaded", "s", seconds["answer"], 1, dtype, facts=whole),
         Measurement("alexnet predict, from a cold start", "s", starts, 1, dtype),
     ]
 
