@@ -1,4 +1,4 @@
-"""Compares this project with torchvision, TensorFlow, ONNX Runtime and OpenVINO. `make proofs` calls it.
+"""Compares this project with torchvision, TensorFlow, ONNX Runtime, OpenVINO and captum. `make proofs` calls it.
 
 Same weights and same inputs, stage by stage. The tables go to standard output, the record of all comparisons to
 results/proofs/agreement.json and agreement.md; the exit status is 1 when anything differs by more than its tolerance.
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from proofs import golden, runtimes, tensorflow, torchvision
+from proofs import captum, golden, runtimes, tensorflow, torchvision
 from proofs.asking import Testimony
 from proofs.tables import COLUMNS, cells, markdown
 from proofs.verdict import Proof
@@ -29,6 +29,7 @@ COMPARISONS: Final[dict[str, Callable[[Path], tuple[list[Proof], Testimony]]]] =
     "lrn": tensorflow.prove_lrn,
     "tflearn": tensorflow.prove_tflearn,
     "onnx": runtimes.prove,
+    "captum": captum.prove,
 }
 GOLDEN: Final = {"torchvision": golden.write_owt, "lrn": golden.write_lrn, "tflearn": golden.write_tflearn}
 
