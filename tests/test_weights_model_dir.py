@@ -20,6 +20,7 @@ from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, WeightsError
 from alexnet.model.net import AlexNet
+from alexnet.weights import model_dir
 from alexnet.weights.files import sha256
 from alexnet.weights.model_dir import Model, fingerprint, load_model, read_description, save_model
 
@@ -294,3 +295,12 @@ def test_networks_of_any_spec_are_saved(colours: Store, tmp_path: Path) -> None:
     back = load_model(tmp_path / "m").net.spec
     assert back == spec
     assert back.source == "a book, page 7"
+
+
+def test_weights_that_cannot_be_opened_are_a_sentence(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(file: Path) -> None:
+        raise RuntimeError(f"unable to open file <{file}> in read-only mode: Too many open files (24)")
+
+    monkeypatch.setattr(model_dir, "load_file", fail)
+    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read \(unable to open .*; mend that and try"):
+        load_model(saved)

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
-from alexnet.errors import AlexNetError, ConfigError, WeightsError
+from alexnet.errors import AlexNetError, ConfigError, WeightsError, wants_memory
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.reading import UnfitFileError, read_file
@@ -127,11 +127,11 @@ def load_model(path: str | Path) -> Model:
         spec = Spec.from_json(description["spec"])
         with torch.device("meta"):
             net = AlexNet(spec)
-        _load_state(net, load_file(path / WEIGHTS), path)
+        _load_state(net, _tensors(path / WEIGHTS), path)
         model = Model(
             net.eval(),
             tuple(Category(**category) for category in description["classes"]),
-            from_tensors(load_file(path / INPUT)),
+            from_tensors(_tensors(path / INPUT)),
             description["provenance"],
             Preparation.from_json(description["preparation"]),
         )
@@ -140,6 +140,15 @@ def load_model(path: str | Path) -> Model:
     if len(model.categories) != spec.classes:
         raise WeightsError(f"The model {path} has {spec.classes} outputs but names {len(model.categories)} classes.")
     return model
+
+
+def _tensors(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, RuntimeError) as error:  # the second is PyTorch's, of what the system says
+        if wants_memory(error):
+            raise
+        raise WeightsError(f"{file} cannot be read ({error}); mend that and try again.") from error
 
 
 def model_of_run(path: Path) -> Path:
