@@ -133,12 +133,14 @@ def _photographs(predictor: "Predictor", data: Path, split: str | None, skip_unr
         raise ConfigError(f"--split goes with a store, and {data} is none.")
     if data.is_dir():
         names = sorted(filter(is_photograph, FolderFiles(data).sizes), key=lambda name: name.encode(errors="replace"))
-        paths = [data / name for name in names]
+        found = of_files((data / name for name in names), predictor, skip_unreadable=skip_unreadable)
     elif data.is_file():
-        lines = data.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        paths = [data.parent / line for line in lines if line.strip()]
+        # a million paths are small as texts alone
+        with open(data, encoding="utf-8", errors="surrogateescape") as lines:
+            paths = (data.parent / line.rstrip("\n") for line in lines if line.strip())
+            found = of_files(paths, predictor, skip_unreadable=skip_unreadable)
     else:
         raise DataError(f"There is nothing at {data}; give a store, a folder, or a file that lists photographs.")
-    if not paths:
+    if not found.names:
         raise DataError(f"{data} has no photographs.")
-    return of_files(paths, predictor, skip_unreadable=skip_unreadable)
+    return found

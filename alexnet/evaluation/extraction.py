@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Photographs:
     origin: dict[str, Any]
 
 
-def of_files(paths: Sequence[Path], predictor: Predictor, *, skip_unreadable: bool = False) -> Photographs:
+def of_files(paths: Iterable[Path], predictor: Predictor, *, skip_unreadable: bool = False) -> Photographs:
     """Image files in the order given, none of more pixels than the predictor reads; the SHA-256 is the file's.
 
     One that cannot be opened or read is a DataError, because that may pass; or, with `skip_unreadable`, not used.
@@ -73,20 +73,21 @@ def of_files(paths: Sequence[Path], predictor: Predictor, *, skip_unreadable: bo
 
     def read(number: int) -> tuple[Prepared, str]:
         try:
-            content = content_of(paths[number])
+            content = content_of(Path(names[number]))
         except ImageError as error:
             if skip_unreadable or not isinstance(error.__cause__, OSError):
                 raise
             raise DataError(
-                f"The photograph {paths[number]} {error}. What is done so far is kept: when it can be read again, give "
+                f"The photograph {names[number]} {error}. What is done so far is kept: when it can be read again, give "
                 "the same command; or leave out what cannot be read with --skip-unreadable."
             ) from error
         return read_image(content, *how), hashlib.sha256(content).hexdigest()
 
     names, how = [str(path) for path in paths], (predictor.description.preparation, predictor.max_pixels)
-    told = "\0".join([*names, str(predictor.max_pixels)])
-    identity = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-    return Photographs(names, [None] * len(names), read, identity, {"kind": "files", "sha256_of": "the file"})
+    told = hashlib.sha256(str(predictor.max_pixels).encode())
+    for name in names:
+        told.update(f"\0{name}".encode("utf-8", "surrogatepass"))
+    return Photographs(names, [None] * len(names), read, told.hexdigest(), {"kind": "files", "sha256_of": "the file"})
 
 
 def of_split(store: Store, split: str) -> Photographs:
@@ -392,8 +393,7 @@ def _opened(place: Path, end: int) -> BufferedRandom:
 def _check_space(partial: Path, needed: int) -> None:
     existing = next(place for place in (partial.absolute(), *partial.absolute().parents) if place.exists())
     present = sum(file.stat().st_size for file in partial.iterdir()) if partial.is_dir() else 0
-    free = shutil.disk_usage(existing).free
-    if free < needed - present:
+    if (free := shutil.disk_usage(existing).free) < needed - present:
         raise AlexNetError(
             f"The features take {(needed - present) / 1e9:.1f} GB more, and {existing} has {free / 1e9:.1f} GB free; "
             "give another folder, fewer stages, --pool mean or --store fp16."
