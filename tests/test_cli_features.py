@@ -93,6 +93,16 @@ def test_near_copies_inside_a_set_are_pairs(folder: Path, colours: Store) -> Non
     assert [(Path(pair["image"]).name, Path(pair["other"]).name) for pair in told] == [("1.png", "same as 1.png")]
 
 
+def test_of_many_photographs_the_time_of_all_pairs_is_said_first(
+    folder: Path, colours: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extracted(folder, colours)
+    words = ("search", folder / "f", "--near-copies")
+    assert "to compare all pairs" not in alexnet(*words).stderr
+    monkeypatch.setattr("alexnet.cli.search.MANY", 3)
+    assert "to compare all pairs of 65 photographs." in alexnet(*words).stderr
+
+
 def test_features_of_another_model_are_not_searched(folder: Path, colours: Store) -> None:
     extracted(folder, colours)
     save_model(tiny_model(colours, seed=1), folder / "other")

@@ -3,19 +3,21 @@
 import csv
 import sys
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from alexnet.cli.options import PATH, json_option, place_options, placed
 from alexnet.cli.session import Session, common_options
-from alexnet.cli.terminal import print_json, print_table
+from alexnet.cli.terminal import counted, duration, print_json, print_table
 from alexnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from alexnet.evaluation.features import Features
     from alexnet.evaluation.predictor import Predictor
 
+MANY, SAMPLE = 50_000, 2048  # photographs of which the time is said first; from as many as these
 BELOW = {"euclidean": 1.0, "cosine": 0.01}
 
 
@@ -68,6 +70,11 @@ def search(
     rows, norms = opened.array(chosen), opened.norms(chosen)
     if near_copies:
         limit = BELOW.get(how, 0.0) if below is None else below
+        if len(rows) > MANY:
+            began = perf_counter()
+            pairs_below(rows[:SAMPLE], limit, how, norms=norms[:SAMPLE])
+            taken = (perf_counter() - began) * (len(rows) / SAMPLE) ** 2
+            session.note(f"About {duration(taken)} to compare all pairs of {counted(len(rows), 'photograph')}.")
         pairs = pairs_below(rows, limit, how, norms=norms)
         listed = [
             {"distance": each.distance, "image": _name(opened, each.first), "other": _name(opened, each.second)}
