@@ -1,0 +1,92 @@
+"""What docs/fine-tuning.md says of starting from trained weights, held to the records."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+from printed import missing, percent, percentages, table
+
+from alexnet.training.recipe import Recipe
+from alexnet.training.recipes import recipe
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
+FOUND = PAGE[PAGE.index("## What was found\n") :]
+CROPS = ("centre_crop", "ten_crop")
+EPOCHS = 20
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+ARMS = {
+    arm: [read(path.stem) for path in sorted((ROOT / "results").glob(f"flowers17-{arm}-seed?.json"))]
+    for arm in ("finetune", "noise")
+}
+SEEDS = {arm: [record["seed"] for record in records] for arm, records in ARMS.items()}
+START, TRIED = read("finetune/start"), read("finetune/rate")["runs"]
+EARLIER = read("search/finetune")["runs"]
+NOISE = replace(recipe("small"), model="original2012", epochs=EPOCHS, warmup=2.0)
+WEIGHTS = replace(recipe("finetune"), model="original2012", epochs=EPOCHS)
+
+
+@pytest.mark.parametrize(("arm", "settings"), [("finetune", WEIGHTS), ("noise", NOISE)])
+def test_the_arms_are_runs_of_the_recipes_that_are_named(arm: str, settings: Recipe) -> None:
+    for record in ARMS[arm]:
+        assert Recipe.from_json(record["recipe"]) == replace(settings, seed=record["seed"])
+        assert (record["epochs"], record["weights_of_epoch"]) == (EPOCHS, EPOCHS)
+        assert ("--init-from imagenet20" in record["command"]) == (arm == "finetune")
+        assert record["data"] == ARMS["noise"][0]["data"]
+    assert len({record["ten_crop"]["loss"] for record in ARMS[arm]}) == len(SEEDS[arm]), "runs, not one several times"
+
+
+def test_the_table_has_every_seed_and_the_means() -> None:
+    rows = {row[0]: row[1:] for row in table(FOUND, "start")}
+    for name, arm in (("from weights", "finetune"), ("from noise", "noise")):
+        errors = {crops: [record[crops]["top1_error"] for record in ARMS[arm]] for crops in CROPS}
+        last = [record["curve"][-1]["train_error"] for record in ARMS[arm]]
+        told = [", ".join(map(str, SEEDS[arm])), ", ".join(map(percent, errors["centre_crop"]))]
+        told += [f"**{percent(mean(errors[crops]))}**" for crops in CROPS] + [percent(mean(last))]
+        assert rows[name] == told
+
+
+def test_the_difference_is_arithmetic() -> None:
+    weights, noise = ([record["centre_crop"]["top1_error"] for record in ARMS[arm]] for arm in ("finetune", "noise"))
+    assert not missing(FOUND, f"{100 * (mean(noise) - mean(weights)):.1f} points")
+    assert max(weights) < min(noise), "each run from weights is ahead of each from noise"
+
+
+def test_the_network_to_start_from_is_told_as_it_was_measured() -> None:
+    assert not missing(PAGE, f"{START['data']['splits']['train']:,}", f"{START['epochs']} epochs")
+    assert not missing(
+        FOUND, percent(START["centre_crop"]["top1_error"]), f"{START['centre_crop']['images']:,} photographs"
+    )
+
+
+def test_what_was_tried_is_as_recorded() -> None:
+    (run,) = TRIED
+    assert run["epochs"] == [30, 30] and run["settings"]["lr"] == 0.01 and run["settings"]["holdout"] == 0.25
+    usual = EARLIER[3]
+    assert recipe(usual["recipe"]).lr == 0.003 and "lr" not in usual["settings"]
+    assert not missing(FOUND, percent(run["lowest_val_top1_error"]), percent(usual["lowest_val_top1_error"]))
+
+
+def test_every_percentage_of_the_page_is_recorded() -> None:
+    known = {
+        percent(START["centre_crop"]["top1_error"]),
+        "24.6 %",
+        "19.9 %",
+        "3 %",
+    }  # of runs without a record: told so
+    for records in ARMS.values():
+        for crops in CROPS:
+            errors = [record[crops]["top1_error"] for record in records]
+            known |= {percent(error) for error in (*errors, mean(errors))}
+        known.add(percent(mean(record["curve"][-1]["train_error"] for record in records)))
+    known |= {percent(run["lowest_val_top1_error"]) for run in (*TRIED, *EARLIER)}
+    assert not percentages(PAGE) - known
