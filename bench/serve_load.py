@@ -21,7 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,19 +59,19 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         """Asks."""
-        connection = HTTPConnection(self.place, timeout=120)
-        for number in self.numbers:
-            which = number % len(self.contents)
-            try:
-                status, body = self._answer(connection, self.contents[which])
-            except OSError:
-                status, body = 0, b""
-                connection.close()
-            self.statuses[status] += 1
-            if status == 200:
-                for each in json.loads(body)["predictions"]:
-                    far = abs(each["probability"] - self.right[which][each["key"]])
-                    self.difference = max(self.difference, far)
+        with closing(HTTPConnection(self.place, timeout=120)) as connection:
+            for number in self.numbers:
+                which = number % len(self.contents)
+                try:
+                    status, body = self._answer(connection, self.contents[which])
+                except OSError:
+                    status, body = 0, b""
+                    connection.close()
+                self.statuses[status] += 1
+                if status == 200:
+                    for each in json.loads(body)["predictions"]:
+                        far = abs(each["probability"] - self.right[which][each["key"]])
+                        self.difference = max(self.difference, far)
 
     def _answer(self, connection: HTTPConnection, content: bytes) -> tuple[int, bytes]:
         for last in (False, True):
