@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record: dict[str, Any] = {
         "question": "How fast is this project beside other programs on the same machine?",
         "command": shlex.join(["python", "bench/compare.py", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "machine": here,
         "settings": {**settings, "rounds": options.rounds},
         "sections": {},

@@ -1,7 +1,8 @@
 """Records of speed as tables in Markdown, and into documents: `python bench/report.py docs/performance.md`.
 
 A document holds a table between `<!-- speed: RECORD TABLE -->` and `<!-- end -->`. RECORD is a file of results/speed
-without .json, written by `compare.py`, `convolutions.py --json` or `alexnet bench --json`; TABLE is one of `TABLES`.
+without .json, written by `compare.py`, `convolutions.py --json` or `alexnet bench --json`; TABLE is one of `TABLES`, or
+one of `JOINT` for several records, written RECORD+RECORD.
 """
 
 import argparse
@@ -39,10 +40,11 @@ def filled(text: str, results: Path) -> str:
     """The document with every table as the records in the folder `results` have it."""
 
     def renew(block: re.Match[str]) -> str:
-        path = results / f"{block[2]}.json"
+        paths = [results / f"{name}.json" for name in block[2].split("+")]
         table = NOT_YET
-        if path.is_file():
-            table = TABLES[block[3]](json.loads(path.read_text(encoding="utf-8")))
+        if all(path.is_file() for path in paths):
+            records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+            table = JOINT[block[3]](records) if block[3] in JOINT else TABLES[block[3]](*records)
         return f"{block[1]}\n{table}\n\n{block[4]}"
 
     return BLOCK.sub(renew, text)
@@ -126,6 +128,52 @@ def section_table(record: Record, name: str) -> str:
     return table(["program", ">median", ">spread", *(f">{title}" for title in counts), ">peak memory"], lines)
 
 
+ASKED: Final = {  # of the reader's table: what is asked for, the section, and who stands beside it
+    "training": ("step", ("torchvision tuned", "stock tuned")),
+    "answers": ("forward", ("openvino", "onnxruntime", "torchvision tuned", "stock tuned")),
+}
+
+
+def glance_table(records: Sequence[Record]) -> str:
+    """What a machine gives with this project and with what else could be run there, from records of `compare.py`."""
+    rows = []
+    for record in records:
+        machine = record["machine"]
+        instructions = machine["kernels"].removeprefix("fused, ")
+        where = f"{machine['processor']}, {machine['cores']} cores, {instructions}"
+        when = record.get("date") or f"commit {machine['commit'][:7]}"
+        for title, (section, others) in ASKED.items():
+            measured = record["sections"].get(section, {})
+            for dtype in ("bf16", "fp32"):
+                rates = {name: measured.get(f"{name} {dtype}", {}).get("median") for name in ("ours", *others)}
+                if rates["ours"] is None:
+                    continue
+                beside = [
+                    f"{rates['ours'] / rate:.2f} × {CALLED[name]}"
+                    for name, rate in rates.items()
+                    if rate and name != "ours"
+                ]
+                batch = record["settings"]["batch_size"]
+                rows.append(
+                    [
+                        where,
+                        f"{title}, batches of {batch}, {dtype}",
+                        quantity(rates["ours"], "images/s"),
+                        ", ".join(beside),
+                        when,
+                    ]
+                )
+    return table(["machine", "what", ">rate", "that is", "measured"], rows)
+
+
+CALLED: Final = {
+    "torchvision tuned": "torchvision's network, tuned",
+    "stock tuned": "stock PyTorch",
+    "openvino": "OpenVINO",
+    "onnxruntime": "ONNX Runtime",
+}
+
+
 def loop_table(record: Record) -> str:
     """The training loop beside the bare step, and what its rate means for ImageNet."""
     loop, bare = record["train"]["loop"], record["train"]["bare"]
@@ -182,6 +230,20 @@ def batches_table(record: Record) -> str:
     return table(COLUMNS[:6], rows + failed)
 
 
+def networks_table(record: Record) -> str:
+    """The training step of several networks: rate, work done, share of the highest ceiling beside it."""
+    rows = []
+    for result in record["results"]:
+        _, batch, dtype, median, spread, memory, *_ = cells(result["rows"][0])
+        facts = result["rows"][0]["facts"]
+        share = facts["share_of_ceiling"]
+        done = quantity(facts["flops_per_second"], "FLOP/s")
+        rows.append(
+            [result["model"], batch, dtype, median, spread, done, percent(share, 0) if share <= 1 else "–", memory]
+        )
+    return table(["network", ">batch", "dtype", ">median", ">spread", ">work", ">of the ceiling", ">peak memory"], rows)
+
+
 def convolutions_table(record: Record) -> str:
     """GFLOP/s of every formulation of a pass, a column for each layer."""
     layers = [layer["name"] for layer in record["layers"]]
@@ -234,11 +296,15 @@ TABLES: Final[dict[str, Callable[[Record], str]]] = {
     "loop": loop_table,
     "batches": batches_table,
     "convolutions": convolutions_table,
+    "networks": networks_table,
     "linear": linear_table,
     **{f"compare-{name}": _section(name) for name in SECTIONS},
     **{f"bench-{name}": _alone(name) for name in BATCH_SIZES},
 }
 """What a document can ask for, by name."""
+
+JOINT: Final[dict[str, Callable[[Sequence[Record]], str]]] = {"glance": glance_table}
+"""Tables of several records."""
 
 
 if __name__ == "__main__":

@@ -173,3 +173,33 @@ def test_a_document_gets_the_tables_that_it_asks_for(tmp_path: Path) -> None:
         f"<!-- speed: there loop -->\n\n{NOT_YET}\n\n<!-- end -->\n"
     )
     assert filled(once, tmp_path) == once
+
+
+def test_the_readers_table_is_of_several_machines_and_tells_what_was_measured() -> None:
+    first = record(ours_bf16=OURS, torchvision_tuned_bf16=row("tv", 200.0), stock_tuned_bf16=row("stock", 60.0))
+    second = {**record(ours_fp32=row("this project", 40.0)), "date": "2026-11-26"}
+    lines = report.glance_table([first, second]).splitlines()[2:]
+    assert lines == [
+        "| P, 2 cores, k | training, batches of 128, bf16 | 300 images/s | 1.50 × torchvision's network, tuned, "
+        "5.00 × stock PyTorch | commit 0123456 |",
+        "| P, 2 cores, k | training, batches of 128, fp32 | 40.0 images/s |  | 2026-11-26 |",
+    ]
+
+
+def test_a_document_gets_a_table_of_several_records(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(record(ours_bf16=OURS)), encoding="utf-8")
+    text = "<!-- speed: a+b glance -->\n<!-- end -->"
+    assert filled(text, tmp_path).count("300 images/s") == 2
+    assert NOT_YET in filled(text.replace("a+b", "a+c"), tmp_path)
+
+
+def test_networks_share_no_more_than_their_ceiling() -> None:
+    def step(name: str, share: float) -> dict[str, Any]:
+        facts = {"flops_per_second": 9.0e10, "share_of_ceiling": share}
+        step = Measurement("training step", "images/s", [20.0, 22.0, 24.0], 64, "fp32", 2_000_000_000, facts)
+        return {"bench": "step", "model": name, "rows": [step.to_json()]}
+
+    lines = report.networks_table({"results": [step("owt", 0.8), step("paper", 1.1)]}).splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == ["| owt", "| paper"]
+    assert "| 22.0 images/s | 18 % | 90 GFLOP/s | 80 % |" in lines[0] and "| 90 GFLOP/s | – |" in lines[1]
