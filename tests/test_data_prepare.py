@@ -367,3 +367,12 @@ def test_a_folder_of_odd_photographs_is_prepared_and_its_broken_ones_reported(tm
     assert all(refused.values())
     assert {"path": "left/pil_sample_cmyk.jpg", "treatments": ["converted from CMYK"]} in store.report["treated"]
     assert len(store) == 20
+
+
+def test_a_changed_journal_is_noticed_and_the_work_done_again(tmp_path, whole):
+    interrupt(SOURCE, tmp_path / "store", "read", 64)
+    journal = partial(tmp_path / "store") / "journal.jsonl"
+    content = journal.read_bytes()
+    assert b", 280]" in content
+    journal.write_bytes(content.replace(b", 280]", b", 281]", 1))  # the height of a photograph
+    assert contents(prepare(SOURCE, tmp_path / "store", workers=1).path) == whole

@@ -37,16 +37,18 @@ class Chunk:
     treated: dict[int, tuple[str, ...]]
 
     def to_line(self) -> bytes:
-        """The chunk as a line of the journal."""
+        """The chunk as a line of the journal, with its checksum."""
         columns = [self.records.tolist(), list(self.refused.items()), list(self.treated.items())]
-        return json.dumps(columns).encode() + b"\n"
+        text = json.dumps(columns).encode()
+        return b"%s %08x\n" % (text, zlib.crc32(text))
 
     @classmethod
     def from_line(cls, line: bytes) -> "Chunk":
-        """The chunk of a line. Raises ValueError when the line is not whole."""
-        if not line.endswith(b"\n"):
-            raise ValueError("no end of line")
-        records, refused, treated = json.loads(line)
+        """The chunk of a line. Raises ValueError when the line is not whole, or its checksum is another."""
+        text, _, checksum = line.rpartition(b" ")
+        if checksum != b"%08x\n" % zlib.crc32(text):
+            raise ValueError("it is not whole")
+        records, refused, treated = json.loads(text)
         return cls(
             np.array(records, dtype=np.int64).reshape(-1, 4),
             dict(refused),

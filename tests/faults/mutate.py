@@ -136,7 +136,7 @@ def _of_list(path: Path) -> None:
 
 def _of_features(path: Path) -> None:
     found = Features.open(path.parent)
-    for array in (found.images, found.array("relu2"), found.norms("relu2")):
+    for array in (tuple(found.images), found.array("relu2"), found.norms("relu2")):
         len(array)
 
 
@@ -167,7 +167,7 @@ def _copied(path: Path, name: str) -> Iterator[Path]:
 def _features_go_on(write: Callable[..., Features], path: Path) -> bytes:
     with _copied(path, "some.partial") as out:
         found = write(out, Plan(("relu2",)))
-        return _plain({"numbers": np.array(found.array("relu2")), "images": found.images})
+        return _plain({"numbers": np.array(found.array("relu2")), "images": tuple(found.images)})
 
 
 def _store_goes_on(path: Path) -> str:
