@@ -35,6 +35,19 @@ def test_kills_failing_calls_poor_machines_and_mutated_files_do_no_harm(tmp_path
     assert more["counts"]["changed files"] > counts["changed files"]
 
 
+def test_the_page_says_the_counts_of_the_record() -> None:
+    root = Path(__file__).parents[1]
+    record = json.loads((root / "results" / "faults" / "seed0.json").read_text())
+    page = " ".join((root / "docs" / "reliability.md").read_text().split())
+    counts = record["counts"]
+    names = {"kills": "kills", "failing calls": "failing calls", "changed files": "changed files"}
+    for kind, words in names.items():
+        assert f"{counts[kind]:,} {words}" in page
+    told = {kind for kind in counts if ":" not in kind} - names.keys()
+    assert f"{sum(counts[kind] for kind in told):,} times a machine lacked something" in page
+    assert len(record["troubles"]) == 3 and "Three troubles stand in the record" in page
+
+
 def told(folder: Path, *words: str) -> dict[str, Any]:
     """The record that the harness leaves."""
     command = [sys.executable, HARNESS, *words, "--out", folder / "out"]
