@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -131,3 +132,13 @@ def test_bytes_are_those_of_the_formula() -> None:
 def test_two_machines_reach_what_is_asked_of_them() -> None:
     found = [speed_ups(run)[name] for run, name, _ in CASES if name == "1gbit" and run["batch"] == 512]
     assert found and min(found) >= 1.5
+
+
+def test_shares_of_the_update_and_parts_of_a_batch_are_told_as_recorded() -> None:
+    (run,) = (run for run, name, _ in CASES if name == "1gbit-ddp")
+    seconds = {name: median(case["seconds"]) for name, case in run["cases"].items()}
+    times = seconds["1gbit"] / seconds["1gbit-ddp"]
+    both = f"{seconds['1gbit-ddp']:.2f} s a step against {seconds['1gbit']:.2f} s"
+    parts = seconds["parts"] / seconds["one-2"]
+    assert parts <= 1.15
+    assert not missing(PAGE, both, f"{times:.2f} times", f"{parts:.2f} times", f"{seconds['parts']:.2f} s against")
