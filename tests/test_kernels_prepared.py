@@ -73,7 +73,8 @@ def test_prepared_weights_give_the_twins_map(
 
 
 @pytest.mark.skipif("avx2" not in native.instruction_sets(), reason="the choice is for AVX2")
-def test_several_images_go_through_tiles_where_that_was_measured_to_be_faster() -> None:
+def test_several_images_go_through_tiles_where_that_was_measured_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "FASTER_IN_TILES", ("avx2",))
     maps = [(name, images) for name in CASES for images in (1, 9)]
     made = {(name, images): drawn(name, images) for name, images in maps}
     with native.instructions("avx2"):
@@ -137,6 +138,8 @@ def test_bf16_is_rounded_as_the_twin_rounds_it() -> None:
 
 def test_what_runs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     if native.available() and native.instruction_sets()[0] == "avx2":
+        assert describe_convolutions() == "weights ordered once"
+        monkeypatch.setattr(prepared, "FASTER_IN_TILES", ("avx2",))
         assert "products of tiles" in describe_convolutions()
         monkeypatch.setattr(winograd, "available", lambda: False)
         assert "run pip install again" in describe_convolutions()

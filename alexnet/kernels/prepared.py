@@ -1,9 +1,9 @@
 """Convolutions whose weights stand still: what a network that only answers does instead of PyTorch's `conv2d`.
 
 N images, C and O channels in and out of G groups, H×W pixels, K×K weights. oneDNN, which PyTorch calls for convolutions
-on x86, puts weights in an order of its own at every call; here that is done once. In fp32, on processors where it was
-measured to be faster, several images go through `alexnet.kernels.winograd`, whose sums are rounded otherwise: by some
-millionths of the largest output.
+on x86, puts weights in an order of its own at every call; here that is done once. In fp32, on processors where that is
+measured to be faster, several images are to go through `alexnet.kernels.winograd`, whose sums are rounded otherwise: by
+some millionths of the largest output.
 """
 
 from functools import cache, partial
@@ -17,7 +17,7 @@ from alexnet.kernels.fused import channels_last, fused
 from alexnet.kernels.space_to_depth import space_to_depth_weight
 
 X86 = ("avx2", "avx512")  # instruction sets for which weights are put in order
-FASTER_IN_TILES = ("avx2",)  # of these, where products of tiles were measured to be faster
+FASTER_IN_TILES: tuple[str, ...] = ()  # of these, where a whole pass in tiles was measured to be faster: none yet
 KERNELS = (3, 5)  # that there are tiles for
 LEAST_CHANNELS = 16  # below that, products are too small to gain
 LEAST_IMAGES = 2  # one alone, often the only one of a process, gains less than transforming the weights costs

@@ -107,9 +107,8 @@ def convolve(
     down, across = tiles(y.shape[2], y.shape[3], kernel)
     common = made_of(kernel), down, across
     threads, total = torch.get_num_threads(), images * down * across
-    parts = -(-total // count)
-    for part in range(parts):
-        first, end = total * part // parts, total * (part + 1) // parts
+    for first in range(0, total, count):  # of one size but for the last: the weights are in the order for that size
+        end = min(first + count, total)
         values = x.new_empty(end - first, POINTS * channels)
         read = Tiles(images, height, width, channels, *common, first, end - first, above, beside)
         _run("input", read, threads, x.data_ptr(), values.data_ptr())
