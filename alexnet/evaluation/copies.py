@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from io import FileIO
 from itertools import islice
+from os import SEEK_END
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,37 +58,70 @@ def write_copies(features: Features, kinds: Iterable[str]) -> None:
 
 def _write_h5(features: Features) -> None:
     with _Disk(features.path / HDF5, "wb+") as disk:
-        try:
-            _fill_h5(features, disk)
-        except Exception as error:  # of HDF5, on which half of it is not there
-            if disk.error is None:
-                raise
-            raise disk.error from error
-        if disk.error is not None:
-            raise disk.error
+        _fill_h5(features, disk)
+        disk.check()
 
 
 class _Disk(FileIO):
-    """A file for HDF5, which crashes or prints when a disk fails: the error is kept instead, for the end."""
+    """A file for HDF5, which crashes or prints when a disk fails.
+
+    HDF5 never sees it: the first error is kept for the end, and what cannot be written from then on stays in memory,
+    so that what is read back is what was written. Whoever writes looks at `error` between blocks, and stops.
+    """
 
     error: OSError | None = None
 
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self._kept: list[tuple[int, bytes]] = []  # where, what; the later over the earlier
+        self._size = 0  # of the file, had all been written
+
+    def check(self) -> None:
+        """Raises the OSError that there was, if there was one."""
+        if self.error is not None:
+            raise self.error
+
     def write(self, content: Any) -> int:
-        view = memoryview(content).cast("B")
+        view, first = memoryview(content).cast("B"), self.tell()
+        done = 0
         try:
-            done = 0
-            while done < len(view):
+            while self.error is None and done < len(view):
                 done += super().write(view[done:])
         except OSError as error:
-            self.error = self.error or error
+            self.error = error
+        if done < len(view):
+            self._kept.append((first + done, bytes(view[done:])))
+        self._size = max(self._size, first + len(view))
+        super().seek(first + len(view))
         return len(view)
 
+    def readinto(self, buffer: Any) -> int:
+        view, first = memoryview(buffer).cast("B"), self.tell()
+        found = super().readinto(view) or 0
+        if self.error is None:
+            return found
+        count = max(found, min(len(view), self._size - first))
+        view[found:count] = bytes(max(0, count - found))
+        for begin, content in self._kept:
+            low, high = max(begin, first), min(begin + len(content), first + count)
+            if low < high:
+                view[low - first : high - first] = content[low - begin : high - begin]
+        super().seek(first + count)
+        return count
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        found = super().seek(offset, whence)
+        return super().seek(max(found, self._size + offset)) if whence == SEEK_END else found
+
     def truncate(self, size: int | None = None) -> int:
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
+        size = self.tell() if size is None else size
+        self._size = size
+        if self.error is None:
+            try:
+                return super().truncate(size)
+            except OSError as error:
+                self.error = error
+        return size
 
 
 def _fill_h5(features: Features, disk: _Disk) -> None:
@@ -98,11 +133,13 @@ def _fill_h5(features: Features, disk: _Disk) -> None:
             texts = (_bytes(row[fact]) for row in features.images)
             for first in range(0, len(features), LINES):
                 copy[first : first + LINES] = list(islice(texts, LINES))
+                disk.check()
         for stage in features.stages:
             rows = features.array(stage)
             copy = file.create_dataset(stage, rows.shape, rows.dtype)
             for block in _blocks(rows):
                 copy[block] = rows[block]
+                disk.check()
 
 
 def _write_csv(features: Features) -> None:
