@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from printed import missing, percent, percentages, table
 
+from alexnet.experiments.statistics import student
 from alexnet.training.recipe import Recipe
 from alexnet.training.recipes import recipe
 
@@ -59,6 +60,10 @@ def test_the_difference_is_arithmetic() -> None:
     weights, noise = ([record["centre_crop"]["top1_error"] for record in ARMS[arm]] for arm in ("finetune", "noise"))
     assert not missing(FOUND, f"{100 * (mean(noise) - mean(weights)):.1f} points")
     assert max(weights) < min(noise), "each run from weights is ahead of each from noise"
+    assert SEEDS["finetune"] == SEEDS["noise"] == [0, 1, 2]
+    found = student([100 * (other - one) for one, other in zip(weights, noise, strict=True)])
+    assert found.low is not None and found.high is not None
+    assert not missing(FOUND, f"({found.low:.1f} to {found.high:.1f},")
 
 
 def test_the_network_to_start_from_is_told_as_it_was_measured() -> None:
