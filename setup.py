@@ -44,7 +44,7 @@ class BuildKernels(build_ext):
         x86 = platform.machine().lower() in {"x86_64", "amd64"}
         objects = self.compile(f"{FOLDER}/dispatch.cpp", "dispatch", [("WITH_X86", "1")] if x86 else [], threads)
         for name, flags in {"generic": [], **(X86 if x86 else {})}.items():
-            for source in ("kernels.cpp", "ceiling.cpp", "winograd.cpp"):
+            for source in ("kernels.cpp", "ceiling.cpp"):
                 objects += self.compile(f"{FOLDER}/{source}", name, [("INSTRUCTIONS", name)], threads + flags)
         self.compiler.link_shared_object(objects, library, target_lang="c++", extra_postargs=threads)
 

@@ -2,15 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from alexnet.kernels import (
-    PreparedConvolution,
-    convolution,
-    describe_convolutions,
-    native,
-    prepared,
-    use_twin,
-    winograd,
-)
+from alexnet.kernels import PreparedConvolution, convolution, describe_convolutions, native, use_twin
 from alexnet.kernels.space_to_depth import space_to_depth
 
 CASES = {  # channels in and out, kernel, stride, padding, groups, block, side
@@ -20,9 +12,8 @@ CASES = {  # channels in and out, kernel, stride, padding, groups, block, side
     "conv4": (96, 70, 3, 1, (1, 1), 2, 1, 13),
     "odd sides and channels": (17, 19, 3, 1, (0, 1), 1, 1, 7),
     "a stride": (16, 16, 3, 2, (1, 1), 1, 1, 13),
-    "a kernel without tiles": (16, 16, 7, 1, (3, 3), 1, 1, 13),
+    "a large kernel": (16, 16, 7, 1, (3, 3), 1, 1, 13),
 }
-TILED = [name for name in CASES if not name.startswith("a ")]
 Numbers = tuple[Tensor, Tensor, int, tuple[int, int], int, int]
 
 
@@ -36,55 +27,23 @@ def drawn(name: str, images: int) -> tuple[Tensor, Numbers]:
     return x, (weight, bias, stride, padding, groups, block)
 
 
-@pytest.fixture
-def tiles_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles wherever there are some for the kernel."""
-    monkeypatch.setattr(prepared, "FASTER_IN_TILES", ("generic", *prepared.X86))
-    monkeypatch.setattr(prepared, "LEAST_IMAGES", 1)
-
-
-@pytest.fixture(params=[False, True], ids=["at once", "in tiles"])
-def in_tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    if request.param:
-        request.getfixturevalue("tiles_for_all")
-    else:
-        monkeypatch.setattr(prepared, "FASTER_IN_TILES", ())
-    return bool(request.param)
-
-
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("images", [1, 9])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("instructions", native.instruction_sets())
-def test_prepared_weights_give_the_twins_map(
-    instructions: str, name: str, images: int, relu: bool, in_tiles: bool
-) -> None:
+def test_prepared_weights_give_the_twins_map(instructions: str, name: str, images: int, relu: bool) -> None:
     x, numbers = drawn(name, images)
     weight, bias, *settings = numbers
     expected = convolution(x.double(), weight.double(), bias.double(), *settings, relu)  # type: ignore[arg-type]
     made = PreparedConvolution(*numbers)
     with native.instructions(instructions), torch.no_grad():
-        assert made.in_tiles(x) is (in_tiles and name in TILED)
         found = made(x, relu)
     assert found.is_contiguous(memory_format=torch.channels_last) and found.shape == expected.shape
     assert not relu or found.min() == 0
-    # fp32: sums of up to 800 products; in tiles of numbers up to a hundred times as large
-    assert (found - expected).abs().max() < (2e-5 if in_tiles else 2e-6) * expected.abs().max()
+    assert (found - expected).abs().max() < 2e-6 * expected.abs().max()  # fp32: sums of up to 800 products
 
 
-@pytest.mark.skipif("avx2" not in native.instruction_sets(), reason="the choice is for AVX2")
-def test_several_images_go_through_tiles_where_that_was_measured_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepared, "FASTER_IN_TILES", ("avx2",))
-    maps = [(name, images) for name in CASES for images in (1, 9)]
-    made = {(name, images): drawn(name, images) for name, images in maps}
-    with native.instructions("avx2"):
-        taken = [key for key, (x, numbers) in made.items() if PreparedConvolution(*numbers).in_tiles(x)]
-    assert taken == [("conv1", 9), ("conv2", 9), ("conv3", 9), ("conv4", 9), ("odd sides and channels", 9)]
-    with native.instructions("generic"):
-        assert not any(PreparedConvolution(*numbers).in_tiles(x) for x, numbers in made.values())
-
-
-def test_the_number_of_threads_changes_no_bit(in_tiles: bool) -> None:
+def test_the_number_of_threads_changes_no_bit() -> None:
     x, numbers = drawn("conv4", 9)
     made, before = PreparedConvolution(*numbers), torch.get_num_threads()
     found = []
@@ -98,16 +57,7 @@ def test_the_number_of_threads_changes_no_bit(in_tiles: bool) -> None:
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
-@pytest.mark.usefixtures("tiles_for_all")
-def test_many_parts_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, numbers = drawn("conv3", 9)
-    with torch.no_grad():
-        whole = PreparedConvolution(*numbers)(x, False)
-        monkeypatch.setattr(winograd, "at_once", lambda *sizes: 7)
-        assert torch.allclose(PreparedConvolution(*numbers)(x, False), whole, rtol=0, atol=1e-4)
-
-
-def test_weights_that_have_changed_are_put_in_order_again(in_tiles: bool) -> None:
+def test_weights_that_have_changed_are_put_in_order_again() -> None:
     x, numbers = drawn("conv3", 9)
     made = PreparedConvolution(*numbers)
     with torch.no_grad():
@@ -116,7 +66,7 @@ def test_weights_that_have_changed_are_put_in_order_again(in_tiles: bool) -> Non
         assert torch.allclose(made(x, False), 2 * before, rtol=0, atol=1e-3)
 
 
-def test_nan_and_infinity_stay_to_be_seen_and_no_image_is_an_answer_too(in_tiles: bool) -> None:
+def test_nan_and_infinity_stay_to_be_seen_and_no_image_is_an_answer_too() -> None:
     x, numbers = drawn("conv3", 9)
     made = PreparedConvolution(*numbers)
     x[0, 0, 6, 6], x[1, 0, 6, 6] = float("nan"), float("inf")
@@ -136,13 +86,9 @@ def test_bf16_is_rounded_as_the_twin_rounds_it() -> None:
     assert (found - expected).abs().max() <= 2**-7 * expected.abs().max()
 
 
-def test_what_runs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_runs_is_said() -> None:
     if native.available() and native.instruction_sets()[0] == "avx2":
         assert describe_convolutions() == "weights ordered once"
-        monkeypatch.setattr(prepared, "FASTER_IN_TILES", ("avx2",))
-        assert "products of tiles" in describe_convolutions()
-        monkeypatch.setattr(winograd, "available", lambda: False)
-        assert "run pip install again" in describe_convolutions()
     with use_twin():
         assert describe_convolutions() == "PyTorch's own: the compiled kernels do not run"
         x, numbers = drawn("conv3", 1)

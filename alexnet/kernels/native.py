@@ -127,7 +127,7 @@ def describe() -> str:
     library = load()
     if isinstance(library, str):
         return f"PyTorch twins: {library}"
-    return f"fused, {instruction_set()}" + ("" if library.thread_runtime else ", one thread (no OpenMP)")
+    return f"fused, {table().instructions.decode()}" + ("" if library.thread_runtime else ", one thread (no OpenMP)")
 
 
 def where() -> str:
@@ -140,11 +140,6 @@ def instruction_sets() -> list[str]:
     """The names of the instruction sets that this processor and the library have, best first."""
     library = load()
     return list(library.tables) if isinstance(library, Library) else []
-
-
-def instruction_set() -> str:
-    """The one in use; the library must be available."""
-    return str(table().instructions.decode())
 
 
 @contextmanager
@@ -171,11 +166,7 @@ def run(function: str, *arguments: object) -> None:
 
     Raises ConfigError for sizes that cannot be, MemoryError when there is none for its scratch.
     """
-    settle(function, getattr(table(), function)(*arguments))
-
-
-def settle(function: str, status: int) -> None:
-    """Raises what the `status` that a kernel has returned stands for, as `run` says; nothing for 0."""
+    status = getattr(table(), function)(*arguments)
     if status == _NO_SUCH_SIZES:
         raise ConfigError(f"The kernel {function} was given sizes that cannot be; nothing was computed.")
     if status:

@@ -1,26 +1,20 @@
 """Convolutions whose weights stand still: what a network that only answers does instead of PyTorch's `conv2d`.
 
 N images, C and O channels in and out of G groups, H×W pixels, K×K weights. oneDNN, which PyTorch calls for convolutions
-on x86, puts weights in an order of its own at every call; here that is done once. In fp32, on processors where that is
-measured to be faster, several images are to go through `alexnet.kernels.winograd`, whose sums are rounded otherwise: by
-some millionths of the largest output.
+on x86, puts weights in an order of its own at every call; here that is done once.
 """
 
-from functools import cache, partial
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.kernels import native, winograd
+from alexnet.kernels import native
 from alexnet.kernels.fused import channels_last, fused
 from alexnet.kernels.space_to_depth import space_to_depth_weight
 
 X86 = ("avx2", "avx512")  # instruction sets for which weights are put in order
-FASTER_IN_TILES: tuple[str, ...] = ()  # of these, where a whole pass in tiles was measured to be faster: none yet
-KERNELS = (3, 5)  # that there are tiles for
-LEAST_CHANNELS = 16  # below that, products are too small to gain
-LEAST_IMAGES = 2  # one alone, often the only one of a process, gains less than transforming the weights costs
 
 
 def convolution(
@@ -54,7 +48,7 @@ class PreparedConvolution:
     ) -> None:
         self.weight, self.bias, self.stride = weight, bias, stride
         self.padding, self.groups, self.block = padding, groups, block
-        self._ordered: dict[bool, tuple[tuple[int, int], Tensor]] = {}
+        self._ordered: tuple[tuple[int, int], Tensor] | None = None
 
     def __call__(self, x: Tensor, relu: bool) -> Tensor:
         """The map (N, O, H', W') of `x` (N, C, H, W), after a ReLU if `relu`."""
@@ -62,53 +56,31 @@ class PreparedConvolution:
             settings = self.stride, self.padding, self.groups, self.block
             return convolution(x, self.weight, self.bias, *settings, relu)
         x = channels_last(x)
-        if self.in_tiles(x):
-            count = winograd.at_once(x.shape[1], len(self.bias), self.groups)
-            weight = self._weight((1, winograd.POINTS * x.shape[1], count, 1), True)
-            products = partial(_products, weight, winograd.POINTS * self.groups)
-            return winograd.convolve(x, products, self.bias, self._kernel(), count, self.padding, relu)
-        weight, stride = self._weight(tuple(x.shape), False), 1 if self.block > 1 else self.stride
-        y = _by_onednn(x, weight, self.bias, stride, self.padding, self.groups)
+        weight, stride = self._weight(tuple(x.shape)), 1 if self.block > 1 else self.stride
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, self.bias, self.padding, (stride, stride), (1, 1), self.groups, "none", [], ""
+        )
         return y.relu_() if relu else y  # oneDNN's own makes a NaN 0, as if nothing had been wrong
 
-    def in_tiles(self, x: Tensor) -> bool:
-        """Whether `x` (N, C, H, W) goes through products of tiles."""
-        dense = (self.block > 1 or self.stride == 1) and self._kernel() in KERNELS
-        channels = min(x.shape[1], len(self.bias)) // self.groups
-        return dense and channels >= LEAST_CHANNELS and len(x) >= LEAST_IMAGES and _tiles_are_faster(x.dtype)
-
-    def _kernel(self) -> int:
-        """K, of the weights for blocks where there are blocks."""
-        return -(-self.weight.shape[2] // self.block)
-
-    def _weight(self, shape: tuple[int, ...], tiles: bool) -> Tensor:
-        """The weight in the order that oneDNN wants for an input of `shape`; with `tiles`, that of the products.
+    def _weight(self, shape: tuple[int, ...]) -> Tensor:
+        """The weight in the order that oneDNN wants for an input of `shape`.
 
         For an input of another shape oneDNN may want another order: then it makes that one at every call.
         """
         state = self.weight.data_ptr(), 0 if self.weight.is_inference() else self.weight._version
-        before, ordered = self._ordered.get(tiles, (None, None))
-        if before != state or ordered is None:
+        if self._ordered is None or self._ordered[0] != state:
             weight, stride = _dense(self.weight, self.stride, self.block)
-            padding, groups = self.padding, self.groups
-            if tiles:
-                weight, padding, groups = winograd.transformed(weight), (0, 0), winograd.POINTS * groups
             ordered = torch.ops.aten.mkldnn_reorder_conv2d_weight(
-                channels_last(weight).to_mkldnn(), padding, (stride, stride), (1, 1), groups, shape
+                channels_last(weight).to_mkldnn(), self.padding, (stride, stride), (1, 1), self.groups, shape
             )
-            self._ordered[tiles] = state, ordered
-        return ordered
+            self._ordered = state, ordered
+        return self._ordered[1]
 
 
 def describe_convolutions(dtype: torch.dtype = torch.float32) -> str:
     """One line for a log: how convolutions whose weights stand still are computed on the CPU in numbers of `dtype`."""
     reason = why_plain(torch.device("cpu"), dtype)
-    if reason is not None:
-        return f"PyTorch's own: {reason}"
-    if _tiles_are_faster(dtype):
-        return f"weights ordered once, products of tiles (Winograd) from {LEAST_IMAGES} images on"
-    old = "" if winograd.available() else "; the library has no transforms of tiles: run pip install again"
-    return "weights ordered once" + old
+    return "weights ordered once" if reason is None else f"PyTorch's own: {reason}"
 
 
 def why_plain(device: torch.device, dtype: torch.dtype) -> str | None:
@@ -128,24 +100,6 @@ def _why_not_here(dtype: torch.dtype) -> str | None:
     return None
 
 
-def _tiles_are_faster(dtype: torch.dtype) -> bool:
-    return dtype is torch.float32 and native.instruction_set() in FASTER_IN_TILES and winograd.available()
-
-
 def _dense(weight: Tensor, stride: int, block: int) -> tuple[Tensor, int]:
     """The weight and stride for images in blocks, or as they are."""
     return (space_to_depth_weight(weight, block), 1) if block > 1 else (weight, stride)
-
-
-def _products(weight: Tensor, groups: int, tiles: Tensor) -> Tensor:
-    """The products (T, 36 · O) of tiles (T, 36 · C), as a convolution of 1 × 1 over an image one pixel wide."""
-    return _by_onednn(tiles.view(1, len(tiles), 1, -1).permute(0, 3, 1, 2), weight, None, 1, (0, 0), groups)
-
-
-def _by_onednn(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: tuple[int, int], groups: int
-) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._convolution_pointwise(
-        x, weight, bias, padding, (stride, stride), (1, 1), groups, "none", [], ""
-    )
-    return found
