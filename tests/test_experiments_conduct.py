@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from experimenting import RUNTIME, places, row
 
 from alexnet.data.store import Store
@@ -17,6 +18,7 @@ from alexnet.experiments.records import Task, digits, read_record
 from alexnet.model.device import place
 from alexnet.training import state
 from alexnet.training.events import Event, StepEnd, WindowEnd
+from alexnet.weights.model_dir import Model, load_model
 
 TIMES = {"seconds", "cpu_seconds", "pieces", "environment", "commit"}
 TASK = Task(row(), "mirror=false", 0)
@@ -157,3 +159,17 @@ def test_a_store_of_another_side_is_refused(colours: Store, tmp_path: Path) -> N
     small = row(bench=replace(row().bench, side=72))
     with pytest.raises(DataError, match="has photographs of 256 pixels, and small takes 72: make a store with alexnet"):
         conduct(replace(TASK, experiment=small), places(colours, tmp_path), RUNTIME)
+
+
+def test_a_run_whose_model_answers_nan_diverged_too(
+    colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> Model:
+        model = load_model(path)
+        with torch.no_grad():
+            next(model.net.parameters()).fill_(torch.nan)
+        return model
+
+    monkeypatch.setattr(conducting, "load_model", broken)
+    record = conduct(TASK, places(colours, tmp_path), RUNTIME)
+    assert record is not None and (record["ended"], record["test"]) == ("diverged", None)

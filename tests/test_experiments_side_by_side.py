@@ -34,7 +34,7 @@ def test_a_budget_ends_with_what_can_be_gone_on_with(colours: Store, tmp_path: P
 def test_a_signal_stops_the_runs_saved(colours: Store, tmp_path: Path) -> None:
     where = places(colours, tmp_path)
     bench = row().bench
-    long = row(bench=replace(bench, settings={**bench.settings, "epochs": "500"}))
+    long = row(bench=replace(bench, settings={**bench.settings, "epochs": "9999", "lr": "1e-9"}))
     main = threading.get_ident()
 
     def stop() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alexnet.data.store import Store
-from alexnet.errors import DataError
+from alexnet.errors import DataError, WeightsError
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.evaluation.outcomes import outcomes
 from alexnet.experiments.records import (
@@ -34,7 +34,7 @@ from alexnet.training.train import Runtime, resume, train
 from alexnet.training.watch import Diverged
 from alexnet.training.windows import read_windows
 from alexnet.weights.files import write_text
-from alexnet.weights.model_dir import load_model
+from alexnet.weights.model_dir import Model, load_model
 
 PLACES = 5  # decimal places of errors inside an epoch
 
@@ -102,8 +102,8 @@ def watching(task: Task, images: int, listener: Listener) -> Listener:
 def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = silent) -> RecordJson | None:
     """The record of the run, written when it is over; None when the runtime's minutes were over first.
 
-    A run that was stopped goes on from its checkpoint, bit for bit on a CPU with as many threads. One whose loss is not
-    finite has a record as well. Raises Interrupted after Ctrl-C, and what `train` raises.
+    A run that was stopped goes on from its checkpoint, bit for bit on a CPU with as many threads. One whose loss or
+    answers are not finite has a record as well. Raises Interrupted after Ctrl-C, and what `train` raises.
     """
     store = open_store(places, task)
     placement = place(runtime.device, runtime.dtype)
@@ -132,7 +132,13 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
                 return None
     finally:
         pieces = _spent(run, time.monotonic() - began, time.process_time() - processor)
-    measured = _measured(run, store, placement) if ended == "finished" else _Measured()
+    measured = _Measured()
+    if ended == "finished":
+        model = load_model(run.model)
+        try:
+            measured = _measured(model, store, placement)
+        except WeightsError:  # its last steps led to numbers that are not finite
+            ended = "diverged"
     environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     command = environment.pop("command")
     named = identity(task, store, placement.dtype_name)
@@ -178,8 +184,7 @@ class _Measured:
     ten_crop_ranks: str = ""
 
 
-def _measured(run: Run, store: Store, placement: Placement) -> _Measured:
-    model = load_model(run.model)
+def _measured(model: Model, store: Store, placement: Placement) -> _Measured:
     seen = evaluate(model, store, split="train", placement=placement)
     test = outcomes(model, store, split="test", placement=placement)
     return _Measured(
