@@ -88,12 +88,11 @@ def test_photographs_are_prepared_to_the_side_asked_for_or_the_one_of_the_model_
     assert [Store.open(path).preparation.side for path in (tmp_path / "home" / "stores").iterdir()] == [72]
 
     code, sentence = refusal("train", folder, *TRAIN[2:], "--init-from", "run/model", "--side", "80", "-o", "other")
-    assert code == 3
-    assert "holds photographs of 80 × 80 pixels, but the model to start from takes 72 × 72; prepare" in sentence
+    assert code == 2
+    assert "has a mean image of 72 × 72 pixels, and photographs of 80 × 80" in sentence
     code, sentence = refusal("train", folder, *TRAIN, "--side", "72", "--input-size", "80", "-o", "other")
     assert code == 2
-    assert "must be from 1 to 72" in sentence
-    assert "with --side 80 or more" in sentence
+    assert "Crops of 80 × 80 pixels do not fit into photographs of 72 pixels; raise --side" in sentence
     assert not Path("other").exists()
 
 
