@@ -1,6 +1,7 @@
 import csv
 import json
 import sys
+from os import SEEK_END
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ from PIL import Image
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
 from alexnet.evaluation import copies, extraction
-from alexnet.evaluation.copies import write_copies
+from alexnet.evaluation.copies import _Disk, write_copies
 from alexnet.evaluation.extraction import Plan, of_files, of_split, write_features
 from alexnet.evaluation.features import Features
 from alexnet.evaluation.predictor import Predictor
@@ -143,3 +144,20 @@ def test_a_missing_package_and_an_unknown_kind_are_refused_before_the_work(
     assert alexnet(*words, "csv").exit_code == 0
     with pytest.raises(ConfigError, match="takes the package h5py"):
         write_copies(Features.open(model.parent / "f"), ["h5"])
+
+
+def test_what_a_full_disk_did_not_take_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    written = bytearray(300)
+    with files_of_at_most(100), _Disk(tmp_path / "disk", "wb+") as disk:
+        for place, content in ((0, b"a" * 90), (80, b"b" * 60), (20, b"c" * 10), (200, b"d" * 100), (250, b"e" * 9)):
+            disk.seek(place)
+            assert disk.write(content) == len(content)
+            written[place : place + len(content)] = content
+        assert disk.seek(0, SEEK_END) == 300
+        for first, count in ((0, 300), (85, 20), (130, 90), (0, 15)):
+            disk.seek(first)
+            found = bytearray(count)
+            assert disk.readinto(found) == count
+            assert found == written[first : first + count]
+        with pytest.raises(OSError, match="File too large"):
+            disk.check()

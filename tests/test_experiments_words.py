@@ -34,6 +34,8 @@ def test_the_other_direction_is_said_with_what_was_not_run() -> None:
     said = words.sentence(ROW, effect(1.2, 1.0, 1.4))
     assert "mirroring raises the top-1 error by 1.2 points" in said
     assert "the other direction than the claim's; its setting, 90 epochs of 1.2 million" in said
+    further = replace(PAIR, title="another comparison, which the claim says nothing of")
+    assert "other direction" not in words.sentence(ROW, effect(1.2, 1.0, 1.4, pair=further))
 
 
 def test_an_interval_with_0_says_what_cannot_be_excluded() -> None:

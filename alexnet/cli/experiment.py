@@ -139,9 +139,12 @@ def _forest(found: Sequence["Findings"]) -> "Forest":
                 times.append(Branch(label, told.mean, told.low, told.high, told.n, speed.pair.paper, side))
     caption = (
         "The change that each technique makes to its experiment's outcome, with 95 % intervals over n seeds; marks "
-        "without a line have too few. Hollow: the paper's number, one run each. Pointed: the true one lies there or "
-        "beyond."
+        "without a line have too few."
     )
+    if any(branch.other is not None for branch in points + times):
+        caption += " Hollow: the paper's number, one run each."
+    if any(branch.bound for branch in times):
+        caption += " Pointed: the true one lies there or beyond."
     panels = []
     if points:
         panels.append(Panel("points of error; left of 0: lower with it", points))

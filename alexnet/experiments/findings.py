@@ -1,8 +1,8 @@
 """What the records of an experiment say: for each pair of arms an effect with its intervals, failures counted."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -178,8 +178,7 @@ def _common(row: Experiment, pair: Pair, results: Mapping[tuple[str, int], Recor
 
 
 def _effects(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> tuple[Effect, ...]:
-    found: dict[str, Callable[[float], Effect]] = {}
-    p_values: dict[str, float] = {}
+    found: list[Effect] = []
     for pair in row.pairs:
         if not (seeds := _common(row, pair, results)):
             continue
@@ -187,21 +186,10 @@ def _effects(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> 
         values = [difference(row, present, absent) for present, absent in runs]
         well = [value for value, both in zip(values, runs, strict=True) if not any(map(failed, both))]
         count = sum(map(failed, (record for both in runs for record in (both[:1] if row.outcome == TEN else both))))
-        p_values[pair.title] = p_value(values)
-
-        def made(
-            p: float,
-            pair: Pair = pair,
-            values: list[float] = values,
-            drawn: tuple[float, float] | None = _drawn(row, runs),
-            count: int = count,
-            well: list[float] = well,
-        ) -> Effect:
-            return Effect(pair, student(values), drawn, count, student(well) if count and well else None, p)
-
-        found[pair.title] = made
-    adjusted = holm(p_values)
-    return tuple(made(adjusted[title]) for title, made in found.items())
+        without = student(well) if count and well else None
+        found.append(Effect(pair, student(values), _drawn(row, runs), count, without, p_value(values)))
+    adjusted = holm({each.pair.title: each.p for each in found})
+    return tuple(replace(each, p=adjusted[each.pair.title]) for each in found)
 
 
 def _drawn(row: Experiment, runs: Sequence[tuple[RecordJson, RecordJson]]) -> tuple[float, float] | None:
@@ -222,20 +210,14 @@ def _speeds(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> t
     cap = row.cap
     for level in row.levels:
         of_level: list[Speed] = []
-        p_values: dict[str, float] = {}
         for pair in row.pairs:
             seeds = _common(row, pair, results)
             present = tuple(time_to(results[pair.present, seed], level) for seed in seeds)
             absent = tuple(time_to(results[pair.absent, seed], level) for seed in seeds)
             bound = censored_ratio(absent, present, (cap, cap)) if seeds else None
-            logs = [
-                math.log((slow or cap) / (fast or cap)) for slow, fast in zip(absent, present, strict=True)
-            ]  # a time is never 0
-            p_values[pair.title] = p_value(logs) if logs else 1.0
-            of_level.append(Speed(pair, level, present, absent, bound, 1.0))
-        adjusted = holm(p_values)
-        found += [
-            Speed(each.pair, level, each.present, each.absent, each.bound, adjusted[each.pair.title])
-            for each in of_level
-        ]
+            # a time is never 0
+            logs = [math.log((slow or cap) / (fast or cap)) for slow, fast in zip(absent, present, strict=True)]
+            of_level.append(Speed(pair, level, present, absent, bound, p_value(logs) if logs else 1.0))
+        adjusted = holm({each.pair.title: each.p for each in of_level})
+        found += [replace(each, p=adjusted[each.pair.title]) for each in of_level]
     return tuple(found)

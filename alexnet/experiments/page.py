@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from alexnet.experiments.design import EPOCHS, OUTCOMES, Experiment
 from alexnet.experiments.findings import Findings, failed, outcome, time_to
 from alexnet.experiments.order import best_rate
-from alexnet.experiments.records import ErrorsJson, RecordJson
+from alexnet.experiments.records import ErrorsJson, RecordJson, Task
 from alexnet.experiments.statistics import student
 from alexnet.experiments.words import sentence, speed
 
@@ -151,8 +151,8 @@ def _rates(found: Findings) -> Iterator[str]:
         f"{row.search.seed} (* is taken):\n"
     )
 
-    def look(task: object) -> RecordJson | None:
-        return found.searches.get((task.arm, task.rate)) if task.search else None  # type: ignore[attr-defined]
+    def look(task: Task) -> RecordJson | None:
+        return found.searches.get((task.arm, task.rate or 0.0)) if task.search else None
 
     rows = []
     for arm in row.all_arms:

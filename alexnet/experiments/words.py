@@ -40,7 +40,7 @@ def sentence(row: Experiment, effect: Effect) -> str:
     if effect.sign:
         verb = "raises" if effect.sign > 0 else "lowers"
         said = f"{begin} {verb} {subject} by {abs(found.mean):.1f} points ({interval})."
-        if effect.sign > 0:
+        if effect.sign > 0 and pair.title == row.pairs[0].title:  # that of the claim
             said += " That is the other direction than the claim's; its setting, 90 epochs of 1.2 million photographs "
             said += "at 224 pixels, was not run."
         return " ".join(filter(None, (said, paper, _drawn(effect), _failures(effect))))

@@ -87,7 +87,7 @@ def choose(wanted: Iterable[Product]) -> dict[str, str]:
     return {
         product.name: fastest(_timed(routes_here(product)))
         for product in wanted
-        if product.rows * product.inputs * product.outputs >= WORTH and len(ROUTES[product.kind]) > 1
+        if product.multiply_adds >= WORTH and len(ROUTES[product.kind]) > 1
     }
 
 

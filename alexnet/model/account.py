@@ -198,20 +198,8 @@ def _conv(spec: Spec, layer: Conv, here: _Place) -> tuple[LayerAccount, _Place]:
     positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((layer.channels, positions, positions), layer.kernel, layer.stride)
     weights = layer.channels * channels // layer.groups * layer.kernel**2
-    row = LayerAccount(
-        layer.name,
-        layer.kind,
-        there.shape,
-        kernel=layer.kernel,
-        stride=layer.stride,
-        padding=padding,
-        groups=layer.groups,
-        receptive_field=there.field,
-        neurons=prod(there.shape),
-        parameters=weights + layer.channels,
-        macs=weights * positions**2,
-    )
-    return row, there
+    more = {"groups": layer.groups, "neurons": prod(there.shape), "parameters": weights + layer.channels}
+    return _windowed(layer, there, padding, **more, macs=weights * positions**2), there
 
 
 def _local(spec: Spec, layer: Local, here: _Place) -> tuple[LayerAccount, _Place]:
@@ -220,19 +208,8 @@ def _local(spec: Spec, layer: Local, here: _Place) -> tuple[LayerAccount, _Place
     positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((layer.channels, positions, positions), layer.kernel, layer.stride)
     weights = prod(there.shape) * channels * layer.kernel**2
-    row = LayerAccount(
-        layer.name,
-        layer.kind,
-        there.shape,
-        kernel=layer.kernel,
-        stride=layer.stride,
-        padding=padding,
-        receptive_field=there.field,
-        neurons=prod(there.shape),
-        parameters=weights + prod(there.shape),
-        macs=weights,
-    )
-    return row, there
+    neurons = prod(there.shape)
+    return _windowed(layer, there, padding, neurons=neurons, parameters=weights + neurons, macs=weights), there
 
 
 def _pool(spec: Spec, layer: MaxPool | AvgPool, here: _Place) -> tuple[LayerAccount, _Place]:
@@ -242,16 +219,14 @@ def _pool(spec: Spec, layer: MaxPool | AvgPool, here: _Place) -> tuple[LayerAcco
         raise ConfigError(f"{layer.name} of {spec.name!r} would average windows that lie wholly in its padding.")
     positions = _positions(spec, layer, height, sum(padding))
     there = here.windowed((channels, positions, positions), layer.kernel, layer.stride)
-    row = LayerAccount(
-        layer.name,
-        layer.kind,
-        there.shape,
-        kernel=layer.kernel,
-        stride=layer.stride,
-        padding=padding,
-        receptive_field=there.field,
-    )
-    return row, there
+    return _windowed(layer, there, padding), there
+
+
+def _windowed(
+    layer: Conv | Local | MaxPool | AvgPool, there: _Place, padding: tuple[int, int], **counts: int
+) -> LayerAccount:
+    numbers = {"kernel": layer.kernel, "stride": layer.stride, **counts}
+    return LayerAccount(layer.name, layer.kind, there.shape, padding=padding, receptive_field=there.field, **numbers)
 
 
 def _linear(spec: Spec, layer: Linear, here: _Place) -> tuple[LayerAccount, _Place]:
