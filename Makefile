@@ -47,7 +47,7 @@ sanitize: install
 
 # FAULTS="--kills 20 --every 10 --mutations 1000" for a part of it, --seed 1 for others.
 faults: install
-	$(BIN)/python tests/faults/harness.py --keep build/faults $(FAULTS)
+	$(BIN)/python tests/faults/harness.py --lanes 2 --keep build/faults $(FAULTS)
 
 # WIRE="--rounds 1 --steps 2 --batch 16": see bench/wire.py. Two machines need root.
 PARALLEL := $(addprefix tests/test_,$(addsuffix .py,data_parts model_towers training_circle training_team training_exchange \

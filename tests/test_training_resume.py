@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import running
@@ -181,18 +182,28 @@ def test_what_cannot_be_resumed_is_a_sentence(whole: Run, tmp_path: Path) -> Non
         resume(run.path)
 
 
-@pytest.mark.parametrize("change", ["shape", "missing", "foreign"])
+CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "shape": lambda content: content["weights"].update({"fc2.bias": torch.zeros(3)}),
+    "missing": lambda content: content["velocity"].pop("fc2.bias"),
+    "broadcast": lambda content: content["velocity"].update({"fc2.bias": torch.zeros(1)}),
+    "no tensor": lambda content: content["statistics"].update(mean_image="x"),
+    "foreign": lambda content: [content.pop(name) for name in ("weights", "velocity", "progress")],
+    "history of texts": lambda content: content["progress"].update(history=["x"] * content["progress"]["epoch"]),
+    "history short": lambda content: content["progress"].update(history=[]),
+    "another key": lambda content: content["progress"]["history"][0].update(a=1),
+    "no error": lambda content: content["progress"]["history"][0].update(train_error="x"),
+    "windows": lambda content: content["progress"].update(windows=7),
+    "step": lambda content: content["progress"].update(step=10**6),
+    "photographs below 0": lambda content: content["progress"].update(photographs=-1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_checkpoint_of_another_network_is_refused(whole: Run, tmp_path: Path, change: str) -> None:
     shutil.copytree(whole.path, tmp_path / "run")
     run = Run(tmp_path / "run")
     content = load_checkpoint(run.last)
-    match change:
-        case "shape":
-            content["weights"]["fc2.bias"] = torch.zeros(3)
-        case "missing":
-            del content["velocity"]["fc2.bias"]
-        case "foreign":
-            content = {"epoch": 3}
+    CHANGES[change](content)
     save_checkpoint(run.last, content)
     with pytest.raises(WeightsError, match=r"last\.pt is not a checkpoint of the network and version that .* says"):
         resume(run.path)

@@ -64,10 +64,29 @@ def test_a_file_of_anything_else_is_a_sentence(file: Path) -> None:
 
 
 def test_a_checkpoint_of_another_format_is_a_sentence(file: Path) -> None:
-    for content in ({"format": 2}, {"weights": {}}, [1]):
+    for content in ({"format": 2}, {"weights": {}}, [1], {"format": torch.ones(2)}, {"format": True}):
         torch.save(content, file)
         with pytest.raises(WeightsError, match=r"not a checkpoint of this version \(format 1\)"):
             load_checkpoint(file)
+
+
+@pytest.mark.parametrize("words", ["Input/output error", "Too many open files"])
+def test_a_disk_that_cannot_be_read_is_no_damage(file: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, words)
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(WeightsError, match=rf"last\.pt cannot be read \({words}\); mend that and try again"):
+        load_checkpoint(file)
+
+
+def test_want_of_memory_is_no_damage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        load_checkpoint(file)
 
 
 class Malice:

@@ -33,7 +33,7 @@ from alexnet.training.plan import TrainingPlan
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run, check_space
 from alexnet.training.schedule import Rate, base_rate, epochs_since_best, layer_rate
-from alexnet.training.state import TrainingState
+from alexnet.training.state import TrainingState, restored
 from alexnet.training.step import Outcome, TrainingStep, class_weights
 from alexnet.training.team import ALONE, Team
 from alexnet.training.watch import StuckWatch, check_finite
@@ -177,7 +177,9 @@ class Trainer:
         if self.working is not self.net:
             self.working.load_state_dict(weights)
         self.optimiser.load_velocity(velocity)
-        self.progress = TrainingState(**content["progress"])
+        self.progress = restored(content["progress"])
+        if self.progress.step > self.loader.steps:
+            raise ValueError(f"it is at step {self.progress.step} of {self.loader.steps}")
 
     def finished(self) -> tuple[AlexNet, int]:
         """The whole network with the weights of the lowest validation error, or the last ones; and their epoch, from 1.

@@ -70,6 +70,8 @@ class MomentumSGD:
         """Nothing: all weights are here."""
 
     def load_velocity(self, velocity: Mapping[str, Tensor]) -> None:
-        """Takes over the velocities of a checkpoint."""
+        """Takes over the velocities of a checkpoint. Raises KeyError or ValueError unless each is there whole."""
         for name, mine in self.velocity.items():
-            mine.copy_(velocity[name])
+            if not isinstance(theirs := velocity[name], Tensor) or theirs.shape != mine.shape:
+                raise ValueError(f"the velocity of {name} is not of shape {tuple(mine.shape)}")
+            mine.copy_(theirs)

@@ -2,31 +2,33 @@
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from alexnet.evaluation.metrics import Tally
+from alexnet.schema import SchemaError, Within, check
 from alexnet.training.events import EpochEnd, StepEnd, WindowEnd
 
 WINDOW = 10_000  # photographs
+_Count = Annotated[int, Within(0, 2**48)]
 
 
 @dataclass
 class TrainingState:
     """How far a run has come: everything but the weights that its future depends on."""
 
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps done in the epoch under way
+    epoch: _Count = 0  # epochs finished
+    step: _Count = 0  # steps done in the epoch under way
     lr: float = 0.0  # of the last step
     loss_sum: float = 0.0  # over the photographs of the epoch under way
-    wrong: int = 0
-    seen: int = 0
+    wrong: _Count = 0
+    seen: _Count = 0
     seconds: float = 0.0
     waited: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)  # one EpochEnd an epoch
-    photographs: int = 0  # of the run, up to the end of the last window
+    photographs: _Count = 0  # of the run, up to the end of the last window
     window_loss: float = 0.0  # over the photographs since
-    window_wrong: int = 0
-    window_seen: int = 0
+    window_wrong: _Count = 0
+    window_seen: _Count = 0
     windows: list[dict[str, Any]] = field(default_factory=list)  # one WindowEnd a window
 
     @property
@@ -94,3 +96,22 @@ class TrainingState:
         self.step = self.wrong = self.seen = 0
         self.loss_sum = self.seconds = self.waited = 0.0
         return end
+
+
+def restored(plain: Any) -> TrainingState:
+    """The state that a checkpoint says in plain types. Raises TypeError or ValueError for one that no run was in."""
+    state = TrainingState(**plain)
+    check(state, TrainingState)
+    for kind, rows in ((EpochEnd, state.history), (WindowEnd, state.windows)):
+        for row in rows:
+            check(kind(**_finite(row)), kind)
+    if len(state.history) != state.epoch:
+        raise SchemaError(f"it tells of {len(state.history)} epochs, expected {state.epoch}")
+    return state
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """With 0 for numbers that are not finite: a validation's loss need not be."""
+    return {
+        name: 0.0 if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }

@@ -1,12 +1,13 @@
 """Training checkpoints: tensors and plain types in one file, readable without running code from it."""
 
+import errno
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from alexnet.errors import WeightsError
+from alexnet.errors import WeightsError, wants_memory
 from alexnet.weights.files import replacing
 
 FORMAT = 1
@@ -22,7 +23,10 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The content that `save_checkpoint` wrote, on the CPU. Raises WeightsError when missing, damaged or foreign."""
+    """The content that `save_checkpoint` wrote, on the CPU.
+
+    Raises WeightsError when it is missing, cannot be read, is damaged or foreign.
+    """
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}; the run stopped before it wrote one, so train anew.")
     try:
@@ -31,10 +35,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 raise BadZipFile(f"wrong checksum of {damaged}")
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged and foreign files fail in any way
+        if wants_memory(error):
+            raise
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that is a place before the file's begin
+            raise WeightsError(f"{path} cannot be read ({error.strerror}); mend that and try again.") from error
         raise WeightsError(
             f"The checkpoint {path} is damaged, or is not a checkpoint ({type(error).__name__}); copy it again, or "
             "train anew."
         ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    found = content.get("format") if isinstance(content, dict) else None
+    if type(found) is not int or found != FORMAT:
         raise WeightsError(f"{path} is not a checkpoint of this version (format {FORMAT}).")
     return content

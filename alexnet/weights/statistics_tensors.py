@@ -28,6 +28,8 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> InputStatistics:
     """The statistics that `to_tensors` took apart. Raises KeyError, TypeError or ValueError for other tensors."""
     for name, (dtype, shape) in _SHAPES.items():
         found = tensors[name]
+        if not isinstance(found, Tensor):
+            raise TypeError(f"{name} is no tensor")
         if found.dtype is not dtype or (shape is not None and tuple(found.shape) != shape):
             raise ValueError(f"{name} is {found.dtype} of shape {tuple(found.shape)}")
         if not bool(found.isfinite().all()):

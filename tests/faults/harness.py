@@ -1,7 +1,8 @@
 """Kills, failing calls, machines that lack something, and mutated files; `make faults` runs all of it.
 
-The process is started with `inject.c` loaded before the C library (`ready` does it), imports what jobs need once, and
-forks for every trial: so a trial takes a part of a second. Where the system lets it, the process has mounts of its own.
+Processes side by side (`--lanes`) share the trials out. Each is started with `inject.c` loaded before the C library
+(`ready` does it), imports what jobs need once, and forks for every trial: so a trial takes a part of a second. Where
+the system lets it, a process has mounts of its own.
 """
 
 import argparse
@@ -56,7 +57,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=1e9, help="stops after so many, with what is done by then")
     parser.add_argument("--out", type=Path, help="a file for the counts; added to those in it")
     parser.add_argument("--keep", type=Path, help="a folder for files that were not stood")
+    parser.add_argument("--lanes", type=int, default=1, help="processes that share the trials out")
+    parser.add_argument("--lane", type=int, help="the one of them, from 0, that this is")
     options = parser.parse_args(arguments)
+    if options.lane is None:
+        return _side_by_side(arguments, options)
     ready(arguments)
     from faults import processes
     from faults.jobs import JOBS
@@ -73,11 +78,33 @@ def main(arguments: list[str]) -> int:
         skipped = _trials(base, parts, names, options, end, counts, troubles)
         if "mutations" in parts:
             kept = options.keep
-            for kind, found in mutations(base / "mutations", options.mutations, options.seed, kept, end).items():
+            shares = (options.lane, options.lanes)
+            for kind, found in mutations(
+                base / "mutations", options.mutations, options.seed, kept, end, *shares
+            ).items():
                 counts[f"changed files: {kind}"] = found.tried
                 counts["changed files"] += found.tried
                 counts["changed files: refused with a sentence"] += found.refused
                 troubles += found.troubles
+    options.out.write_text(json.dumps({"counts": counts, "troubles": troubles, "left out": skipped}))
+    return 0
+
+
+def _side_by_side(arguments: list[str], options: argparse.Namespace) -> int:
+    """Runs the lanes and makes one record of theirs."""
+    counts, troubles, skipped = Counter[str](), list[str](), dict[str, str]()
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(lane) for lane in range(options.lanes)]
+        command = [sys.executable, __file__, *arguments]
+        lanes = [subprocess.Popen([*command, "--lane", str(lane), "--out", file]) for lane, file in enumerate(files)]
+        for lane, file in zip(lanes, files, strict=True):
+            if lane.wait():
+                troubles.append(f"the harness ended with {lane.returncode}")
+                continue
+            found = json.loads(file.read_text())
+            counts.update(found["counts"])
+            troubles += found["troubles"]
+            skipped |= found["left out"]
     told = _told(options.seed, arguments, counts, troubles, skipped, options.out)
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
     if options.out:
@@ -99,14 +126,15 @@ def _trials(
     from faults.kills import kills
     from faults.trials import CALLS, ERRORS, Trials, Trouble
 
-    rng = random.Random(options.seed)
+    lane, lanes = options.lane, options.lanes
+    rng = random.Random(f"{options.seed} {lane}")
     no_disk = scarce.small_disk(base / "disk")
     trials, disk = Trials(base, counts, not no_disk), None if no_disk else Trials(base / "disk", counts, True)
     (base / "disk" / "given").symlink_to(jobs.given(trials.folder))
     todo: list[Callable[[], None]] = []
     skipped = {"semaphores left behind": no_disk} if no_disk else {}
     if "kills" in parts:
-        todo += kills(trials, names, options.kills, rng)
+        todo += kills(trials, names, options.kills, rng, lane, lanes)
     if "calls" in parts and options.every:
         for name in names:
             trials.begin(name)
@@ -114,12 +142,13 @@ def _trials(
             (name, call, k)
             for name in names
             for call in CALLS
-            for k in range(1, 1 + trials.calls[name][call.removeprefix("short ")])
+            for k in range(1 + lane, 1 + trials.calls[name][call.removeprefix("short ")], lanes)
         ]
         for name, call, k in rng.sample(every, -(-len(every) // options.every)):
             todo.append(partial(trials.inject, name, call, k, ERRORS[(k + len(todo)) % len(ERRORS)]))
     if "scarcities" in parts and options.every:
         found, more = scarce.scarcities(trials, disk, names)
+        found = found[lane::lanes]
         todo += rng.sample(found, -(-len(found) // options.every))
         skipped |= more
     rng.shuffle(todo)

@@ -3,6 +3,7 @@
 // Only calls on files under a folder count, which the process names when it arms the fault. The kind "appear" is no call:
 // the process is killed as soon as the k-th new name is there. And a clock may be made to run backwards.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -104,6 +106,21 @@ ssize_t read(int file, void *content, size_t size) {
     REAL(read);
     if (is_watched(file) && fails("read")) return -1;
     return real(file, content, size);
+}
+
+ssize_t pread64(int file, void *content, size_t size, off64_t place) {
+    REAL(pread64);
+    return is_watched(file) && fails("read") ? -1 : real(file, content, size, place);
+}
+
+ssize_t preadv64v2(int file, const struct iovec *parts, int count, off64_t place, int flags) {
+    REAL(preadv64v2);
+    return is_watched(file) && fails("read") ? -1 : real(file, parts, count, place, flags);
+}
+
+DIR *opendir(const char *path) {
+    REAL(opendir);
+    return is_under(path) && fails("open") ? NULL : real(path);
 }
 
 int fsync(int file) {

@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from caffe_files import caffemodel, random_weights, small
 from fake_source import FakeSource
-from making import Colours, tiny_model, tiny_recipe, tiny_spec, tiny_store
+from making import CLASSES, Colours, tiny_model, tiny_recipe, tiny_spec, tiny_store
+from PIL import Image
 
 from alexnet.data.prepare import prepare
+from alexnet.data.sources.folder import Folder
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.evaluation.extraction import Plan, of_split, write_features
@@ -24,6 +26,7 @@ from alexnet.weights.export import export
 from alexnet.weights.model_dir import load_model, save_model
 
 SOURCE = Colours({"train": 60, "val": 12})
+PHOTOGRAPHS = Colours({"train": 36})  # more than are read at once
 RUNTIME = Runtime(device="cpu", dtype="fp32", threads=1, save_every=0.0)
 RECIPE = tiny_recipe(epochs=1, batch_size=16)
 FEATURES = Plan(("pool1", "relu2"))
@@ -39,10 +42,14 @@ class Job:
 
 
 def given(folder: Path) -> Path:
-    """Where a store, a model and a file of Caffe's lie, outside of the folder in which faults happen."""
+    """Where a store, a model, photographs and a file of Caffe's lie, beside the folder in which the job writes."""
     given = folder.parent / "given"
     if not given.is_dir():
         given.mkdir()
+        for example in PHOTOGRAPHS.examples:
+            file = given / "photographs" / CLASSES[example.label] / example.path.replace("/", "-")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(PHOTOGRAPHS.load(example).pixels).save(file)
         store = tiny_store(given / "store", SOURCE)
         save_model(tiny_model(store, seed=1), given / "model")
         spec = small("bvlc_alexnet")
@@ -85,7 +92,7 @@ def _nothing(folder: Path) -> None:
 
 
 JOBS: dict[str, Job] = {
-    "prepare": Job(_nothing, lambda f: prepare(SOURCE, f / "store", workers=1)),
+    "prepare": Job(_nothing, lambda f: prepare(Folder(given(f) / "photographs"), f / "store", workers=1)),
     "prepare in workers": Job(_nothing, lambda f: prepare(FakeSource(200), f / "store", workers=2)),
     "train": Job(_nothing, _train, "run/model"),
     "resume": Job(_trained, _train, "run/model"),
@@ -96,6 +103,7 @@ JOBS: dict[str, Job] = {
     "import": Job(_nothing, lambda f: save_model(import_caffe(given(f) / "net.caffemodel"), f / "model")),
     "export safetensors": Job(_nothing, _export("safetensors")),
     "export onnx": Job(_nothing, _export("onnx")),
+    "export torch-export": Job(_nothing, _export("torch-export")),
     "features": Job(_nothing, _features),
 }
 

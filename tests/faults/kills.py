@@ -12,17 +12,23 @@ WHOM = ("worker", "starting worker", "parent", "starting parent", "group", "star
 STARTING = 0.6  # seconds from the first worker's birth in which they start
 
 
-def kills(trials: Trials, names: list[str], count: int, rng: random.Random) -> list[Callable[[], None]]:
-    """So many trials: each name that appears, as far as half of them go, and the rest at random moments."""
+def kills(
+    trials: Trials, names: list[str], count: int, rng: random.Random, lane: int = 0, lanes: int = 1
+) -> list[Callable[[], None]]:
+    """So many trials: each name that appears, as far as half of them go, and the rest at random moments.
+
+    Of several lanes, each takes every so manieth.
+    """
     for name in names:
         trials.begin(name)
-    named = [(name, k) for name in names for k in range(1, 1 + trials.calls[name]["appear"])]
+    named = [(name, k) for name in names for k in range(1 + lane, 1 + trials.calls[name]["appear"], lanes)]
+    count = len(range(lane, count, lanes))
     named = rng.sample(named, min(len(named), count // 2))
     todo: list[Callable[[], None]] = [partial(_at_a_name, trials, *each) for each in named]
     at_random = [(name, whom) for whom in ("parent", "group") for name in names if name != WORKERS]
     of_workers = [(WORKERS, whom) for whom in WHOM] if WORKERS in names else []
-    for number in range(count - len(named)):  # every third where there are workers
-        kinds = of_workers if not at_random or (of_workers and number % 3 == 0) else at_random
+    for number in range(count - len(named)):  # every second where there are workers
+        kinds = of_workers if not at_random or (of_workers and number % 2 == 0) else at_random
         kinds.append(kinds.pop(0))
         todo.append(partial(_at_a_moment, trials, *kinds[-1], rng.random()))
     return todo

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 from caffe_files import caffemodel, random_weights, small
+from faults.forge import Change, change, forge_checkpoint, forge_json, forge_model, forge_store
 from faults.processes import fork, verdict
 from faults.trials import Trouble
 from making import Colours, tiny_model, tiny_spec, tiny_store
 from PIL import Image, features
-from running import begin
+from running import RUNTIME, begin
 
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT
@@ -40,6 +41,7 @@ from alexnet.model.net import AlexNet
 from alexnet.show.curves import curves
 from alexnet.training.recipe import read_recipe
 from alexnet.training.run import Run
+from alexnet.training.train import resume
 from alexnet.weights.caffe.importing import import_caffe
 from alexnet.weights.caffe.npy import import_npy
 from alexnet.weights.checkpoint import load_checkpoint
@@ -61,6 +63,7 @@ class Kind:
 
     file: Path
     read: Callable[[Path], Any]
+    change: Change = change
 
 
 @dataclass
@@ -70,33 +73,6 @@ class Found:
     tried: int = 0
     refused: int = 0
     troubles: list[str] = field(default_factory=list)
-
-
-def changed(content: bytes, rng: random.Random) -> bytes:
-    """The content with something changed: bits, numbers, runs of bytes, its end."""
-    made = bytearray(content)
-    for _ in range(rng.choice((1, 1, 1, 2, 5))):
-        if not made:
-            return b"?"
-        at, size = rng.randrange(len(made)), rng.choice((1, 2, 4, 8, 100))
-        match rng.randrange(7):
-            case 0:
-                made[at] ^= 1 << rng.randrange(8)
-            case 1:
-                made[at : at + size] = rng.randbytes(size)
-            case 2:
-                made[at : at + size] = rng.choice((b"\x00", b"\xff", b"\x7f", b"9", b"[")) * size
-            case 3:
-                del made[at:]
-            case 4:
-                del made[at : at + size]
-            case 5:
-                made[at:at] = made[rng.randrange(len(made)) :][:size]
-            case 6:
-                made[at : at + 8] = rng.choice((2**31 - 1, 2**63 - 1, 2**32, 0)).to_bytes(
-                    8, rng.choice(("big", "little"))
-                )
-    return bytes(made)
 
 
 def _plain(value: Any) -> bytes:
@@ -138,6 +114,27 @@ def _of_features(path: Path) -> None:
     found = Features.open(path.parent)
     for array in (tuple(found.images), found.array("relu2"), found.norms("relu2")):
         len(array)
+
+
+def _answers(path: Path) -> None:
+    Predictor(path.parent, placement=place("cpu", "fp32")).probabilities(np.zeros((70, 60, 3), np.uint8))
+
+
+def _is_store(path: Path) -> None:
+    _of_store(path)
+
+
+def _is_features(path: Path) -> None:
+    _of_features(path)
+
+
+def _run_goes_on(path: Path) -> None:
+    run = next(above for above in path.parents if (above / "windows.csv").is_file())
+    copy = run.with_name(f"{run.name} copied")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(run, copy)
+    curves([copy])
+    resume(copy, runtime=RUNTIME)
 
 
 class Stop(Exception):
@@ -244,19 +241,41 @@ def kinds(folder: Path) -> dict[str, Kind]:
     found["onnx"] = Kind(folder / "x.onnx", lambda path: import_onnx(path) and None)
     (folder / "x.txt").write_text("".join(f"n{number:08d} thing {number}, other\n" for number in range(50)))
     found["classes"] = Kind(folder / "x.txt", lambda path: read_classes(path, 50) and None)
+    return found | _forged(folder)
+
+
+def _forged(folder: Path) -> dict[str, Kind]:
+    """Files whose checksums are right, each in a copy of its folder, since others go with it."""
+    found = {}
+    for of, names, read, forge in (
+        ("model", ("model.json", "model.safetensors", "input.safetensors"), _answers, forge_model),
+        ("store", ("manifest.json", "index.npy", "mean.npy", "paths.json", "report.json"), _is_store, forge_store),
+        ("run", ("run.json", "recipe.json", "log.jsonl"), _run_goes_on, forge_json),
+        ("run", ("checkpoints/last.pt", "checkpoints/best.pt"), _run_goes_on, forge_checkpoint),
+        ("features", ("features.json", "images.jsonl"), _is_features, forge_json),
+    ):
+        for name in names:
+            copy = folder / "forged" / f"{of} {name.replace('/', ' ')}"
+            shutil.copytree(folder / of, copy)
+            found[f"forged {of} {name}"] = Kind(copy / name, read, forge)
     return found
 
 
-def mutations(folder: Path, count: int, seed: int, keep: Path | None, end: float) -> dict[str, Found]:
-    """What came of so many changed files, shared out to all kinds; those that were not stood are kept."""
+def mutations(
+    folder: Path, count: int, seed: int, keep: Path | None, end: float, lane: int = 0, lanes: int = 1
+) -> dict[str, Found]:
+    """What came of so many changed files, shared out to all kinds; those that were not stood are kept.
+
+    Of several lanes, each takes every so manieth batch.
+    """
     if not count:
         return {}
     folder.mkdir()
     made = kinds(folder)
     each = -(-count // len(made))
     told = {name: Found() for name in made}
-    for first, (name, kind) in product(range(0, each, BATCH), made.items()):
-        if time.monotonic() < end:
+    for number, (first, (name, kind)) in enumerate(product(range(0, each, BATCH), made.items())):
+        if (number + first // BATCH) % lanes == lane and time.monotonic() < end:
             found = told[name]
             original, expected = kind.file.read_bytes(), _expected(kind)
             last = min(first + BATCH, each)
@@ -267,7 +286,7 @@ def mutations(folder: Path, count: int, seed: int, keep: Path | None, end: float
                 found.refused += refused
                 found.tried += reached - first + bool(status)
                 if status:
-                    content = changed(original, random.Random(f"{seed} {name} {reached}"))
+                    content = kind.file.read_bytes()  # as that process left it
                     found.troubles.append(f"{name} {reached} ({len(content)} bytes): {_how(status)} {words}")
                     if keep:
                         keep.mkdir(parents=True, exist_ok=True)
@@ -300,7 +319,7 @@ def _read_all(
     refused = 0
     for number in range(first, last):
         progress[:8] = number.to_bytes(8, "little")
-        kind.file.write_bytes(changed(original, random.Random(f"{seed} {name} {number}")))
+        kind.change(kind.file, original, random.Random(f"{seed} {name} {number}"))
         signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of work, whatever other programs are at
         signal.alarm(12 * SECONDS)
         try:

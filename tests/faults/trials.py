@@ -103,9 +103,9 @@ class Trials:
         self.counts.update([kind, *(f"{kind}: {each}" for each in more)])
 
     def arm(self, call: str, k: int, error: int) -> None:
-        """Makes the k-th such call fail in this process."""
+        """Makes the k-th such call fail in this process, on what the job makes and on what it is given."""
         kind = call.removeprefix("short ")
-        self.library.fault_arm(str(self.folder).encode(), kind.encode(), k, error, int(kind != call))
+        self.library.fault_arm(str(self.folder.parent).encode(), kind.encode(), k, error, int(kind != call))
 
     def armed(self, name: str, call: str, k: int, error: int) -> tuple[int, str]:
         """The job, in a process in which the k-th such call fails."""
