@@ -87,6 +87,19 @@ def record(task: Task, *, train: float = 0.1, test: float = 0.3, images: int = 2
     return {**made, **changes}  # type: ignore[typeddict-item]
 
 
+def looked(folder: Path, row: Experiment, found: dict[str, list[dict[str, Any] | None]], **changes: Any) -> Path:
+    """A folder with records of looks at networks, by arm, a seed each; None stands for a network that diverged."""
+    for arm, values in found.items():
+        for seed, value in enumerate(values):
+            task = Task(row, arm, seed)
+            for need in task.needs:
+                write_record(folder / need.file, record(need))
+            made = record(task, **{"ended": "finished" if value else "diverged", **changes})
+            empty = {"test": None, "train": None} if value is None else value
+            write_record(folder / task.file, {**made, "ranks": "", **empty})  # type: ignore[typeddict-item]
+    return folder
+
+
 def on_record(folder: Path, row: Experiment, errors: dict[str, list[float]]) -> Path:
     """A folder with records of the test errors of arms, a seed each."""
     for arm, values in errors.items():

@@ -7,7 +7,7 @@ from experimenting import ROW, of_times, on_record
 
 from alexnet.data.store import Store
 from alexnet.experiments import table
-from alexnet.experiments.design import EPOCHS, Stop
+from alexnet.experiments.design import APART, EPOCHS, Stop
 from alexnet.experiments.table import EXPERIMENTS
 
 
@@ -46,6 +46,27 @@ def test_runs_are_listed_made_and_counted(colours: Store, tmp_path: Path) -> Non
 def test_a_budget_is_kept_and_told(colours: Store) -> None:
     result = alexnet("experiment", "small", "--data", colours.path, "--budget", "0s", "--device", "cpu")
     assert result.exit_code == 0 and "The time is up; the same command goes on from here." in result.stderr
+
+
+def test_looks_that_are_to_come_are_told(tmp_path: Path) -> None:
+    planned = alexnet("experiment", "specialise", "--dry-run", "--seeds", "0,1", "--out", tmp_path).stdout
+    assert "4 runs to make: about 1 h 53 min." in planned
+    assert "Then 4 looks at their networks: about 8 s." in planned
+
+
+@pytest.mark.usefixtures("small")
+def test_a_look_is_made_and_told(colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = replace(ROW, name="apart", of="small", outcome=APART, seeds=(0,))
+    monkeypatch.setitem(table.EXPERIMENTS, "apart", looks)
+    given = ("apart", "--data", colours.path, "--device", "cpu", "--dtype", "fp32", "--threads", 1)
+    result = alexnet("experiment", *given)
+    assert result.exit_code == 0, result.stderr
+    assert "small: base, seed 0: test error " in result.stderr
+    assert "apart: mirror=false, seed 0: shares of colour " in result.stderr
+    planned = alexnet("experiment", *given, "--dry-run").stdout
+    assert "0 runs to make" in planned and "Then" not in planned and "shares of colour" in planned
+    (line,) = (line for line in alexnet("experiment").stdout.splitlines() if line.startswith("apart "))
+    assert line.endswith(" 4")
 
 
 def test_a_trial_runs_on_built_in_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_a_run_that_was_stopped_gives_the_same_record(
 
 
 def test_a_command_is_told_without_places() -> None:
-    assert conducting._without_places(["/opt/bin/alexnet", "experiment", "--data", "/data/a.store"]) == (
+    assert conducting.without_places(["/opt/bin/alexnet", "experiment", "--data", "/data/a.store"]) == (
         "alexnet experiment --data a.store"
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from experimenting import ROW, row
 
-from alexnet.experiments.design import Arm, Search
+from alexnet.experiments.design import ALIKE, APART, TOGETHER, Arm, Search
 from alexnet.experiments.order import MOST_RATES, best_rate, rates_tried, tasks
 from alexnet.experiments.records import Task
 
@@ -82,3 +82,31 @@ def test_an_arm_without_a_base_is_not_run_for_nothing() -> None:
     assert [task.file for task in tasks(without, lambda task: None, [0])] == ["small/a-0.json", "small/b-0.json"]
     with pytest.raises(AssertionError):
         rates_tried(without, without.arms[0], lambda task: None)
+
+
+def test_a_look_comes_after_the_runs_whose_networks_it_takes() -> None:
+    looks = row(name="joined", of="small", outcome=TOGETHER, arms=(), pairs=(replace(ROW.pairs[0], absent="base"),))
+    assert [task.file for task in tasks(looks, lambda task: None)] == [
+        "base/colours-32-0.json",
+        "base/colours-32-1.json",
+    ]
+    done = {"base/colours-32-0.json"}
+
+    def look(task: Task) -> Any:
+        return {} if task.file in done else None
+
+    first = ["base/colours-32-0.json", "joined/base-0.json", "base/colours-32-1.json"]
+    assert [task.file for task in tasks(looks, look)] == first
+    done.add("base/colours-32-1.json")
+    assert [task.file for task in tasks(looks, look)] == [*first, "joined/base-1.json"]
+    # an ensemble takes those before its own; other looks take their own alone
+    assert [task.file for task in tasks(looks, look, [1])] == [first[0], first[2], "joined/base-1.json"]
+    near = replace(looks, outcome=ALIKE)
+    assert [task.file for task in tasks(near, look, [1])] == [first[2], "joined/base-1.json"]
+
+
+def test_a_look_at_an_arm_takes_the_run_of_its_row() -> None:
+    looks = row(name="apart", of="other", outcome=APART)
+    (need,) = Task(looks, "mirror=false", 0).needs
+    assert (need.file, need.name) == ("other/mirror=false-0.json", "other: mirror=false, seed 0")
+    assert need.recipe == Task(ROW, "mirror=false", 0).recipe and not need.needs

@@ -1,12 +1,15 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from alexnet.experiments.statistics import (
     bootstrap,
+    by_division,
     censored_ratio,
     crossing,
+    fisher,
     holm,
     p_value,
     ratio,
@@ -119,3 +122,29 @@ def test_a_curve_crosses_between_its_points() -> None:
     assert crossing(curve, 0.5) == pytest.approx(0.4)
     assert crossing(curve, 0.95) == 0.2
     assert crossing(curve, 0.1) is None and crossing([], 0.5) is None
+
+
+def test_divisions_into_halves_are_counted() -> None:
+    # of the six divisions of four values two are as far apart as this one
+    assert by_division([1.0, 1.0, 0.0, 0.0]) == pytest.approx(1 / 3, abs=0.02)
+    assert by_division([0.2] * 8) == 1.0
+    values = np.random.default_rng(1).normal(size=8) + np.repeat([1.0, 0.0], 4)
+    apart = [
+        abs(values[list(half)].sum() - (values.sum() - values[list(half)].sum())) for half in combinations(range(8), 4)
+    ]
+    exact = np.mean(np.array(apart) >= apart[0] - 1e-12)
+    assert by_division(values.tolist()) == pytest.approx(exact, abs=0.02)
+    far = [0.0] * 48 + [1.0] * 48
+    assert by_division(far) == pytest.approx(1 / 10_001), "never 0"
+
+
+def test_divisions_of_noise_are_as_often_far_apart_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    found = [by_division(rng.normal(size=20).tolist(), draws=200) for _ in range(1000)]
+    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+def test_fisher_is_scipys() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for p in ([0.3], [0.004, 0.55, 0.69, 0.51, 0.45], [1.0, 1.0], [1e-4] * 5):
+        assert fisher(p) == pytest.approx(stats.combine_pvalues(p).pvalue, rel=1e-9)

@@ -6,12 +6,17 @@ import re
 import pytest
 
 from alexnet.errors import ConfigError
-from alexnet.experiments.design import BASE, EPOCHS, OUTCOMES, TEN, Arm, Experiment
+from alexnet.experiments.design import ALIKE, BASE, EPOCHS, OUTCOMES, TEN, TOGETHER, Arm, Experiment
+from alexnet.experiments.looking import LOOKS
+from alexnet.experiments.records import Task
 from alexnet.experiments.table import EXPERIMENTS, experiment
 from alexnet.model.account import account
 from alexnet.model.options import OPTIONS, with_options
 
 ROWS = pytest.mark.parametrize("row", EXPERIMENTS.values(), ids=list(EXPERIMENTS))
+
+
+WITHIN = (TEN, ALIKE, TOGETHER)  # compared within a run
 
 
 def built(row: Experiment, arm: Arm) -> str:
@@ -28,7 +33,7 @@ def built(row: Experiment, arm: Arm) -> str:
 @ROWS
 def test_every_arm_builds_and_differs_from_the_others(row: Experiment) -> None:
     made = [built(row, arm) for arm in row.all_arms]
-    assert len(set(made)) == len(made) >= (1 if row.outcome == TEN else 2)
+    assert len(set(made)) == len(made) >= (1 if row.outcome in WITHIN else 2)
     names = [arm.name for arm in row.all_arms]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[\w.=-]+", name) for name in names), "they name files"
@@ -38,14 +43,19 @@ def test_every_arm_builds_and_differs_from_the_others(row: Experiment) -> None:
 def test_every_arm_is_compared_with_another(row: Experiment) -> None:
     compared = {name for pair in row.pairs for name in (pair.present, pair.absent)}
     assert compared == {arm.name for arm in row.all_arms}
-    assert all((pair.present != pair.absent) == (row.outcome != TEN) for pair in row.pairs)
+    assert all((pair.present != pair.absent) == (row.outcome not in WITHIN) for pair in row.pairs)
     assert all(pair.title and pair.technique for pair in row.pairs)
 
 
 @ROWS
 def test_what_must_be_decided_before_is_there(row: Experiment) -> None:
     assert row.outcome in OUTCOMES and row.expectation.endswith(".") and row.smallest > 0
-    assert row.claim.text and row.claim.section and row.bench.note and row.bench.prepare.startswith("alexnet prepare ")
+    assert (
+        row.claim.text
+        and bool(row.claim.section) != bool(row.claim.source)
+        and row.bench.note
+        and row.bench.prepare.startswith("alexnet prepare ")
+    )
     assert row.seconds() > 60 and row.seconds(1.0) == row.bench.epoch_seconds
     assert bool(row.levels) == (row.outcome == EPOCHS)
     assert len(set(row.seeds)) == len(row.seeds) >= 3
@@ -72,3 +82,19 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
         experiment("lnr")
     with pytest.raises(ConfigError, match="'norm=false'"):
         experiment("lrn").arm("norm=fals")
+
+
+@ROWS
+def test_a_look_is_at_runs_of_another_row(row: Experiment) -> None:
+    if not row.of:
+        assert row.outcome not in LOOKS
+        return
+    other = EXPERIMENTS[row.of]
+    assert row.outcome in LOOKS and not other.of and not row.stop and not row.search
+    for arm in row.all_arms:
+        *_, need = Task(row, arm.name, row.seeds[0]).needs
+        theirs = Task(other, arm.name, row.seeds[0])
+        assert (need.file, need.recipe) == (theirs.file, theirs.recipe)
+    assert set(row.seeds) <= set(other.seeds)
+    assert all(1 <= pair.networks <= len(row.seeds) for pair in row.pairs)
+    assert any(pair.networks > 1 for pair in row.pairs) == (row.outcome == TOGETHER)

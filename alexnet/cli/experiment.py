@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 RECORDS = Path("results/experiments")
 CLAIM_WIDTH = 80
-UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "": 1.0}
+ERROR = "points of error; left of 0: lower with it"
+MINUTES = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "": 1.0}
 
 
 @click.command()
@@ -66,7 +68,9 @@ def experiment(
     processor, and how many of its runs are on record.
 
     Each run leaves a record, a JSON file. All arms of a seed are run before the
-    next seed, so that what is there when time ends can be compared. Stopped by
+    next seed, so that what is there when time ends can be compared. Rows that
+    look at networks take those of runs on record, where --work has them, and
+    train what is not there. Stopped by
     Ctrl-C, or when its budget is over, a run goes on where it was, bit for bit,
     with the same command. Runs of one thread, side by side, are often faster
     than one of several: --jobs 2 --threads 1.
@@ -125,13 +129,16 @@ def _report(session: Session, rows: Sequence["Experiment"], records: Path, file:
 
 def _forest(found: Sequence["Findings"]) -> "Forest":
     """Effects on errors, and below them how many times faster a level of training error is reached."""
+    from alexnet.experiments.design import UNITS
     from alexnet.show.forest import Branch, Forest, Panel
 
-    points, times = [], []
+    points: dict[str, list[Branch]] = {}
+    times = []
     for each in found:
         for effect in each.effects:
             told, label = effect.estimate, f"{each.row.name}: {effect.pair.title}"
-            points.append(Branch(label, told.mean, told.low, told.high, told.n, effect.pair.paper))
+            branch = Branch(label, told.mean, told.low, told.high, told.n, effect.pair.paper)
+            points.setdefault(UNITS.get(each.row.outcome, ERROR), []).append(branch)
         for speed in each.speeds:
             if speed.level == each.row.levels[0] and speed.bound is not None and speed.bound.side != "unknown":
                 told, label = speed.bound.ratio, f"{each.row.name}: {speed.pair.title}"
@@ -141,13 +148,13 @@ def _forest(found: Sequence["Findings"]) -> "Forest":
         "The change that each technique makes to its experiment's outcome, with 95 % intervals over n seeds; marks "
         "without a line have too few."
     )
-    if any(branch.other is not None for branch in points + times):
+    if any(branch.other is not None for branch in [*chain(*points.values()), *times]):
         caption += " Hollow: the paper's number, one run each."
+    if any(effect.over != "seeds" for each in found for effect in each.effects):
+        caption += " Of ensembles the interval is over photographs."
     if any(branch.bound for branch in times):
         caption += " Pointed: the true one lies there or beyond."
-    panels = []
-    if points:
-        panels.append(Panel("points of error; left of 0: lower with it", points))
+    panels = [Panel(unit, branches) for unit, branches in points.items()]
     if times:
         panels.append(Panel("times as fast with it to a level of training error", times, 1.0))
     return Forest("What each technique changes", caption, panels)
@@ -213,10 +220,14 @@ def _words(told: "Told") -> str:
         error = percent(told.epoch.train_error)
         return f"{told.task.name}: epoch {told.epoch.epoch}, training error {error}"
     assert told.record is not None
-    return f"{told.task.name}: {_outcome(told.record)}, {duration(told.record['seconds'])}"
+    return f"{told.task.name}: {_outcome(told.task, told.record)}, {duration(told.record['seconds'])}"
 
 
-def _outcome(record: "RecordJson") -> str:
+def _outcome(task: "Task", record: "RecordJson") -> str:
+    from alexnet.experiments.looks import in_words
+
+    if task.experiment.of:
+        return in_words(record)
     if record["test"] is not None:
         return f"test error {percent(record['test']['top1_error'])}"
     last = percent(record["windows"][-1][1]) if record["windows"] else "none"
@@ -226,6 +237,7 @@ def _outcome(record: "RecordJson") -> str:
 
 def _print_table(rows: Sequence["Experiment"], records: Path) -> None:
     from alexnet.experiments.conduct import Places
+    from alexnet.experiments.design import LOOK_SECONDS
     from alexnet.experiments.order import tasks
     from alexnet.experiments.records import read_record
 
@@ -234,8 +246,8 @@ def _print_table(rows: Sequence["Experiment"], records: Path) -> None:
     for row in rows:
         wanted = list(tasks(row, lambda task: read_record(places.record(task))))
         there = sum(places.record(task).exists() for task in wanted)
-        results = len(row.seeds) * len(row.all_arms)
-        hours = sum(row.seconds(task.epochs) for task in wanted if task.search) + results * row.seconds()
+        each = row.seconds() + LOOK_SECONDS.get(row.outcome, 0.0)
+        hours = sum(task.about for task in wanted if task.search) + len(row.seeds) * len(row.all_arms) * each
         arms = ", ".join(arm.name for arm in row.all_arms[:3]) + (", …" if len(row.all_arms) > 3 else "")
         lines.append(
             [row.name, row.outcome, arms, row.bench.name, str(len(row.seeds)), f"{hours / 3600:.1f} h", str(there)]
@@ -244,7 +256,7 @@ def _print_table(rows: Sequence["Experiment"], records: Path) -> None:
     click.echo()
     for row in rows:
         number = f" ({row.claim.number:+g} {row.claim.unit})" if row.claim.number is not None else ""
-        told = f'{row.name}: "{row.claim.text}"{number}, section {row.claim.section}'
+        told = f'{row.name}: "{row.claim.text}"{number}, {row.claim.where}'
         click.echo(click.wrap_text(told, CLAIM_WIDTH, subsequent_indent="  "))
 
 
@@ -252,6 +264,7 @@ def _print_plan(
     row: "Experiment", places: "Places", runtime: "Runtime", seeds: Sequence[int] | None, jobs: int, *, known: bool
 ) -> None:
     from alexnet.experiments.conduct import open_store, recorded
+    from alexnet.experiments.design import LOOK_SECONDS
     from alexnet.experiments.order import tasks
     from alexnet.experiments.records import read_record
     from alexnet.model.device import place
@@ -265,26 +278,31 @@ def _print_plan(
 
     wanted = list(tasks(row, look, seeds))
     found = [look(task) for task in wanted]
-    seconds = [_seconds(row, task, found) for task in wanted]
+    measured = [record for task, record in zip(wanted, found, strict=True) if record and not task.experiment.of]
+    seconds = [_seconds(task, measured) for task in wanted]
     lines = [
-        [task.file, duration(about), _outcome(record) if record else ""]
+        [task.file, duration(about), _outcome(task, record) if record else ""]
         for task, about, record in zip(wanted, seconds, found, strict=True)
     ]
     print_table(["run", ">about", "on record"], lines)
     left = sum(about for about, record in zip(seconds, found, strict=True) if record is None)
     missing = found.count(None)
     click.echo(f"\n{counted(missing, 'run')} to make: about {duration(left / jobs)}.")
+    more = len(row.seeds if seeds is None else seeds) * len(row.all_arms)
+    if row.of and (looks := more - sum(task.experiment.of == row.of for task in wanted)):
+        each = LOOK_SECONDS[row.outcome]
+        click.echo(f"Then {counted(looks, 'look')} at their networks: about {duration(looks * each / jobs)}.")
     if row.search and any(task.search and record is None for task, record in zip(wanted, found, strict=True)):
-        more = len(row.seeds if seeds is None else seeds) * len(row.all_arms)
         click.echo(f"Then {counted(more, 'run')} at the rates found: at most {duration(more * row.seconds() / jobs)}.")
     click.echo(f"Expected before any was made: {row.expectation}")
 
 
-def _seconds(row: "Experiment", task: "Task", found: Sequence["RecordJson | None"]) -> float:
+def _seconds(task: "Task", runs: Sequence["RecordJson"]) -> float:
     """About how long a run takes: as an epoch of those on record did, else as the table says."""
-    measured = [record["seconds"] / record["epochs"] for record in found if record and record["epochs"]]
-    estimate = row.seconds(task.epochs)
-    return estimate / row.bench.epoch_seconds * sum(measured) / len(measured) if measured else estimate
+    measured = [record["seconds"] / record["epochs"] for record in runs if record["epochs"]]
+    if task.experiment.of or not measured:
+        return task.about
+    return task.about / task.experiment.bench.epoch_seconds * sum(measured) / len(measured)
 
 
 def _seeds(text: str) -> list[int]:
@@ -303,4 +321,4 @@ def _minutes(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|m|min|h|)", text)
     if not found:
         raise ConfigError(f"--budget takes a time like 90m or 2h, not {text!r}.")
-    return float(found[1]) * UNITS[found[2]]
+    return float(found[1]) * MINUTES[found[2]]

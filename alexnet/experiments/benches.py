@@ -1,5 +1,7 @@
 """The benches: data, pixels, network and settings that the runs of several experiments share."""
 
+from dataclasses import replace
+
 from alexnet.experiments.design import Bench
 
 IMAGENET20 = Bench(
@@ -69,4 +71,13 @@ CIFAR_FOUR = Bench(
     epoch_seconds=55.0,
     note="Four layers with weights, as in the authors' file layers-18pct without its normalisation; the paper does not "
     "say which of their networks figure 1 is of. No regularisation of any kind, whole pictures, a constant rate.",
+)
+
+CIFAR_LOCAL_32 = replace(
+    CIFAR_FOUR,
+    name="cifar10-32-local",
+    settings={**CIFAR_FOUR.settings, "model": "cifar_local"},
+    epoch_seconds=140.0,
+    note="The network of the authors' file layers-conv-local-13pct, whose four hidden layers may be what the paper "
+    "calls four layers, on whole pictures of 32 pixels. No regularisation of any kind, a constant rate.",
 )

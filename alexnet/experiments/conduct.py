@@ -12,6 +12,7 @@ from typing import Any, Literal
 from alexnet.data.store import Store
 from alexnet.errors import DataError, WeightsError
 from alexnet.evaluation.evaluate import evaluate
+from alexnet.evaluation.features import model_digest
 from alexnet.evaluation.outcomes import outcomes
 from alexnet.experiments.records import (
     Ending,
@@ -132,11 +133,11 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
                 return None
     finally:
         pieces = _spent(run, time.monotonic() - began, time.process_time() - processor)
-    measured = _Measured()
+    measured, came_out = _Measured(), ""
     if ended == "finished":
         model = load_model(run.model)
         try:
-            measured = _measured(model, store, placement)
+            measured, came_out = _measured(model, store, placement), model_digest(run.model)
         except WeightsError:  # its last steps led to numbers that are not finite
             ended = "diverged"
     environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
@@ -163,11 +164,12 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         "ranks": measured.ranks,
         "ten_crop": measured.ten_crop,
         "ten_crop_ranks": measured.ten_crop_ranks,
+        "model": came_out,
         "seconds": round(pieces["seconds"], 1),
         "cpu_seconds": round(pieces["cpu_seconds"], 1),
         "pieces": pieces["pieces"],
-        "environment": environment | {"command": _without_places(command)},
-        "commit": _commit(),
+        "environment": environment | {"command": without_places(command)},
+        "commit": commit(),
     }
     write_record(places.record(task), record)
     return read_record(places.record(task))
@@ -209,12 +211,12 @@ def _spent(run: Run, seconds: float, processor: float) -> dict[str, Any]:
     return spent
 
 
-def _without_places(command: Sequence[str]) -> str:
+def without_places(command: Sequence[str]) -> str:
     """The command, an absolute path cut to its name: where a machine keeps things says nothing."""
     return " ".join(Path(word).name if word.startswith("/") else word for word in command)
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the code, where it lies in a clone."""
     try:
         found = subprocess.run(

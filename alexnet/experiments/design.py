@@ -4,7 +4,7 @@ Written down before anything is run: outcome, expectation, seeds and the smalles
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alexnet.errors import unknown
 from alexnet.model.spec import Spec
@@ -15,26 +15,49 @@ BASE = "base"
 """The arm of a bench with nothing changed; its runs serve all experiments on that bench."""
 
 TEST, TRAINING, GAP, EPOCHS, TEN = "test error", "training error", "gap", "epochs", "ten crops"
+APART, ALIKE, TOGETHER = "halves apart", "neighbours alike", "ensembles"
 OUTCOMES = {
     TEST: "top-1 error on the test photographs, centre crop",
     TRAINING: "top-1 error on the training photographs afterwards: centre crop, no dropout, no noise",
     GAP: "test error minus training error, both as above",
     TEN: "top-1 error on the test photographs by ten crops minus that by the centre crop, of the same networks",
     EPOCHS: "epochs until the error on the training photographs, as they are met, is down to a level",
+    APART: "how far the mean share of colour in the first half of conv1's kernels is from that in the second half; the "
+    "share is what is left of a kernel's squares when its grey part is taken away, 2/3 in the mean for noise",
+    ALIKE: "share of the six training photographs nearest to a test photograph (Euclidean) that are of its class, by "
+    "the last hidden layer minus by the pixels that the network sees",
+    TOGETHER: "top-1 error on the test photographs by ten crops, of several networks averaged minus that of one; all "
+    "sets of so many of the networks",
 }
+LOOK_SECONDS = {APART: 2.0, ALIKE: 180.0, TOGETHER: 300.0}
+"""About what a look at a network of the benches takes, on one thread as `Bench.epoch_seconds`."""
+FIVE = (0, 1, 2, 3, 4)
+"""The seeds of most experiments."""
+UNITS = {
+    APART: "points of colour's share; right of 0: further apart with two towers",
+    ALIKE: "points of neighbours of the class; right of 0: more by fc7",
+}
+"""Of effects that are no errors, with what their sign means."""
 
 
 @dataclass(frozen=True)
 class Claim:
     """What the paper says, word for word, in which section; its number where it gives one, with its unit.
 
-    The number is what the technique changes: -1.4 points for an error that falls, 6 times for a speed.
+    The number is what the technique changes: -1.4 points for an error that falls, 6 times for a speed. A claim that is
+    made elsewhere has a `source` instead of a section, and its text is in substance.
     """
 
     text: str
     section: str
     number: float | None = None
     unit: str = "points"
+    source: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it is made, in words."""
+        return self.source or f"section {self.section}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +92,8 @@ class Pair:
     """Two arms that differ in one technique: the one that has it, and the one that has not.
 
     `title` names the pair in tables, `technique` is the subject of a sentence; `paper` is the number to set beside it.
-    An effect is the outcome with minus the outcome without; of epochs, those without over those with.
+    An effect is the outcome with minus the outcome without; of epochs, those without over those with. Where outcomes
+    are compared within a run both arms are the same; of ensembles, so many `networks` answer together.
     """
 
     title: str
@@ -77,6 +101,7 @@ class Pair:
     present: str
     absent: str
     paper: float | None = None
+    networks: int = 1
 
 
 @dataclass(frozen=True)
@@ -112,6 +137,7 @@ class Experiment:
     stop: Stop | None = None
     search: Search | None = None
     note: str = ""  # what is to be known of it beyond its bench
+    of: str = ""  # the experiment whose networks are looked at; "": its arms are trained for it
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`. Raises ConfigError for a name that it has not."""
@@ -119,6 +145,11 @@ class Experiment:
             if each.name == name:
                 return each
         raise unknown(f"arm of {self.name!r}", name, (each.name for each in self.all_arms))
+
+    @property
+    def trained(self) -> "Experiment":
+        """The arms as runs of the experiment whose networks are looked at."""
+        return replace(self, name=self.of, outcome=TEST, of="")
 
     @property
     def has_base(self) -> bool:

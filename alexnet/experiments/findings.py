@@ -1,14 +1,17 @@
 """What the records of an experiment say: for each pair of arms an effect with its intervals, failures counted."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alexnet.errors import DataError
-from alexnet.experiments.design import EPOCHS, GAP, TEN, TEST, TRAINING, Experiment, Pair
+from alexnet.experiments.design import ALIKE, APART, BASE, EPOCHS, GAP, TEN, TEST, TOGETHER, TRAINING, Experiment, Pair
+from alexnet.experiments.looks import NEAREST, alike, halves, wrong
 from alexnet.experiments.order import tasks
 from alexnet.experiments.records import RecordJson, Task, read_record, recipe_digest, spec_digest
 from alexnet.experiments.statistics import (
@@ -32,7 +35,8 @@ class Effect:
     """What a pair's technique changes, in points of error, over the seeds that both arms have run with.
 
     `without_failed` leaves out the seeds in which a run of either arm failed: diverged, or at chance in the end. A run
-    that diverged counts as one at chance. `drawn` is the interval of the bootstrap over seeds and photographs.
+    that diverged counts as one at chance; in a look at networks, as 0. `drawn` is the interval of the bootstrap over
+    seeds and photographs. `over` says what was drawn in thought: seeds, or for ensembles the photographs alone.
     """
 
     pair: Pair
@@ -41,6 +45,7 @@ class Effect:
     failed: int
     without_failed: Estimate | None
     p: float  # adjusted for the pairs of the experiment
+    over: str = "seeds"
 
     @property
     def sign(self) -> int:
@@ -100,7 +105,7 @@ def findings(row: Experiment, folder: Path) -> Findings:
 
     results, searches = {}, {}
     for task in tasks(row, look):
-        if (record := look(task)) is None:
+        if (record := look(task)) is None or task.experiment.name != row.name:  # a run whose network is looked at
             continue
         _check(folder / task.file, task, record)
         if task.search:
@@ -141,7 +146,11 @@ def failed(record: RecordJson) -> bool:
 
 
 def outcome(row: Experiment, record: RecordJson) -> float:
-    """The outcome of a run in per cent; that of a network at chance where it diverged."""
+    """The outcome of a run in per cent, or of a look; that of a network at chance where it diverged."""
+    if row.outcome == APART:
+        return 100 * found.apart if (found := halves(record)) else 0.0
+    if row.outcome == ALIKE:
+        return 0.0 if (hidden := alike(record, "fc7")) is None else 100 / NEAREST * float(hidden.mean())
     test, train, ten = record["test"], record["train"], record.get("ten_crop")
     if test is None or train is None:
         return 0.0 if row.outcome == GAP else 100 * (1 - 1 / record["classes"])
@@ -155,7 +164,10 @@ def outcome(row: Experiment, record: RecordJson) -> float:
 
 
 def difference(row: Experiment, present: RecordJson, absent: RecordJson) -> float:
-    """What the technique changes in a pair of runs, in points; of ten crops, in one run."""
+    """What the technique changes in a pair of runs, in points; of ten crops and neighbours, in one run."""
+    if row.outcome == ALIKE:
+        pixels = alike(present, "pixels")
+        return 0.0 if pixels is None else outcome(row, present) - 100 / NEAREST * float(pixels.mean())
     if row.outcome != TEN:
         return outcome(row, present) - outcome(row, absent)
     test = present["test"]
@@ -180,29 +192,59 @@ def _common(row: Experiment, pair: Pair, results: Mapping[tuple[str, int], Recor
 def _effects(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> tuple[Effect, ...]:
     found: list[Effect] = []
     for pair in row.pairs:
+        if row.outcome == TOGETHER:
+            found += _ensembles(row, pair, results)
+            continue
         if not (seeds := _common(row, pair, results)):
             continue
         runs = [(results[pair.present, seed], results[pair.absent, seed]) for seed in seeds]
         values = [difference(row, present, absent) for present, absent in runs]
         well = [value for value, both in zip(values, runs, strict=True) if not any(map(failed, both))]
-        count = sum(map(failed, (record for both in runs for record in (both[:1] if row.outcome == TEN else both))))
+        once = pair.present == pair.absent
+        count = sum(map(failed, (record for both in runs for record in (both[:1] if once else both))))
         without = student(well) if count and well else None
         found.append(Effect(pair, student(values), _drawn(row, runs), count, without, p_value(values)))
     adjusted = holm({each.pair.title: each.p for each in found})
     return tuple(replace(each, p=adjusted[each.pair.title]) for each in found)
 
 
+def in_order(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> list[RecordJson]:
+    """The looks at the base's networks of the first seeds, up to the first that is not on record."""
+    return [results[BASE, seed] for seed in takewhile(lambda seed: (BASE, seed) in results, row.seeds)]
+
+
+def _ensembles(row: Experiment, pair: Pair, results: Mapping[tuple[str, int], RecordJson]) -> Iterator[Effect]:
+    """What joining networks changes, over the photographs: there are too few sets of networks to draw them anew."""
+    records = in_order(row, results)
+    joined, alone = wrong(records, pair.networks), wrong(records, 1)
+    if joined is None or alone is None:
+        return
+    values = (100 * (joined - alone)).tolist()
+    networks = sum(record["ended"] != "diverged" for record in records)
+    estimate = replace(student(values), n=networks)
+    yield Effect(pair, estimate, None, sum(map(failed, records)), None, p_value(values), "photographs")
+
+
 def _drawn(row: Experiment, runs: Sequence[tuple[RecordJson, RecordJson]]) -> tuple[float, float] | None:
-    """The bootstrap's interval in points; None for other outcomes than the test error, too few seeds, failed runs."""
-    if row.outcome not in (TEST, TEN) or len(runs) < LEAST:
+    """The bootstrap's interval in points; None for an outcome that no photograph has, too few seeds, failed runs."""
+    each = [_by_photograph(row, one, other) for one, other in runs] if len(runs) >= LEAST else []
+    known = [differences for differences in each if differences is not None]
+    if not known or len(known) < len(each):
         return None
-    ten = row.outcome == TEN
-    told = [(one.get("ten_crop_ranks", "") if ten else one["ranks"], other["ranks"]) for one, other in runs]
-    if not all(one and other for one, other in told):
-        return None
-    wrong = np.array([[[digit != "0" for digit in ranks] for ranks in both] for both in told], np.int8)
-    low, high = bootstrap(wrong[:, 0] - wrong[:, 1])
+    low, high = bootstrap(np.stack(known))
     return 100 * low, 100 * high
+
+
+def _by_photograph(row: Experiment, one: RecordJson, other: RecordJson) -> NDArray[np.float64] | None:
+    """What differs between two runs photograph by photograph (N,), -1 to 1; None where that cannot be told."""
+    if row.outcome == ALIKE:
+        hidden, pixels = alike(one, "fc7"), alike(one, "pixels")
+        return None if hidden is None or pixels is None else (hidden - pixels) / NEAREST
+    told = one.get("ten_crop_ranks", "") if row.outcome == TEN else one["ranks"]
+    if row.outcome not in (TEST, TEN) or not told or not other["ranks"]:
+        return None
+    first, second = (np.array([digit != "0" for digit in ranks], float) for ranks in (told, other["ranks"]))
+    return np.asarray(first - second)
 
 
 def _speeds(row: Experiment, results: Mapping[tuple[str, int], RecordJson]) -> tuple[Speed, ...]:

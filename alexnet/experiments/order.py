@@ -42,7 +42,7 @@ def tasks(row: Experiment, look: Lookup, seeds: Sequence[int] | None = None) -> 
     """All runs that are known so far to be needed, in the order in which they should be made, done ones included.
 
     While an arm's rate is searched for, its runs for the result are not among them: nor are those of the other arms,
-    so that whole seeds come together.
+    so that whole seeds come together. A look at networks comes when they are on record; before it come their runs.
     """
     searched = {arm.name: rates_tried(row, arm, look) for arm in row.all_arms if arm.rates}
     for name, grid in searched.items():
@@ -50,9 +50,14 @@ def tasks(row: Experiment, look: Lookup, seeds: Sequence[int] | None = None) -> 
         yield from (Task(row, name, row.search.seed, rate, search=True) for rate in grid)
     if any(error is None for grid in searched.values() for error in grid.values()):
         return
+    told: set[str] = set()
     for seed in row.seeds if seeds is None else seeds:
         for arm in row.all_arms:
-            yield Task(row, arm.name, seed, best_rate(row, arm, look) if arm.rates else None)
+            task = Task(row, arm.name, seed, best_rate(row, arm, look) if arm.rates else None)
+            yield from (need for need in task.needs if need.file not in told)
+            told |= {need.file for need in task.needs}
+            if all(look(need) is not None for need in task.needs):
+                yield task
 
 
 def _found(row: Experiment, arm: Arm, rate: float, look: Lookup) -> float | None:

@@ -1,12 +1,14 @@
 """docs/experiments.md, made from the table and the records alone: no number on it is written by hand."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import comb
 
-from alexnet.experiments.design import EPOCHS, OUTCOMES, Experiment
-from alexnet.experiments.findings import Findings, failed, outcome, time_to
+from alexnet.experiments.design import ALIKE, APART, EPOCHS, OUTCOMES, TOGETHER, Experiment
+from alexnet.experiments.findings import TOLD, Findings, failed, in_order, outcome, time_to
+from alexnet.experiments.looks import NEAREST, alike, halves, wrong
 from alexnet.experiments.order import best_rate
 from alexnet.experiments.records import ErrorsJson, RecordJson, Task
-from alexnet.experiments.statistics import student
+from alexnet.experiments.statistics import fisher, student
 from alexnet.experiments.words import sentence, speed
 
 FOREST = "experiments/forest.svg"
@@ -23,7 +25,8 @@ the first run. This page and its pictures are made from [the records](../results
   the words.
 - A run that diverged, or was at chance in the end, is counted and never dropped.
 - A rate is searched for with seeds from 100 on, in steps of two, until the best is not at the edge of its grid.
-- Test photographs are met once a run, at its end.
+- Test photographs are met once a run, at its end; and again by the rows that look at networks of other rows, which
+  choose nothing by them.
 - None of this is ImageNet. What holds at 64 pixels and a few thousand photographs need not hold there, nor the other
   way round.
 """
@@ -61,16 +64,16 @@ def _benches(found: Sequence[Findings]) -> Iterator[str]:
 
 def _claimed(row: Experiment) -> str:
     if row.claim.number is None:
-        return f"section {row.claim.section}"
+        return row.claim.where
     number = f"{row.claim.number:+g}".replace("-", "−") if row.claim.unit == "points" else f"{row.claim.number:g}"
-    return f"{number} {row.claim.unit}, section {row.claim.section}"
+    return f"{number} {row.claim.unit}, {row.claim.where}"
 
 
 def _experiment(found: Findings) -> str:
     row = found.row
     parts = [
         f"\n## {row.name}\n",
-        f"> {row.claim.text} (section {row.claim.section})\n",
+        f"> {row.claim.text} ({row.claim.where})\n",
         f"{' '.join(filter(None, (f'Bench `{row.bench.name}`; outcome: {OUTCOMES[row.outcome]}.', row.note)))}\n",
         f"Expected, before any run: {row.expectation}\n",
     ]
@@ -80,7 +83,7 @@ def _experiment(found: Findings) -> str:
         parts += _speeds(found)
     else:
         parts += [f"{sentence(row, effect)}\n" for effect in found.effects]
-        parts.append(_arms(found))
+        parts.append("\n".join(_LOOKS[row.outcome](found)) if row.of else _arms(found))
     parts += list(_rates(found))
     if found.results:
         parts += [*_failures(found), *_times(found)]
@@ -104,6 +107,56 @@ def _arms(found: Findings) -> str:
         rows.append([f"`{arm.name}`", str(told.n), f"{told.mean:.1f}", spread, *means])
     unit = "points" if row.outcome == "gap" else "%"
     return _table(["arm", ">runs", f">{row.outcome}, {unit}", ">SD", ">test error", ">training error"], rows)
+
+
+def _looked_at(found: Findings) -> Iterator[tuple[str, int, RecordJson, str]]:
+    """Arm, seed, record and test error of each look."""
+    for arm in found.row.all_arms:
+        for seed in found.row.seeds:
+            if run := found.results.get((arm.name, seed)):
+                yield arm.name, seed, run, _mean([run["test"]])
+
+
+def _halves(found: Findings) -> Iterator[str]:
+    """Figure 3: each network's halves, and how often chance alone has them as far apart, by run and together."""
+    rows, by_arm = [], {arm.name: list[float]() for arm in found.row.all_arms}
+    for arm, seed, run, error in _looked_at(found):
+        told = halves(run)
+        cells = ["–"] * 3 if told is None else [f"{100 * told.first:.1f}", f"{100 * told.second:.1f}", f"{told.p:.4f}"]
+        rows.append([f"`{arm}`", str(seed), *cells, error])
+        by_arm[arm] += [] if told is None else [told.p]
+    yield _table(["arm", ">seed", ">first half, %", ">second half, %", ">p", ">test error"], rows)
+    yield "p: the share of random divisions of the kernels into halves that are as far apart.\n"
+    for arm, p in by_arm.items():
+        if p:
+            yield (
+                f"`{arm}`: in {sum(each <= TOLD for each in p)} of {len(p)} networks p is at most {TOLD:g}, which one "
+                f"in twenty has by chance; together (Fisher) p is {fisher(p):.4f}.\n"
+            )
+
+
+def _neighbours(found: Findings) -> Iterator[str]:
+    """Figure 4: each network's neighbours."""
+    rows = []
+    for _, seed, run, error in _looked_at(found):
+        known = [alike(run, "fc7"), alike(run, "pixels")]
+        shares = [None if each is None else float(each.mean()) / NEAREST for each in known]
+        shares += run.get("numbers", {}).get("chance", [None])
+        rows.append([str(seed), *("–" if each is None else f"{100 * each:.1f}" for each in shares), error])
+    yield _table([">seed", ">by fc7, %", ">by pixels, %", ">by chance, %", ">test error"], rows)
+
+
+def _ensembles(found: Findings) -> Iterator[str]:
+    """The mean error of all ensembles of each size."""
+    records, rows = in_order(found.row, found.results), []
+    for size in sorted({1, *(pair.networks for pair in found.row.pairs)}):
+        shares = wrong(records, size)
+        sets = comb(sum(record["ended"] != "diverged" for record in records), size)
+        rows.append([str(size), str(sets), "–" if shares is None else f"{100 * shares.mean():.2f}"])
+    yield _table([">networks", ">sets of them", ">test error by ten crops, %"], rows)
+
+
+_LOOKS = {APART: _halves, ALIKE: _neighbours, TOGETHER: _ensembles}
 
 
 def _mean(found: Sequence[ErrorsJson | None]) -> str:

@@ -3,6 +3,7 @@
 results/experiments/lrn/norm=false-0.json      an arm's run with seed 0
 results/experiments/base/imagenet20-64-0.json  a bench's base: shared by all experiments on it
 results/experiments/relu/ARM-rate0.004-100.json  a run that was only to find the arm's rate
+results/experiments/specialise/base-0.json     a look at the network of a run: errors are those of its record
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from alexnet.data.store import Store
 from alexnet.errors import DataError
-from alexnet.experiments.design import BASE, Experiment
+from alexnet.experiments.design import BASE, LOOK_SECONDS, TOGETHER, Experiment
 from alexnet.model.options import with_options
 from alexnet.model.spec import Spec
 from alexnet.reading import UnfitFileError, read_file
@@ -75,6 +76,9 @@ class RecordJson(TypedDict):
     ranks: Digits  # a digit for each test photograph, in the store's order: see `digits`
     ten_crop: NotRequired[ErrorsJson | None]  # as `test`, by ten crops
     ten_crop_ranks: NotRequired[Digits]
+    model: NotRequired[Text]  # the digest of the network that came out
+    numbers: NotRequired[dict[str, list[float]]]  # what a look at the network found, by name
+    counts: NotRequired[dict[str, Digits]]  # the same, a digit of base 36 for each photograph
     seconds: float
     cpu_seconds: float
     pieces: int  # in which it was run
@@ -95,7 +99,19 @@ class Task:
     @property
     def is_base(self) -> bool:
         """Whether its record serves other experiments too."""
-        return self.arm == BASE
+        return self.arm == BASE and not self.experiment.of
+
+    @property
+    def needs(self) -> tuple["Task", ...]:
+        """The runs whose networks it looks at, its own the last: ensembles are of its network and those before it."""
+        row = self.experiment
+        before = [seed for seed in row.seeds if seed < self.seed] if row.outcome == TOGETHER else []
+        return tuple(Task(row.trained, self.arm, seed) for seed in [*before, self.seed]) if row.of else ()
+
+    @property
+    def about(self) -> float:
+        """About how many seconds it takes: see `Experiment.seconds`."""
+        return LOOK_SECONDS[self.experiment.outcome] if self.experiment.of else self.experiment.seconds(self.epochs)
 
     @property
     def file(self) -> str:
@@ -158,10 +174,18 @@ def identity(task: Task, store: Store, dtype: str) -> IdentityJson:
         "spec": spec_digest(task, len(store.classes)),
         "recipe": recipe_digest(task.recipe),
         "data": store.fingerprint,
-        "stop": json.dumps({"level": task.level, "epochs": task.epochs}),
+        "stop": json.dumps(_stop(task)),
         "dtype": dtype,
         "code": f"alexnet {VERSION}",
     }
+
+
+def _stop(task: Task) -> dict[str, Any]:
+    """When a run stops; of a look, what it looks for."""
+    row = task.experiment
+    if row.of:
+        return {"look": row.outcome, "networks": sorted({pair.networks for pair in row.pairs})}
+    return {"level": task.level, "epochs": task.epochs}
 
 
 def read_record(path: Path) -> RecordJson | None:

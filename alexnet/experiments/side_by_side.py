@@ -11,6 +11,7 @@ from typing import Any
 from alexnet.errors import AlexNetError
 from alexnet.experiments.conduct import Places, conduct, open_store, recorded
 from alexnet.experiments.design import Experiment
+from alexnet.experiments.looking import look_at
 from alexnet.experiments.order import tasks
 from alexnet.experiments.records import RecordJson, Task
 from alexnet.model.device import place
@@ -101,15 +102,18 @@ def _started(task: Task, places: Places, runtime: Runtime) -> _UnderWay:
 
 
 def _work(task: Task, places: Places, runtime: Runtime, mouth: Connection) -> None:
-    """What the process does: one run."""
+    """What the process does: one run, or one look at its network."""
 
     def tell(event: Event) -> None:
         if isinstance(event, EpochEnd):
             mouth.send(event)
 
     try:
-        mouth.send(conduct(task, places, runtime, tell))
-    except Interrupted:
+        if task.experiment.of:
+            mouth.send(look_at(task, places, runtime))
+        else:
+            mouth.send(conduct(task, places, runtime, tell))
+    except (Interrupted, KeyboardInterrupt):
         mouth.send(None)
     except AlexNetError as error:
         mouth.send(str(error))

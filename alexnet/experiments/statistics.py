@@ -143,11 +143,12 @@ def _filled(times: Sequence[float | None], cap: float) -> list[float]:
 
 
 def bootstrap(
-    differences: NDArray[np.integer], draws: int = DRAWS, level: float = LEVEL, seed: int = 0
+    differences: NDArray[np.number], draws: int = DRAWS, level: float = LEVEL, seed: int = 0
 ) -> tuple[float, float]:
     """The ends of the interval of the mean of `differences` (S, N), seeds and photographs drawn anew, crossed.
 
-    A difference is that of two runs on one photograph: 1 where only the first is wrong, -1 where only the second is.
+    A difference is that of two runs on one photograph: 1 where only the first is wrong, -1 where only the second is;
+    or any other two numbers that there are few of.
     Photographs whose column is the same are interchangeable, so a draw of N photographs is a draw of how many have
     each of the columns that occur.
     """
@@ -159,6 +160,27 @@ def bootstrap(
     means = np.einsum("ds,sc,dc->d", of_seed, columns, of_column, optimize=True) / (seeds * images)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def by_division(values: Sequence[float], draws: int = DRAWS, seed: int = 0) -> float:
+    """The share of random divisions of values into halves whose means are as far apart as those of the two halves.
+
+    The division that was found is counted among them, so that it is never 0. Raises ValueError for an odd number.
+    """
+    first, second = np.split(np.asarray(values), 2)
+    found = abs(first.mean() - second.mean())
+    drawn = np.random.default_rng(seed).permuted(np.tile(values, (draws, 1)), axis=1)  # (draws, values)
+    apart = np.abs(drawn[:, : len(first)].mean(1) - drawn[:, len(first) :].mean(1))
+    return float((1 + (apart >= found - 1e-12).sum()) / (1 + draws))
+
+
+def fisher(p_values: Sequence[float]) -> float:
+    """How often as many independent p values of no effect would be as small together (Fisher 1925).
+
+    Twice the sum of -ln p is χ² of twice as many degrees of freedom, whose tail is a finite sum. Every p is above 0.
+    """
+    half = -sum(map(math.log, p_values))
+    return math.exp(-half) * sum(half**number / math.factorial(number) for number in range(len(p_values)))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

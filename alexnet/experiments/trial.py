@@ -16,7 +16,7 @@ SEEDS = (0, 1)
 def in_small(row: Experiment) -> Experiment:
     """The experiment with the arms of its first pair, and one more beside a base; two seeds, two epochs.
 
-    No rate is searched for: an arm learns at the middle of its grid.
+    No rate is searched for: an arm learns at the middle of its grid. Ensembles are of two networks.
     """
     first = row.pairs[0]
     others = [arm for arm in row.arms if arm.name not in (first.present, first.absent)][: 1 if row.has_base else 0]
@@ -28,7 +28,11 @@ def in_small(row: Experiment) -> Experiment:
         for arm in kept
     )
     names = {arm.name for arm in arms}
-    pairs = tuple(pair for pair in row.pairs if {pair.present, pair.absent} - {"base"} <= names)
+    pairs = tuple(
+        replace(pair, networks=min(pair.networks, len(SEEDS)))
+        for pair in row.pairs
+        if {pair.present, pair.absent} - {"base"} <= names
+    )
     settings = {**row.bench.settings, "epochs": "2", "batch_size": "50", "warmup": "0"}
     bench = replace(row.bench, name=f"{row.bench.name}-trial", data="the built-in pictures", settings=settings)
     stop = replace(row.stop, epochs=2.0) if row.stop else None

@@ -4,7 +4,7 @@ A sentence says where it was found, with how many seeds, how large and how sure;
 interval includes 0, what cannot be excluded.
 """
 
-from alexnet.experiments.design import GAP, TEN, TEST, TRAINING, Experiment
+from alexnet.experiments.design import ALIKE, APART, GAP, TEN, TEST, TOGETHER, TRAINING, Experiment
 from alexnet.experiments.findings import Effect, Speed
 from alexnet.experiments.statistics import LEAST, Estimate
 
@@ -14,7 +14,11 @@ SUBJECTS = {
     TEN: "the top-1 error",
     TRAINING: "the training error",
     GAP: "the gap between test and training error",
+    APART: "the distance between the halves' shares of colour",
+    ALIKE: "the share of the nearest that are of the same class",
+    TOGETHER: "the top-1 error",
 }
+RISES = (APART, ALIKE)  # of which more is claimed, not less
 ONE_RUN = "one run each, on ImageNet"
 
 
@@ -35,25 +39,26 @@ def sentence(row: Experiment, effect: Effect) -> str:
     paper = _paper(pair.paper)
     if found.low is None or found.high is None:
         said = f"{begin} changes {subject} by {_signed(found.mean)} points; below {seeds(LEAST)} no interval is given."
-        return " ".join(filter(None, (said, paper, _failures(effect))))
-    interval = f"95 % interval {_signed(found.low)} to {_signed(found.high)}"
+        return " ".join(filter(None, (said, paper, _failures(row, effect))))
+    over = "" if effect.over == "seeds" else f" over {effect.over}, with these networks,"
+    interval = f"95 % interval{over} {_signed(found.low)} to {_signed(found.high)}"
     if effect.sign:
         verb = "raises" if effect.sign > 0 else "lowers"
         said = f"{begin} {verb} {subject} by {abs(found.mean):.1f} points ({interval})."
-        if effect.sign > 0 and pair.title == row.pairs[0].title:  # that of the claim
+        if (effect.sign > 0) != (row.outcome in RISES) and pair.title == row.pairs[0].title:  # that of the claim
             said += " That is the other direction than the claim's; its setting, 90 epochs of 1.2 million photographs "
             said += "at 224 pixels, was not run."
-        return " ".join(filter(None, (said, paper, _drawn(effect), _failures(effect))))
+        return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
     most = max(abs(found.low), abs(found.high))
     said = (
-        f"{begin} changes {subject} by {_signed(found.mean)} points ({interval}): with these seeds no effect at all "
-        f"cannot be excluded, nor one of {most:.1f} points."
+        f"{begin} changes {subject} by {_signed(found.mean)} points ({interval}): with these {effect.over} no "
+        f"effect at all cannot be excluded, nor one of {most:.1f} points."
     )
     if pair.paper is not None:
         inside = found.low <= pair.paper <= found.high
         paper += f" That is {'inside' if inside else 'outside'} this interval."
     said += " This speaks neither for the claim nor against it."
-    return " ".join(filter(None, (said, paper, _drawn(effect), _failures(effect))))
+    return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
 
 
 def speed(row: Experiment, found: Speed) -> str:
@@ -114,12 +119,15 @@ def _drawn(effect: Effect) -> str:
     )
 
 
-def _failures(effect: Effect) -> str:
+def _failures(row: Experiment, effect: Effect) -> str:
     if not effect.failed:
         return ""
     one = effect.failed == 1
     were, count = ("was", "counts") if one else ("were", "count")
-    said = f"{effect.failed} of these runs {were} at chance in the end or diverged, and {count} as chance"
+    said = f"{effect.failed} of these runs {were} at chance in the end or diverged"
+    if row.outcome == TOGETHER:
+        return f"{said}; a network that diverged is in no ensemble."
+    said += f", and {count} as seen, a network that diverged as 0" if row.of else f", and {count} as chance"
     if effect.without_failed is None:
         return f"{said}; no pair is left without {'it' if one else 'them'}."
     return f"{said}; without {'it' if one else 'them'} the change is {_signed(effect.without_failed.mean)} points."
