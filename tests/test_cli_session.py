@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from commanding import alexnet
 
-from alexnet.cli.session import home, offline
+from alexnet.cli.progress import Meter
+from alexnet.cli.session import Session, home, offline
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,21 @@ def test_offline_is_what_the_variable_says(value: str, means: bool, monkeypatch:
     assert not offline()
     monkeypatch.setenv("ALEXNET_OFFLINE", value)
     assert offline() is means
+
+
+def test_what_a_name_brings_along_is_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    Session().note("passed over \x07a")
+    Session().warn("the class \x07b is small")
+    with Meter(Session()) as meter:
+        meter.line("reading \x1b[31mc")
+        meter.warn("\x1b[31md")
+    said = capsys.readouterr().err
+    assert said.split("\n")[:4] == [
+        "passed over \\x07a",
+        "warning: the class \\x07b is small",
+        "reading \\x1b[31mc",
+        "warning: \\x1b[31md",
+    ]
 
 
 def test_quiet_leaves_the_result_alone(tmp_path: Path) -> None:

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet.cli.terminal import WIDTH, Shown, bar, counted, duration, percent, print_json, print_table, shown, size
+from alexnet.cli.terminal import (
+    WIDTH,
+    Shown,
+    bar,
+    counted,
+    duration,
+    named,
+    percent,
+    print_json,
+    print_table,
+    shown,
+    size,
+)
 
 
 def test_percent() -> None:
@@ -54,6 +66,13 @@ def test_a_table_is_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) ->
     assert lines[3] == "all" + " " * 197 + "     23"
 
 
+def test_a_name_in_a_table_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["name", ">count"], [["x\ny\x1b[2J", "1"], ["plain", "22"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "x\\ny\\x1b[2J      1"
+    assert lines[2] == "plain" + " " * 11 + "22"
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -77,6 +96,8 @@ def test_a_row_of_numbers_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_what_a_terminal_would_obey_is_shown() -> None:
     assert shown("\x1b[31mred\x07\x9b\x7f\ttab\n") == "\\x1b[31mred\\x07\\x9b\\x7f\ttab\n"
+    assert shown("a\u202eb\u2066c\u200f") == "a\\u202eb\\u2066c\u200f"  # the last is a mark of Arabic and Hebrew
+    assert named("a\n\tb\x1b") == "a\\n\\tb\\x1b"
     stream = StringIO()
     Shown(stream).write("a\rb")
     assert stream.getvalue() == "a\\x0db"

@@ -8,11 +8,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
+from rich.cells import cell_len
 
 from alexnet.cli.images import WORDS, expand
 from alexnet.cli.options import PATH, crops_option, json_option, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, common_options
-from alexnet.cli.terminal import bar, counted, percent, print_json
+from alexnet.cli.terminal import bar, counted, named, percent, print_json
 from alexnet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -118,13 +119,14 @@ def print_bars(answers: "Iterable[Prediction]") -> bool:
     """Prints predictions for a person; returns whether an image could not be read."""
     failed = False
     for prediction in answers:
-        click.echo(prediction.image)
+        click.echo(named(prediction.image))
         if prediction.error is not None:
             failed = True
             click.echo(f"  error: {prediction.error}")
-        width = max((len(answer.name) for answer in prediction.answers), default=0)
-        for answer in prediction.answers:
+        names = [named(answer.name) for answer in prediction.answers]
+        width = max(map(cell_len, names), default=0)
+        for answer, name in zip(prediction.answers, names, strict=True):
             drawn = bar(answer.probability)
-            click.echo(f"  {answer.name:{width}}  {percent(answer.probability):>7}  {drawn}".rstrip())
+            click.echo(f"  {name}{' ' * (width - cell_len(name))}  {percent(answer.probability):>7}  {drawn}".rstrip())
         click.echo()
     return failed

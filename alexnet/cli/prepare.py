@@ -8,7 +8,7 @@ import click
 
 from alexnet.cli.options import PATH, from_option, max_pixels_option, pairs, reading_options, workers_option
 from alexnet.cli.session import Session, progress_options
-from alexnet.cli.terminal import names, size
+from alexnet.cli.terminal import named, names, size
 from alexnet.data.sources.names import DESCRIPTIONS
 from alexnet.errors import ConfigError
 
@@ -155,4 +155,4 @@ def summary(store: "Store") -> list[str]:
     if refused := store.report["refused"]:
         lines.append(f"Refused      {len(refused):,}; all of them in {store.path / 'report.json'}")
         lines += [f"             {entry['path']}: {entry['reason']}" for entry in refused[:REASONS_SHOWN]]
-    return lines
+    return [named(line) for line in lines]

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from alexnet.cli.session import Session
-from alexnet.cli.terminal import counted, duration, percent, size
+from alexnet.cli.terminal import counted, duration, percent, shown, size
 
 if TYPE_CHECKING:
     from alexnet.data.prepare import PrepareProgress
@@ -56,13 +56,13 @@ class Meter:
     def line(self, text: str, style: str = "") -> None:
         """Says something that stays."""
         if not self._quiet:
-            self._console.print(Text(text, style))
+            self._console.print(Text(shown(text), style))
         self._told = monotonic()
 
     def warn(self, text: str) -> None:
         """Says, even with -q, what the user should know."""
         if self._speaks:
-            self._console.print(Text(f"warning: {text}", "yellow"))
+            self._console.print(Text(shown(f"warning: {text}"), "yellow"))
 
     def count(self, title: str, done: int, total: int, remark: str = "") -> None:
         """Shows photographs done, with their rate and the time left as they have gone since the title's first call."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from alexnet.cli.terminal import shown
 from alexnet.home import home as home
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,12 +26,12 @@ class Session:
     def note(self, text: str) -> None:
         """Says something in passing, on standard error."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(shown(text), err=True)
 
     def warn(self, text: str) -> None:
         """Says what makes a result doubtful, on standard error, quiet or not."""
         if self.speaks:
-            click.echo(f"warning: {text}", err=True)
+            click.echo(shown(f"warning: {text}"), err=True)
 
 
 def _switch(field: str, value: bool, *names: str, text: str) -> Callable[[F], F]:

@@ -12,13 +12,20 @@ WIDTH = 100  # of a line of JSON
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-# Control characters, which a terminal obeys, as the escapes that Python writes for them.
+# What a terminal obeys, control characters and changes of the direction of writing, as the escapes that Python writes.
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_SHOWN |= {code: f"\\u{code:04x}" for code in _DIRECTIONS}
 
 
 def shown(text: str) -> str:
-    """The text with control characters shown, for names that come from elsewhere: a terminal must not obey them."""
+    """The text with what a terminal obeys shown, for names that come from elsewhere: a terminal must not obey them."""
     return text.translate(_SHOWN)
+
+
+def named(name: str) -> str:
+    """A name as it may stand in a line: `shown`, ends of lines and tabs too."""
+    return shown(name).replace("\n", "\\n").replace("\t", "\\t")
 
 
 class Shown:
@@ -86,6 +93,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, total:
     Never cut to the width of a terminal: a pipe gets whole lines.
     """
     lines = [[name.removeprefix(">") for name in columns], *rows, *([total] if total else [])]
+    lines = [[named(cell) for cell in line] for line in lines]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         padded = (
