@@ -139,9 +139,8 @@ _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\xfd7zXZ": lzma.LZMAFile,
     b"BZh": bz2.BZ2File,
 }
-
-
 _OTHER_ARCHIVES: Final = {b"Rar!": "RAR", b"7z\xbc\xaf'\x1c": "7-Zip", b"\x28\xb5\x2f\xfd": "Zstandard"}
+_ELSE: Final = ", or give a folder, another archive (tar, zip) or a list (.csv, .txt)"
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ class TarFiles(Files):
         except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
             if isinstance(error, OSError) and error.strerror:  # the disk's own word, not gzip's
                 raise DataError(f"{self.path} cannot be read ({error.strerror}).") from error
-            raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again.") from error
+            raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again{_ELSE}.") from error
         return Found(spans, folders, sorted(name.rpartition("/")[2] for name in hidden - {"."}))
 
     @cached_property
