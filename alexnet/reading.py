@@ -1,9 +1,17 @@
 """Files that come from anywhere, read whole: regular ones alone, and of a stated size at most."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
+from typing import Final, TextIO
+
+MAX_LIST: Final = 1_000_000_000
+"""Lists of photographs of more bytes are not read; one of ImageNet's has 60 million."""
+
+MAX_LOG: Final = 200_000_000
+"""Logs of a run of more bytes are not read; one of 10,000 epochs has 3 million."""
 
 
 class UnfitFileError(ValueError):
@@ -32,3 +40,8 @@ def read_file(path: Path, most: int, start: int = 0, size: int | None = None) ->
     if size is not None and len(content) < size:
         raise OSError(errno.EIO, f"it ends at byte {start + len(content):,}, before byte {start + size:,}", str(path))
     return content
+
+
+def read_text(path: Path, most: int, *, errors: str = "strict", newline: str | None = None) -> TextIO:
+    """A file of UTF-8 as `open` gives it, with or without its mark of order. Raises as `read_file`, and ValueError."""
+    return io.StringIO(read_file(path, most).decode("utf-8-sig", errors), newline)

@@ -163,6 +163,12 @@ def test_pipes_are_no_files(tmp_path):
     assert open_files(tmp_path).sizes == {}
 
 
+def test_a_place_that_is_a_device_is_an_error(tmp_path):
+    (tmp_path / "zero.tar").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"zero\.tar is neither a folder nor a regular file; give the path of a folder"):
+        open_files(tmp_path / "zero.tar")
+
+
 def test_missing_place_is_an_error(tmp_path):
     with pytest.raises(DataError, match="nowhere does not exist"):
         open_files(tmp_path / "nowhere")

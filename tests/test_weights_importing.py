@@ -127,7 +127,7 @@ def test_downloads_that_went_wrong_are_recognised(tmp_path: Path, content: bytes
 def test_files_that_are_missing_or_too_large_are_refused_unread(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"There is no file .*nowhere"):
         check_file(tmp_path / "nowhere")
-    with pytest.raises(WeightsError, match="There is no file"):
+    with pytest.raises(WeightsError, match="is no regular file; give the file of weights"):
         check_file(tmp_path)
     with open(tmp_path / "large", "wb") as file:
         file.truncate(2**31)

@@ -306,7 +306,8 @@ def open_files(path: Path, inside: str = "") -> Files:
     if path.is_dir():
         return FolderFiles(path / inside if (path / inside).is_dir() else path)
     if not path.is_file():
-        raise DataError(f"{path} does not exist; give the path of a folder, or of a tar or zip archive.")
+        fault = "is neither a folder nor a regular file" if path.exists() else "does not exist"
+        raise DataError(f"{path} {fault}; give the path of a folder, or of a tar or zip archive.")
     with path.open("rb") as file:
         start = file.read(16)
     if (kind := format_of(start)) is not None:

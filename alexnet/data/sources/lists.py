@@ -15,13 +15,10 @@ from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
 from alexnet.data.sources.photographs import is_photograph, passed_over
 from alexnet.data.sources.split_names import split_of
 from alexnet.errors import ConfigError, DataError
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import MAX_LIST, UnfitFileError, read_file
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".lst")
 """What the name of a list ends with."""
-
-MAX_LIST: Final = 1_000_000_000
-"""Lists of more bytes are not read; one of ImageNet's photographs has 60 million."""
 
 _COLUMNS: Final[Mapping[str, str]] = {
     **dict.fromkeys(

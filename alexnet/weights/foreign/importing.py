@@ -47,7 +47,8 @@ class Foreign:
 def check_file(path: Path) -> None:
     """Raises WeightsError when `path` is no file, larger than `MAX_BYTES`, or plainly something else than weights."""
     if not path.is_file():
-        raise WeightsError(f"There is no file {path}; give the file of weights.")
+        fault = f"{path} is no regular file" if path.exists() else f"There is no file {path}"
+        raise WeightsError(f"{fault}; give the file of weights.")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise WeightsError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} that are read; it is no AlexNet.")
     with open(path, "rb") as file:
