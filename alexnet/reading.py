@@ -4,6 +4,8 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -21,9 +23,25 @@ class UnfitFileError(ValueError):
 def read_file(path: Path, most: int, start: int = 0, size: int | None = None) -> bytes:
     """The content of a file, of `most` bytes at most; or `size` bytes of it from `start` on.
 
-    Raises UnfitFileError for what is no regular file or holds more; OSError when it cannot be read, and when it ends
-    before the bytes that were asked for.
+    Raises UnfitFileError for what is no regular file or holds more; OSError, with the file's name, when it cannot be
+    read, and when it ends before the bytes that were asked for.
     """
+    with naming(path):
+        return _read(path, most, start, size)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A block that reads the file: the system names it in an error of opening, and here in one of reading too."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _read(path: Path, most: int, start: int, size: int | None) -> bytes:
     # a pipe would wait here for somebody to write
     file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(file, "rb") as stream:
