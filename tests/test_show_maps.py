@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commanding import alexnet
+import torch
+from commanding import alexnet, refusal
 from layouts import check_layout, texts
 from making import tiny_model
 from PIL import Image
 
+from alexnet.data.augment import VIEWS, centre_mean
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
 from alexnet.evaluation.predictor import Predictor
@@ -52,6 +54,25 @@ def test_a_map_that_is_0_everywhere_is_silent(colours: Store, one_thread: None) 
     assert f"{found.stages[0].silent} of 8 silent" in " ".join(texts(figure(found)))
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_any_of_the_ten_views_is_shown(colours: Store, one_thread: None, name: str) -> None:
+    model = tiny_model(colours)
+    predictor = Predictor(model, placement=place("cpu", "fp32"))
+    square, side = colours.read(0), model.net.spec.input_size
+    end = len(square) - side
+    across = {"left": 0, "right": end}.get(name.removesuffix("-mirrored").rpartition("-")[2], end // 2)
+    down = {"top": 0, "bottom": end}.get(name.partition("-")[0], end // 2)
+    expected = square[down : down + side, across : across + side]
+    expected = expected[:, ::-1] if name.endswith("mirrored") else expected
+    found = maps(predictor, square, "a", ["conv1", "fc3"], top=None, view=name)
+    assert np.array_equal(found.crop, expected)
+    centred = (expected - centre_mean(model.statistics, side)).transpose(2, 0, 1)[None]
+    with torch.no_grad():
+        by_hand = model.net.stages(torch.from_numpy(np.ascontiguousarray(centred)), ["conv1"])["conv1"]
+    assert np.allclose(found.stages[0].values, by_hand[0].numpy(), rtol=1e-4, atol=1e-4)
+    assert (f"shown, its view {name}." in " ".join(texts(figure(found)))) == (name != "centre")
+
+
 def test_no_map_is_an_error(colours: Store, predictor: Predictor) -> None:
     with pytest.raises(ConfigError, match="At least one map"):
         maps(predictor, colours.read(0), "a", top=0)
@@ -90,3 +111,8 @@ def test_the_command_draws_one_page_or_a_folder(colours: Store, tmp_path: Path, 
     names = {"conv1", "relu1", "norm1", "pool1", "fc2", "relu2", "drop2", "fc3"}
     assert {path.name for path in folder.iterdir()} == {"index.html", *(f"{name}.png" for name in names)}
     assert (folder / "index.html").read_text().count("<img") == 8
+    mirrored = json.loads(alexnet(*words, "--stage", "relu1", "--json", "--crop", "top-left-mirrored").stdout)
+    assert mirrored["view"] == "top-left-mirrored"
+    assert mirrored["stages"] != told["stages"]
+    code, sentence = refusal(*words, "--crop", "topleft")
+    assert (code, "did you mean 'top-left'" in sentence) == (2, True)

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     "--stage", "stages", default="", metavar="LAYERS|all", help="E.g. conv1,pool1.  [default: one a convolution]"
 )
 @click.option("--top", default="12", show_default=True, metavar="N|all", help="Maps of each stage, strongest first.")
+@click.option(
+    "--crop",
+    "view",
+    default="centre",
+    show_default=True,
+    metavar="NAME",
+    help="Which of the ten test views: centre, top-left, bottom-right-mirrored, …",
+)
 @place_options
 @picture_options
 @click.pass_obj
@@ -31,6 +39,7 @@ def maps(
     image: Path,
     stages: str,
     top: str,
+    view: str,
     device: str,
     dtype: str,
     threads: int,
@@ -52,7 +61,7 @@ def maps(
     predictor = Predictor(find_model(session, model), placement=placed(device, dtype, threads))
     spec = predictor.description.spec
     names = [layer.name for layer in spec.layers] if whole else list(filter(None, stages.split(",")))
-    found = maps(predictor, image, image.name, names, top=None if top == "all" else int(top))
+    found = maps(predictor, image, image.name, names, top=None if top == "all" else int(top), view=view)
     if whole and not picture.as_json:
         _write_folder(session, found, picture)
     else:

@@ -5,6 +5,7 @@ N images of H×W pixels and 3 colours, V views. `alexnet.data.loader` applies th
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,10 +128,15 @@ def random_parts(
     return np.concatenate([start, np.minimum(start + lengths.astype(np.float32), np.float32(side))], axis=1)
 
 
+_PLACES: Final = ("top-left", "top-right", "centre", "bottom-left", "bottom-right")
+VIEWS: Final = (*_PLACES, *(f"{place}-mirrored" for place in _PLACES))
+"""The names of the ten test views, in their order."""
+
+
 def fixed_views(crop: int, side: int, crops: int) -> Views:
     """The test views: `crops` 1 for the centre, 10 for four corners and centre and their mirrors (section 4.1).
 
-    The ten come in the order of the 2012 code: top left, top right, centre, bottom left, bottom right, then mirrored.
+    The ten come in the order of the 2012 code, which is that of `VIEWS`.
     Raises ConfigError for another number, or for a crop larger than `side`, the stored photographs' side in pixels.
     """
     end = border(side, crop)

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet.data.augment import VIEWS
 from alexnet.data.inputs import ImageInput
-from alexnet.errors import ConfigError
+from alexnet.errors import ConfigError, unknown
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.spec import Activation, Conv, Linear, Local, Spec
+
+CENTRE = "centre"
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,18 @@ class StageMaps:
 
 @dataclass(frozen=True)
 class Maps:
-    """One photograph in a network: the view (H, W, 3) that it was shown, and its stages."""
+    """One photograph in a network: the view (H, W, 3) that it was shown, its stages, and which of `VIEWS` it is."""
 
     model: str
     image: str
     crop: NDArray[np.uint8]
     stages: tuple[StageMaps, ...]
+    view: str = CENTRE
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types, without the view's pixels."""
-        return {"model": self.model, "image": self.image, "stages": [stage.to_json() for stage in self.stages]}
+        told = {"model": self.model, "image": self.image, "view": self.view}
+        return {**told, "stages": [stage.to_json() for stage in self.stages]}
 
 
 def usual_stages(spec: Spec) -> tuple[str, ...]:
@@ -65,20 +70,30 @@ def usual_stages(spec: Spec) -> tuple[str, ...]:
 
 
 def maps(
-    predictor: Predictor, image: ImageInput, name: str, stages: Sequence[str] = (), *, top: int | None = 12
+    predictor: Predictor,
+    image: ImageInput,
+    name: str,
+    stages: Sequence[str] = (),
+    *,
+    top: int | None = 12,
+    view: str = CENTRE,
 ) -> Maps:
-    """The `top` strongest maps of the stages for the centre of one image; None for all maps, in their own order.
+    """The `top` strongest maps of the stages for one `view` of an image; None for all maps, in their own order.
 
-    Strength is the largest value. Without `stages` they are `usual_stages`. Raises ConfigError for an unknown stage,
-    ImageError for an image that cannot be used.
+    Strength is the largest value. Without `stages` they are `usual_stages`. Raises ConfigError for an unknown stage or
+    view, ImageError for an image that cannot be used.
     """
     if top is not None and top < 1:
         raise ConfigError(f"At least one map must be shown, not {top}.")
+    if view not in VIEWS:
+        raise unknown("view", view, VIEWS)
     names = tuple(stages) or usual_stages(predictor.description.spec)
-    seen = predictor.views(image)
-    found = predictor.stages(seen.square, names)
-    told = tuple(_strongest(stage, found[stage][0], top) for stage in names)
-    return Maps(predictor.description.spec.name, name, seen.crops[0], told)
+    crops, number = (1, 0) if view == CENTRE else (len(VIEWS), VIEWS.index(view))
+    seen = predictor.views(image, crops)
+    found = predictor.stages(seen.square, names, crops)
+    rows = {stage: values[0] if crops == 1 else values[0, number] for stage, values in found.items()}
+    told = tuple(_strongest(stage, rows[stage], top) for stage in names)
+    return Maps(predictor.description.spec.name, name, seen.crops[number], told, view)
 
 
 def _strongest(name: str, values: NDArray[np.float32], top: int | None) -> StageMaps:

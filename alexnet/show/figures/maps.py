@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from alexnet.show.figures.sheet import GREY, LEADING, LIGHT, MARGIN, Sheet, columns, grey_to_rgb, signed_to_rgb
-from alexnet.show.maps import Maps, StageMaps
+from alexnet.show.maps import CENTRE, Maps, StageMaps
 
 IN_ROW, IN_WIDE_ROW, MANY = 12, 24, 144  # maps; rows are wide where a stage shows many
 TILE, SPACE, INDEX = 0.62, 0.06, 0.14
@@ -19,9 +19,10 @@ def figure(maps: Maps, width: float | None = None) -> Figure:
     in_row = columns(width, TILE, SPACE, IN_WIDE_ROW if most > MANY else IN_ROW)
     heights = [_height(stage, in_row) for stage in maps.stages]
     page = max(in_row * (TILE + SPACE) - SPACE, CROP) + 2 * MARGIN
+    view = "" if maps.view == CENTRE else f", its view {maps.view}"
     caption = (
         "Each stage is drawn on one scale, which its heading says. The number beneath a map says which of the stage it "
-        "is, counted from 0; the first have the largest values. At the top: what the network was shown."
+        f"is, counted from 0; the first have the largest values. At the top: what the network was shown{view}."
     )
     sheet = Sheet(page, CROP + 0.15 + sum(heights), f"{maps.image} in {maps.model}", caption, [maps.image])
     sheet.image(maps.crop, MARGIN, 0, CROP, CROP, smooth=True, frame=LIGHT)
