@@ -9,7 +9,7 @@ import pytest
 from commanding import alexnet, python, refusal
 
 import alexnet.cli.layers as layers
-from alexnet.cli.main import ALIASES, VERBS, cli, main
+from alexnet.cli.main import ALIASES, VERBS, Verbs, cli, main
 from alexnet.errors import DataError
 from alexnet.version import VERSION
 
@@ -163,11 +163,13 @@ def test_want_of_memory_is_a_sentence_that_says_what_to_do(error: Exception, mon
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(click.Group, "main", fail)
-    code, sentence = refusal("doctor")
-    assert code == 1
-    assert sentence.startswith("alexnet: error: The memory does not suffice.")
-    assert "--set accumulate=4" in sentence
+    monkeypatch.setattr(Verbs, "get_command", lambda self, ctx, name: click.Command(name, callback=fail))
+    for verb, what in {
+        "train": "Train in parts with --set accumulate=4, or with a smaller --batch-size; end other programs.",
+        "prepare": "Prepare with fewer workers (-j 1); end other programs.",
+        "export": "End other programs.",
+    }.items():
+        assert refusal(verb) == (1, f"alexnet: error: The memory does not suffice. {what}")
 
 
 def test_no_further_thread_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

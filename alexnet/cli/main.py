@@ -102,7 +102,7 @@ class Verbs(click.Group):
         except Exception as error:
             if session.debug:
                 traceback.print_exc()
-            sentence, status = _verdict(error)
+            sentence, status = _verdict(error, session.verb)
             if str(error) or not isinstance(error, AlexNetError):  # else another process says it
                 click.echo(f"alexnet: {shown(sentence)}", err=True)
         if session.shared:
@@ -114,10 +114,12 @@ class Verbs(click.Group):
         sys.exit(status or 0)
 
 
-WANT_OF_MEMORY = (
-    "The memory does not suffice. Train in parts with --set accumulate=4, or with a smaller --batch-size; prepare with "
-    "fewer workers (-j 1); end other programs."
-)
+WANT_OF_MEMORY = "The memory does not suffice. "
+LESS_MEMORY = {  # what a verb can do with less
+    "train": "Train in parts with --set accumulate=4, or with a smaller --batch-size; ",
+    "prepare": "Prepare with fewer workers (-j 1); ",
+    "predict": "Ask with a smaller --batch-size; ",
+}
 
 NO_THREAD = (
     "The system starts no further thread, for want of memory or because of a limit; end other programs, or raise the "
@@ -154,10 +156,11 @@ class _Stop(BaseException):
     """Passes by all that only means to handle errors."""
 
 
-def _verdict(error: Exception) -> tuple[str, int]:
-    """The sentence shown for an error, and the exit status."""
+def _verdict(error: Exception, verb: str = "") -> tuple[str, int]:
+    """The sentence shown for an error of a verb, and the exit status."""
     if wants_memory(error):
-        return f"error: {WANT_OF_MEMORY}", 1
+        less = LESS_MEMORY.get(ALIASES.get(verb, verb), "")
+        return f"error: {WANT_OF_MEMORY}{less + 'end' if less else 'End'} other programs.", 1
     match error:
         case AlexNetError(exit_code=code) if code > 128:  # a signal stopped it, as was asked for
             return str(error), code
@@ -187,6 +190,7 @@ def _verdict(error: Exception) -> tuple[str, int]:
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """The network of Krizhevsky, Sutskever and Hinton (2012): prepare photographs, train it, measure it, use it."""
+    ctx.obj.verb = ctx.invoked_subcommand or ""
     check_shared(ctx.invoked_subcommand)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -21,6 +21,7 @@ class Session:
     progress: bool = True
     debug: bool = False
     shared: bool = False  # whether this process is one of several that work together
+    verb: str = ""
     speaks: bool = True  # whether it is the one of them that says what came out
 
     def note(self, text: str) -> None:
