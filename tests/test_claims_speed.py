@@ -9,7 +9,7 @@ from entrants import RATIOS
 from printed import missing, table
 from report import BLOCK, EPOCHS, IMAGENET, JOINT, TABLES, days, filled, markdown, ratio, share_of_ceiling
 
-from alexnet.experiments.bench.step import training_flops
+from alexnet.experiments.bench.counting import training_flops
 from alexnet.model.account import account
 from alexnet.model.variants import PAPER
 

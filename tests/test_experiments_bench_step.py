@@ -9,10 +9,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet import kernels
 from alexnet.evaluation.evaluate import input_layout
 from alexnet.experiments.bench import step
-from alexnet.experiments.bench.step import BareStep, bench_step, loop, random_images, squares, training_flops
+from alexnet.experiments.bench.counting import multiplied_flops, training_flops
+from alexnet.experiments.bench.step import BareStep, bench_step, loop, random_images, squares
 from alexnet.experiments.bench.timing import Rounds
-from alexnet.kernels import ceiling, routes
+from alexnet.kernels import ceiling, routes, use_twin
 from alexnet.kernels.linear import ROUTES
+from alexnet.kernels.winograd import winograd
+from alexnet.model.account import account
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv
@@ -96,7 +99,8 @@ def test_the_share_of_the_ceiling_is_that_of_the_medians() -> None:
     assert [row.dtype for row in ceilings[2:]] == [name for name in ceiling.LOOPS if ceiling.run(name, 1)[0]]
     assert bare.facts["flops_per_second"] == bare.median * training_flops(spec)
     highest = max(row.median for row in ceilings if row.dtype == "fp32")
-    assert bare.facts["share_of_ceiling"] == bare.facts["flops_per_second"] / highest
+    done = bare.facts["flops_per_second"] * bare.facts["multiplied"]
+    assert bare.facts["share_of_ceiling"] == pytest.approx(done / highest)
     assert bare.facts["page_faults"] >= 0
     assert (plain.what, len(plain.samples)) == ("the same with F.linear", 3)
     rounds = zip(bare.samples, plain.samples, strict=True)
@@ -116,3 +120,20 @@ def test_the_step_takes_the_fastest_routes_and_the_plain_one_none(monkeypatch: p
     assert not calls
     bare()
     assert len(calls) == len(bare.routes)
+
+
+def test_products_are_counted_as_they_are_made() -> None:
+    spec = replace(PAPER, input_size=67)
+    bare = BareStep(spec, 2, FP32)
+    with use_twin():
+        direct = multiplied_flops(bare) / 2
+    filled = 2 * 2 * account(spec).rows[0].macs * (144 - 121) / 121  # conv1's 11 × 11 in blocks are 12 × 12
+    assert direct == training_flops(spec) + filled
+    assert multiplied_flops(BareStep(spec, 2, BF16)) / 2 == direct
+
+
+def test_products_in_tiles_are_36_for_a_pair_of_channels() -> None:
+    x, weight = torch.zeros(2, 32, 13, 13, requires_grad=True), torch.zeros(64, 16, 3, 3, requires_grad=True)
+    bias = torch.zeros(64, requires_grad=True)
+    made = multiplied_flops(lambda: winograd(x, weight, bias, (1, 1), 2).sum().backward())
+    assert made == 3 * 2 * (2 * 16 * 36) * (64 * 16)  # 16 tiles an image, three passes

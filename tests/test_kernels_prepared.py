@@ -40,7 +40,8 @@ def test_prepared_weights_give_the_twins_map(instructions: str, name: str, image
         found = made(x, relu)
     assert found.is_contiguous(memory_format=torch.channels_last) and found.shape == expected.shape
     assert not relu or found.min() == 0
-    assert (found - expected).abs().max() < 2e-6 * expected.abs().max()  # fp32: sums of up to 800 products
+    # fp32: sums of up to 1,200 products, in tiles with some four times the rounding
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
@@ -88,7 +89,7 @@ def test_bf16_is_rounded_as_the_twin_rounds_it() -> None:
 
 def test_what_runs_is_said() -> None:
     if native.available() and native.instruction_sets()[0] == "avx2":
-        assert describe_convolutions() == "weights ordered once"
+        assert describe_convolutions() == "in tiles where that pays, weights ordered once"
     with use_twin():
         assert describe_convolutions() == "PyTorch's own: the compiled kernels do not run"
         x, numbers = drawn("conv3", 1)

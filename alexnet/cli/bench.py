@@ -209,6 +209,7 @@ def share_of_ceiling(value: float) -> str:
 
 FACTS: dict[str, Callable[[float], str]] = {
     "flops_per_second": lambda value: f"{value / 1e9:,.0f} GFLOP/s",
+    "multiplied": lambda value: f"{percent(value, 0)} of it multiplied" if value < 1 else "all of it multiplied",
     "share_of_ceiling": share_of_ceiling,
     "page_faults": lambda value: f"{value:,.0f} page faults a step",
     "of_plain": lambda value: f"{value:.3f} × that with F.linear",

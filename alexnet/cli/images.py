@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
-from alexnet.reading import MAX_LIST, UnfitFileError, read_text
 
 if TYPE_CHECKING:
     from alexnet.data.inputs import ImageInput
@@ -64,9 +63,8 @@ def _each(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, "ImageI
 
 def _list(file: Path) -> list[str]:
     try:
-        return list(_lines(read_text(file, MAX_LIST, errors="surrogateescape")))
-    except UnfitFileError as error:
-        raise ConfigError(f"The list {file} cannot be read ({error}); a pipe goes in by - --list.") from error
+        with file.open(encoding="utf-8-sig", errors="surrogateescape") as text:
+            return list(_lines(text))
     except OSError as error:
         raise ConfigError(f"The list {file} cannot be read ({error.strerror}).") from error
 

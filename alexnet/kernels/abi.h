@@ -3,7 +3,7 @@
 #include <cstdint>
 
 // Raised with every change of this file, so that a library built from older sources is refused.
-constexpr int64_t ABI = 2;
+constexpr int64_t ABI = 3;
 
 // y = x * (k + alpha * (sum of x^2 over channels c-lo .. c+hi))^-beta, inside each of `towers` equal blocks.
 struct Norm {
@@ -41,6 +41,12 @@ struct Augment {
     const float *shift, *mean;     // (images, 3), (crop, crop, 3)
 };
 
+// A convolution of stride 1 of `images` maps of height x width pixels: kernel x kernel weights, 3 or 5; output `rows` x
+// `columns` pixels, with `top` rows and `left` columns of zeros before a map and as many behind it as outputs ask for.
+struct Convolution {
+    int64_t images, height, width, channels, outputs, groups, kernel, top, left, rows, columns;
+};
+
 // All functions return 0; 1 when there is no memory for scratch; 2 for sizes that cannot be, of which nothing is read or
 // written. `bf16` says what `void*` points to:
 // bfloat16 (1) or float (0). Tensors are dense and channels-last.
@@ -65,4 +71,11 @@ struct Kernels {
     int (*dropout_backward)(int64_t count, int bf16, int threads, int64_t seed, int64_t threshold,
                             double scale, const void *y, const void *gy, void *gx);
     int (*augment)(const Augment *, int bf16, int threads, void *out);
+    // Of weights w (kernel, kernel, groups, channels, outputs), of a group the last two, the numbers u at 36 points that
+    // the next one takes (36, groups, outputs / 16, channels, 16); turned by half a turn if `turned`.
+    int (*winograd_weights)(const Convolution *, int turned, int threads, const float *w, float *u);
+    // `bias` may be null; what is negative becomes 0 if `relu`.
+    int (*winograd_forward)(const Convolution *, int relu, int threads, const float *x, const float *u,
+                            const float *bias, float *y);
+    int (*winograd_weight_gradient)(const Convolution *, int threads, const float *x, const float *gy, float *gw);
 };

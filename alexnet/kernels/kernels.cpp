@@ -6,6 +6,7 @@
 #include "norm.h"
 #include "stage.h"
 #include "update.h"
+#include "winograd.h"
 
 namespace {
 
@@ -35,6 +36,14 @@ bool can_be(const Stage &s) {
 bool can_be(const Augment &a) {
     return between(0, a.images, MANY) && between(1, a.crop, WIDE) && between(a.crop, a.width, WIDE) &&
            between(1, a.block, WIDE) && between(1, a.blocks, WIDE) && a.block * a.blocks >= a.crop;
+}
+
+bool can_be(const Convolution &c) {
+    bool wide = true;
+    for (int64_t size : {c.height, c.width, c.channels, c.outputs, c.rows, c.columns}) wide = wide && between(1, size, WIDE);
+    return wide && between(0, c.images, MANY) && between(1, c.groups, c.channels) && (c.kernel == 3 || c.kernel == 5) &&
+           c.channels % (c.groups * PANEL) == 0 && c.outputs % (c.groups * PANEL) == 0 && between(0, c.top, c.kernel - 1) &&
+           between(0, c.left, c.kernel - 1);
 }
 
 template <class T> const T *in(const void *p, T) { return static_cast<const T *>(p); }
@@ -98,6 +107,24 @@ int augment(const Augment *a, int is_bf16, int threads, void *to) {
     return typed(is_bf16, [=](auto t) { return augment(*a, threads, out(to, t)); });
 }
 
+int winograd_weights(const Convolution *c, int turned, int threads, const float *w, float *u) {
+    if (!can_be(*c)) return NO_SUCH_SIZES;
+    const int64_t channels = c->channels / c->groups, outputs = c->outputs / c->groups;
+    return c->kernel == 3 ? weights_to_points<3>(c->groups, channels, outputs, turned, threads, w, u)
+                          : weights_to_points<5>(c->groups, channels, outputs, turned, threads, w, u);
+}
+
+int winograd_forward(const Convolution *c, int relu, int threads, const float *x, const float *u, const float *bias,
+                     float *y) {
+    if (!can_be(*c)) return NO_SUCH_SIZES;
+    return c->kernel == 3 ? convolve<4>(*c, threads, x, u, bias, relu, y) : convolve<2>(*c, threads, x, u, bias, relu, y);
+}
+
+int winograd_weight_gradient(const Convolution *c, int threads, const float *x, const float *gy, float *gw) {
+    if (!can_be(*c)) return NO_SUCH_SIZES;
+    return c->kernel == 3 ? weight_gradient<3>(*c, threads, x, gy, gw) : weight_gradient<5>(*c, threads, x, gy, gw);
+}
+
 } // namespace
 
 #define NAME_OF(x) #x
@@ -109,4 +136,5 @@ extern const Kernels TABLE(INSTRUCTIONS);
 const Kernels TABLE(INSTRUCTIONS) = {
     STRING_OF(INSTRUCTIONS), norm_forward,    norm_backward,   stage_forward,
     stage_backward,          momentum_update, dropout_forward, dropout_backward, augment,
+    winograd_weights,        winograd_forward, winograd_weight_gradient,
 };

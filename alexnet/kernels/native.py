@@ -15,7 +15,7 @@ import torch  # noqa: F401  (before the library, which then shares its thread ru
 
 from alexnet.errors import ConfigError
 
-ABI = 2
+ABI = 3
 MAX_KERNEL = 15
 _NO_SUCH_SIZES = 2
 
@@ -57,6 +57,18 @@ class Augment(ctypes.Structure):
     )
 
 
+class Convolution(ctypes.Structure):
+    """A convolution of stride 1 of channels-last maps."""
+
+    _fields_ = tuple(
+        (name, c_int64)
+        for name in (
+            *("images", "height", "width", "channels", "outputs", "groups"),
+            *("kernel", "top", "left", "rows", "columns"),
+        )
+    )
+
+
 _DROPOUT = c_int64, c_int, c_int, c_int64, c_int64, c_double
 
 
@@ -73,6 +85,9 @@ class Kernels(ctypes.Structure):
         ("dropout_forward", CFUNCTYPE(c_int, *_DROPOUT, c_int, *[c_void_p] * 2)),
         ("dropout_backward", CFUNCTYPE(c_int, *_DROPOUT, *[c_void_p] * 3)),
         ("augment", CFUNCTYPE(c_int, POINTER(Augment), c_int, c_int, c_void_p)),
+        ("winograd_weights", CFUNCTYPE(c_int, POINTER(Convolution), c_int, c_int, *[c_void_p] * 2)),
+        ("winograd_forward", CFUNCTYPE(c_int, POINTER(Convolution), c_int, c_int, *[c_void_p] * 4)),
+        ("winograd_weight_gradient", CFUNCTYPE(c_int, POINTER(Convolution), c_int, *[c_void_p] * 3)),
     )
 
 

@@ -44,9 +44,9 @@ template <class T> T only_if(bool yes, T v) { return as<T>(Bits<T>(as<Bits<T>>(v
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// Calls body(begin, end, scratch) on each thread with its contiguous share of 0 .. total-1 and its own zeroed
-// scratch. No result may depend on where the shares begin: that keeps every thread count bit-identical.
-template <class Body> int parallel(int64_t total, int threads, int64_t scratch_floats, Body body) {
+// Calls body(begin, end, scratch) on each thread with its contiguous share of 0 .. total-1 and its own scratch, zeroed
+// but for what lies behind the first `zeroed` floats. No result may depend on where the shares begin: that keeps every thread count bit-identical.
+template <class Body> int parallel(int64_t total, int threads, int64_t scratch_floats, Body body, int64_t zeroed = -1) {
     if (total <= 0) return 0;
     const int64_t line = 64 / sizeof(float);
     const int64_t each = (scratch_floats + 2 * line) / line * line;
@@ -62,7 +62,7 @@ template <class Body> int parallel(int64_t total, int threads, int64_t scratch_f
         const int64_t me = 0, members = 1;
 #endif
         float *const scratch = all + me * each;
-        memset(scratch, 0, size_t(each) * sizeof(float));
+        memset(scratch, 0, size_t(zeroed < 0 ? each : zeroed) * sizeof(float));
         body(total * me / members, total * (me + 1) / members, scratch);
     }
     free(all);

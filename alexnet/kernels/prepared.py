@@ -1,9 +1,11 @@
 """Convolutions whose weights stand still: what a network that only answers does instead of PyTorch's `conv2d`.
 
-N images, C and O channels in and out of G groups, H×W pixels, K×K weights. oneDNN, which PyTorch calls for convolutions
-on x86, puts weights in an order of its own at every call; here that is done once.
+N images, C and O channels in and out of G groups, H×W pixels, K×K weights. What a way of convolving needs of the
+weights alone is done once: to take them to the points of `alexnet.kernels.winograd`, or, for oneDNN, which PyTorch
+calls for convolutions on x86, to put them in its order.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from alexnet.kernels import native
 from alexnet.kernels.fused import channels_last, fused
 from alexnet.kernels.space_to_depth import space_to_depth_weight
+from alexnet.kernels.winograd import fits, points_of, winograd, winograd_of_points
 
 X86 = ("avx2", "avx512")  # instruction sets for which weights are put in order
 
@@ -27,13 +30,16 @@ def convolution(
     block: int,
     relu: bool,
 ) -> Tensor:
-    """The map (N, O, H', W') of `x` (N, C, H, W), after a ReLU if `relu`, by PyTorch's own operators.
+    """The map (N, O, H', W') of `x` (N, C, H, W), after a ReLU if `relu`: in tiles where that pays, else by PyTorch.
 
     `weight` is (O, C / G, K, K), `bias` (O,), `padding` the zeros above and beside. With a `block`, which is the
     stride then, images come in blocks of so many pixels a side, as `alexnet.kernels.space_to_depth` makes them.
     """
     weight, stride = _dense(weight, stride, block)
-    y = F.conv2d(x, weight, bias, stride, padding, groups=groups)
+    if fits(x, weight, stride, padding, groups):
+        y = winograd(x, weight, bias, padding, groups)
+    else:
+        y = F.conv2d(x, weight, bias, stride, padding, groups=groups)
     return F.relu(y) if relu else y
 
 
@@ -48,39 +54,44 @@ class PreparedConvolution:
     ) -> None:
         self.weight, self.bias, self.stride = weight, bias, stride
         self.padding, self.groups, self.block = padding, groups, block
-        self._ordered: tuple[tuple[int, int], Tensor] | None = None
+        self._kept: tuple[tuple[int, int], dict[str, Tensor]] = (0, 0), {}
 
     def __call__(self, x: Tensor, relu: bool) -> Tensor:
         """The map (N, O, H', W') of `x` (N, C, H, W), after a ReLU if `relu`."""
         if not len(x) or why_plain(x.device, x.dtype) is not None:
             settings = self.stride, self.padding, self.groups, self.block
             return convolution(x, self.weight, self.bias, *settings, relu)
-        x = channels_last(x)
-        weight, stride = self._weight(tuple(x.shape)), 1 if self.block > 1 else self.stride
-        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, self.bias, self.padding, (stride, stride), (1, 1), self.groups, "none", [], ""
+        x, stride = channels_last(x), 1 if self.block > 1 else self.stride
+        weight = self._once("dense", lambda: _dense(self.weight, self.stride, self.block)[0])
+        if fits(x, weight, stride, self.padding, self.groups):
+            points = self._once("points", lambda: points_of(weight, self.groups))
+            return winograd_of_points(x, points, weight, self.bias, self.padding, self.groups, relu)
+        windows = self.padding, (stride, stride), (1, 1), self.groups
+        # for an input of another shape oneDNN may want another order: then it makes that one at every call
+        ordered = self._once(
+            "ordered",
+            lambda: torch.ops.aten.mkldnn_reorder_conv2d_weight(
+                channels_last(weight).to_mkldnn(), *windows, tuple(x.shape)
+            ),
         )
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, ordered, self.bias, *windows, "none", [], "")
         return y.relu_() if relu else y  # oneDNN's own makes a NaN 0, as if nothing had been wrong
 
-    def _weight(self, shape: tuple[int, ...]) -> Tensor:
-        """The weight in the order that oneDNN wants for an input of `shape`.
-
-        For an input of another shape oneDNN may want another order: then it makes that one at every call.
-        """
+    def _once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` gives, kept under `name` until the weight is another, or has changed in place."""
         state = self.weight.data_ptr(), 0 if self.weight.is_inference() else self.weight._version
-        if self._ordered is None or self._ordered[0] != state:
-            weight, stride = _dense(self.weight, self.stride, self.block)
-            ordered = torch.ops.aten.mkldnn_reorder_conv2d_weight(
-                channels_last(weight).to_mkldnn(), self.padding, (stride, stride), (1, 1), self.groups, shape
-            )
-            self._ordered = state, ordered
-        return self._ordered[1]
+        if self._kept[0] != state:
+            self._kept = state, {}
+        kept = self._kept[1]
+        return kept.setdefault(name, make()) if name not in kept else kept[name]
 
 
 def describe_convolutions(dtype: torch.dtype = torch.float32) -> str:
     """One line for a log: how convolutions whose weights stand still are computed on the CPU in numbers of `dtype`."""
     reason = why_plain(torch.device("cpu"), dtype)
-    return "weights ordered once" if reason is None else f"PyTorch's own: {reason}"
+    if reason is not None:
+        return f"PyTorch's own: {reason}"
+    return "in tiles where that pays, weights ordered once" if dtype == torch.float32 else "weights ordered once"
 
 
 def why_plain(device: torch.device, dtype: torch.dtype) -> str | None:

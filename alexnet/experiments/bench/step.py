@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet.evaluation.evaluate import input_layout
+from alexnet.experiments.bench.counting import multiplied_flops, training_flops
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns, rate_of
 from alexnet.hardware import page_faults, peak_memory
 from alexnet.kernels import ceiling, space_to_depth, use_routes
 from alexnet.kernels.routes import choose, products
-from alexnet.model.account import account
 from alexnet.model.device import DTYPES, Placement, bf16_is_fast, working_copy
 from alexnet.model.modules import full_connections
 from alexnet.model.net import AlexNet
@@ -92,15 +92,6 @@ def settle(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def training_flops(spec: Spec) -> int:
-    """The FLOPs of one image's training step: a product forward, and two as large backward, for input and weights.
-
-    The first layer's input needs no gradient. Pointwise steps, pooling and the update count none.
-    """
-    products = [row.macs for row in account(spec).rows if row.macs]
-    return 2 * (3 * sum(products) - products[0])
-
-
 def squares(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
     """Products of two square matrices by side, each a work that returns its FLOPs."""
 
@@ -138,7 +129,8 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
     """The bare step, and for both types the ceilings of what the machine can do.
 
     They are the fastest of some matrix products, and a loop of multiply-adds in registers where there is one. The
-    step's share is of the higher of those of its type. The last row is the step with `F.linear`.
+    step's share is of the higher of those of its type, by the products that are made. The last row is the step with
+    `F.linear`.
     """
     bare_step = BareStep(spec, batch_size, placement)
     rate_of(bare_step, 0)
@@ -158,11 +150,13 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
     ]
     highest = max(row.median for row in ceilings if row.dtype == placement.dtype_name)
     bare = Measurement("training step", "images/s", rates["step"])
-    achieved = bare.median * training_flops(spec)
+    asked = training_flops(spec)
+    made = min(asked, multiplied_flops(bare_step) / batch_size)  # zeros that fill blocks are no work
     facts = {
-        "flops_per_image": training_flops(spec),
-        "flops_per_second": achieved,
-        "share_of_ceiling": achieved / highest,
+        "flops_per_image": asked,
+        "flops_per_second": bare.median * asked,
+        "multiplied": made / asked,
+        "share_of_ceiling": bare.median * made / highest,
         "of_plain": median(ours / theirs for ours, theirs in zip(rates["step"], rates["plain"], strict=True)),
         "routes": len([route for route in bare_step.routes.values() if route != "torch"]),
         "page_faults": faults["step"],  # of a step; hundreds of thousands where freed memory is not kept
