@@ -93,7 +93,7 @@ def _nothing(folder: Path) -> None:
 
 JOBS: dict[str, Job] = {
     "prepare": Job(_nothing, lambda f: prepare(Folder(given(f) / "photographs"), f / "store", workers=1)),
-    "prepare in workers": Job(_nothing, lambda f: prepare(FakeSource(200), f / "store", workers=2)),
+    "prepare in workers": Job(_nothing, lambda f: prepare(FakeSource(100), f / "store", workers=2)),
     "train": Job(_nothing, _train, "run/model"),
     "resume": Job(_trained, _train, "run/model"),
     "save": Job(
