@@ -111,6 +111,12 @@ def hints(kind: Any) -> dict[str, Any]:
     return {field.name: found[field.name] for field in fields(kind)}
 
 
+@lru_cache(maxsize=100)
+def _keys(kind: Any) -> dict[str, Any]:
+    """The kinds of an object's values by key."""
+    return get_type_hints(kind, include_extras=True)
+
+
 _PLAIN: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -174,7 +180,7 @@ def _check_items(value: Any, origin: type, arguments: tuple[Any, ...], where: st
 
 
 def _check_object(value: object, kind: Any, where: str) -> None:
-    found = get_type_hints(kind, include_extras=True)
+    found = _keys(kind)
     _check_keys(value, found, where)
     assert isinstance(value, Mapping)
     for name, hint in found.items():
