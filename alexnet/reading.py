@@ -1,9 +1,19 @@
 """Files that come from anywhere, read whole: regular ones alone, and of a stated size at most."""
 
 import errno
+import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, TextIO
+
+MAX_LIST: Final = 1_000_000_000
+"""Lists of photographs of more bytes are not read; one of ImageNet's has 60 million."""
+
+MAX_LOG: Final = 200_000_000
+"""Logs of a run of more bytes are not read; one of 10,000 epochs has 3 million."""
 
 
 class UnfitFileError(ValueError):
@@ -13,9 +23,25 @@ class UnfitFileError(ValueError):
 def read_file(path: Path, most: int, start: int = 0, size: int | None = None) -> bytes:
     """The content of a file, of `most` bytes at most; or `size` bytes of it from `start` on.
 
-    Raises UnfitFileError for what is no regular file or holds more; OSError when it cannot be read, and when it ends
-    before the bytes that were asked for.
+    Raises UnfitFileError for what is no regular file or holds more; OSError, with the file's name, when it cannot be
+    read, and when it ends before the bytes that were asked for.
     """
+    with naming(path):
+        return _read(path, most, start, size)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A block that reads the file: the system names it in an error of opening, and here in one of reading too."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _read(path: Path, most: int, start: int, size: int | None) -> bytes:
     # a pipe would wait here for somebody to write
     file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(file, "rb") as stream:
@@ -32,3 +58,8 @@ def read_file(path: Path, most: int, start: int = 0, size: int | None = None) ->
     if size is not None and len(content) < size:
         raise OSError(errno.EIO, f"it ends at byte {start + len(content):,}, before byte {start + size:,}", str(path))
     return content
+
+
+def read_text(path: Path, most: int, *, errors: str = "strict", newline: str | None = None) -> TextIO:
+    """A file of UTF-8 as `open` gives it, with or without its mark of order. Raises as `read_file`, and ValueError."""
+    return io.StringIO(read_file(path, most).decode("utf-8-sig", errors), newline)

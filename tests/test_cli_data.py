@@ -50,6 +50,14 @@ def test_check_of_leaking_splits_and_broken_files_is_3(tmp_path: Path) -> None:
     assert len(plain["problems"]) == 2
 
 
+def test_check_takes_the_limit_of_pixels_that_its_reasons_speak_of(tmp_path: Path, colours: Store) -> None:
+    words = ("data", "check", photographs(tmp_path / "trees"), "-j", "1", "--max-pixels")
+    assert "--max-pixels raises the limit" in alexnet(*words, 479).stdout
+    assert alexnet(*words, 480).exit_code == 0
+    code, sentence = refusal("data", "check", colours.path, "--max-pixels", 479)
+    assert (code, "--max-pixels is for photographs" in sentence) == (2, True)
+
+
 def test_check_takes_a_store(colours: Store) -> None:
     result = alexnet("data", "check", colours.path, "-j", "1")
     assert result.exit_code == 0

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from making import tiny_spec
 from alexnet.data.sources import shapes
 from alexnet.data.store import Store
 from alexnet.evaluation.linear import linear_error
+from alexnet.evaluation.predictor import Predictor
 from alexnet.model.variants import VARIANTS
+from alexnet.show import photographs
 from alexnet.training.recipes import RECIPES
 from alexnet.weights.model_dir import load_model
 
@@ -20,6 +23,13 @@ def test_the_whole_job_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(RECIPES, "demo", (replace(recipe, epochs=1), text))
     for split, count in {"train": 3, "val": 1, "test": 2}.items():
         monkeypatch.setitem(shapes.PER_CLASS, split, count)
+    of_store, shown = photographs.of_store, set[str]()
+
+    def noted(predictor: Predictor, store: Store, positions: Sequence[int]) -> Iterator[photographs.Photograph]:
+        shown.update(store.class_names[store.labels[position]] for position in positions)
+        return of_store(predictor, store, positions)
+
+    monkeypatch.setattr(photographs, "of_store", noted)
     out = tmp_path / "demo"
     result = alexnet("demo", "--out", out)
     assert result.exit_code == 0, result.stderr
@@ -44,6 +54,8 @@ def test_the_whole_job_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for drawn in (out / "run" / "curves.png", out / "filters.png", out / "maps.png", out / "predictions.png"):
         assert drawn.read_bytes().startswith(b"\x89PNG")
         assert str(drawn) in result.stdout
+
+    assert len(shown) == 8, "the pictures of predictions lie all over the split"
 
     lines = result.stdout.splitlines()
     assert "Errors on 20 pictures that the network has not seen" in lines

@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 from commanding import alexnet, refusal
-from experimenting import ROW, of_times, on_record
+from experimenting import ROW, looked, of_times, on_record
 
+from alexnet.cli.experiment import _forest
 from alexnet.data.store import Store
 from alexnet.experiments import table
-from alexnet.experiments.design import APART, EPOCHS, Stop
+from alexnet.experiments.design import ALIKE, APART, EPOCHS, TOGETHER, Stop
+from alexnet.experiments.findings import findings
 from alexnet.experiments.table import EXPERIMENTS
 
 
@@ -103,6 +105,21 @@ def test_a_page_is_made_of_records_alone(tmp_path: Path, monkeypatch: pytest.Mon
     assert result.exit_code == 0, result.stderr
     assert "2 seeds, mirrors changes the top-1 error by −5.0 points" in Path("page.md").read_text()
     assert {path.name for path in Path("experiments").iterdir()} == {"forest.svg", "timed.svg"}
+
+
+@pytest.mark.usefixtures("small")
+def test_effects_that_are_no_errors_have_panels_of_their_own(tmp_path: Path) -> None:
+    error = replace(ROW.pairs[0], present="base", absent="base", networks=1)
+    near = replace(ROW, name="near", of="small", outcome=ALIKE, arms=(), pairs=(error,))
+    joined = replace(near, name="joined", outcome=TOGETHER)
+    looked(tmp_path, near, {"base": [{"counts": {"fc7": "66", "pixels": "11"}}]})
+    looked(tmp_path, joined, {"base": [{"counts": {"1": "10"}}]})
+    drawn = _forest([findings(row, tmp_path) for row in (near, joined)])
+    assert [(panel.unit, [branch.label for branch in panel.branches]) for panel in drawn.panels] == [
+        ("points of neighbours of the class; right of 0: more by fc7", ["near: mirrors"]),
+        ("points of error; left of 0: lower with it", ["joined: mirrors"]),
+    ]
+    assert "Of ensembles the interval is over photographs." in drawn.caption
 
 
 def test_a_page_is_of_all_experiments() -> None:

@@ -113,6 +113,13 @@ def test_features_of_another_model_are_not_searched(folder: Path, colours: Store
     assert alexnet(*words, "--model", folder / "moved").exit_code == 0
 
 
+def test_a_list_that_is_too_long_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "list.txt").write_text("0.png\n1.png\n")
+    monkeypatch.setattr("alexnet.cli.features.MAX_LIST", 11)
+    words = ("features", folder / "model", folder / "list.txt", "-o", folder / "f", "--stages", "relu2")
+    assert "list.txt cannot be read (it has 12 bytes, more than the 11 that are read)" in refusal(*words)[1]
+
+
 def test_what_does_not_go_together_is_refused(folder: Path, colours: Store) -> None:
     extracted(folder, colours)
     assert "Give photographs to look for, or --near-copies" in refusal("search", folder / "f")[1]

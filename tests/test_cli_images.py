@@ -53,6 +53,20 @@ def test_the_user_s_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names("~/b/3.jpg", "~/a/*.jpg") == [str(here / "b/3.jpg"), str(here / "a/1.jpg")]
 
 
+def test_a_list_without_end_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "zero.txt").symlink_to("/dev/zero")
+    with pytest.raises(
+        ConfigError, match=r"zero\.txt cannot be read \(it is no regular file\); a pipe goes in by - --list"
+    ):
+        names("@zero.txt")
+    (here / "list.txt").write_text("b/3.jpg\n")
+    monkeypatch.setattr("alexnet.cli.images.MAX_LIST", 7)
+    with pytest.raises(
+        ConfigError, match=r"list\.txt cannot be read \(it has 8 bytes, more than the 7 that are read\)"
+    ):
+        names("@list.txt")
+
+
 def test_what_is_not_there_is_an_entry_or_a_sentence(here: Path) -> None:
     assert names("none/*.jpg", "nowhere.jpg") == ["none/*.jpg", "nowhere.jpg"]
     ((_, nothing),) = expand(Session(), ["none/*.jpg"])

@@ -164,6 +164,22 @@ def test_a_store_among_its_photographs_is_refused(folder: Path, tmp_path: Path) 
     )
 
 
+def test_a_store_beside_the_list_of_its_photographs_is_not_among_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("prepare", ".", "first.store", "--label-from", "trees/(.*)/")
+    assert "would lie among the photographs" in refusal(*words)[1], "whose labels a pattern finds"
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in sorted(folder.glob("*/*.png"))]
+    Path("labels.csv").write_text("\n".join(rows[1:]))
+    left = "Not listed, and left out: 1, first trees/ash/0.png."
+    for name in ("first.store", "second.store"):  # the first lies beside the photographs when the second is made
+        result = alexnet("prepare", "labels.csv", name, "-j", "1")
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr.splitlines() == [left, "Passed over 1 thing that is no photograph: 1 .csv."]
+    assert len(Store.open(Path("second.store"))) == 17
+
+
 def test_a_limit_of_pixels_is_asked_for_and_is_part_of_the_plan(folder: Path, tmp_path: Path) -> None:
     words = ("prepare", folder, tmp_path / "s", "-j", "1", "--max-pixels")
     found = alexnet(*words, "479")

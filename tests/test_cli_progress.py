@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 import alexnet.cli.progress as progress
@@ -58,6 +60,13 @@ def test_training_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "epoch  4/16  loss 1.200  error  50.0 %  val top-1  25.0 %* top-5   5.0 %  lr 0.01  123 images/s  14 s",
         "warning: Look out.",
     ]
+
+
+def test_a_top_5_error_that_says_nothing_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    meter = Meter(Session())
+    for event in (STARTED, replace(END, val_top5_error=None)):
+        meter.training(event)
+    assert "val top-1  25.0 %*  lr 0.01" in capsys.readouterr().err
 
 
 def test_quiet_says_warnings_alone(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,14 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 TINY = ("--model", "tiny", "--recipe", "tiny", "--dtype", "fp32")
 
 
+def test_of_few_classes_no_top_5_error_is_told(three_colours: Store) -> None:
+    result = alexnet("train", three_colours.path, *TINY, "--epochs", "1", "--set", "holdout=0.25")
+    assert result.exit_code == 0, result.stderr
+    assert "val top-1" in result.stderr
+    assert "top-1, on the validation photographs" in result.stdout
+    assert "top-5" not in result.stderr + result.stdout
+
+
 def test_it_trains_what_the_library_would_and_says_what_to_do_next(colours: Store, tmp_path: Path) -> None:
     result = alexnet("train", colours.path, *TINY)
     assert result.exit_code == 0, result.stderr

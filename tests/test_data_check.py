@@ -70,6 +70,12 @@ def test_the_same_photograph_in_one_split_or_under_two_classes_is_a_note():
     )
 
 
+def test_of_many_copies_some_are_named():
+    report = check(replace(SOURCE, same_as=dict.fromkeys(range(1, 8), 0)), workers=1)
+    assert report.problems[0].count(" = ") == 4
+    assert report.problems[0].endswith(" and 3 more.")
+
+
 def test_photographs_that_look_alike_are_found_and_are_no_problem():
     report = check(Brightened(4, classes=1, splits=("train", "test")), workers=1)
     assert report.problems == report.duplicates == ()

@@ -163,6 +163,12 @@ def test_pipes_are_no_files(tmp_path):
     assert open_files(tmp_path).sizes == {}
 
 
+def test_a_place_that_is_a_device_is_an_error(tmp_path):
+    (tmp_path / "zero.tar").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"zero\.tar is neither a folder nor a regular file; give the path of a folder"):
+        open_files(tmp_path / "zero.tar")
+
+
 def test_missing_place_is_an_error(tmp_path):
     with pytest.raises(DataError, match="nowhere does not exist"):
         open_files(tmp_path / "nowhere")
@@ -181,7 +187,7 @@ def test_truncated_archive_is_an_error(tmp_path, mode, length):
 def test_file_that_is_no_archive_is_an_error(tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"no archive" + bytes(2000))
-    with pytest.raises(DataError, match="not a whole tar archive"):
+    with pytest.raises(DataError, match=r"not a whole tar archive .*, or give a folder, another archive .* or a list"):
         _ = open_files(path).sizes
 
 

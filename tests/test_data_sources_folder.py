@@ -210,7 +210,7 @@ def test_where_two_readings_are_possible_the_caller_chooses(tmp_path):
     make(tmp_path, names)
     splits, classes = Folder(tmp_path, "splits"), Folder(tmp_path, "classes")
     assert [example.path for example in splits.examples] == names[:4]
-    assert splits.remarks == ("Passed over 2 things that are no photographs: 2 .jpg.",)
+    assert splits.remarks == ("Left out, photographs beside the splits: 2 in masks.",)
     assert [category.key for category in classes.categories] == ["masks", "test", "train"]
     assert classes.remarks[0].startswith("Photographs in folders inside a class count as the class's: masks/cat, ")
     with pytest.raises(DataError, match="names do not say which split each is"):
@@ -230,6 +230,32 @@ def test_a_folder_that_holds_everything_is_gone_through(tmp_path):
     assert source.remarks == (
         "Everything lies in the folder flowers, which is taken for the place of the photographs.",
     )
+
+
+def test_a_folder_that_holds_all_of_a_split_is_gone_through(tmp_path):
+    names = [f"{top}/{top}/{name}/1.jpg" for top in ("seg_train", "seg_test") for name in ("sea", "street")]
+    make(tmp_path, [*names, "seg_pred/seg_pred/1.jpg", "seg_pred/seg_pred/2.jpg"])
+    with pytest.raises(DataError, match=r"has the folders seg_pred, seg_test, seg_train: splits or classes\?"):
+        Folder(tmp_path)
+    source = Folder(tmp_path, "splits")
+    assert [(example.path, example.split) for example in source.examples] == [
+        (name, split) for name, split in zip(names, ("train", "train", "test", "test"), strict=True)
+    ]
+    assert [category.key for category in source.categories] == ["sea", "street"]
+    assert source.remarks == (
+        "Folders taken as splits: seg_test as test, seg_train as train.",
+        "Folders that hold all of a split, taken for the place of its classes: seg_test/seg_test, seg_train/seg_train.",
+        "Left out, photographs beside the splits: 2 in seg_pred.",
+    )
+    one = "train/cat/indoors/1.jpg train/cat/outdoors/1.jpg test/cat/indoors/1.jpg test/dog/indoors/1.jpg"
+    with pytest.raises(DataError, match="train has no folder for dog"):
+        Folder(make(tmp_path / "one", one))
+
+
+def test_classes_that_capitals_alone_tell_apart_are_said(tmp_path):
+    source = Folder(make(tmp_path, "Cat/1.jpg cat/2.jpg dog/3.jpg"))
+    assert [category.key for category in source.categories] == ["Cat", "cat", "dog"]
+    assert source.remarks == ("Classes whose names differ in capitals alone are taken for different ones: Cat, cat.",)
 
 
 def test_two_unicode_spellings_of_a_name_are_one_class(tmp_path):

@@ -12,11 +12,12 @@ from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.evaluation.extract import extract
+from alexnet.evaluation.predictor import Predictor
 from alexnet.experiments import looking, trial
 from alexnet.experiments.conduct import Places, conduct, recorded
 from alexnet.experiments.design import ALIKE, APART, BASE, TOGETHER, Experiment, Pair
 from alexnet.experiments.findings import findings
-from alexnet.experiments.looking import colour_shares, digits_36, look_at, spread
+from alexnet.experiments.looking import centres, colour_shares, digits_36, look_at, spread
 from alexnet.experiments.looks import alike, halves, in_words
 from alexnet.experiments.order import tasks
 from alexnet.experiments.records import RecordJson, Task, read_record, write_record
@@ -104,6 +105,14 @@ def test_neighbours_are_the_nearest_by_both_measures(where: Places, colours: Sto
     assert "% of neighbours alike by fc7" in in_words(first)
 
 
+def test_centres_are_what_the_network_sees(where: Places, colours: Store) -> None:
+    position = int(colours.split("test")[0])
+    photograph = colours.read(position).copy()
+    assert photograph.std() > 0
+    seen = Predictor(models(where)[0]).views(photograph)
+    np.testing.assert_array_equal(centres(colours, np.array([position]), 32)[0], seen.crops[0].ravel())
+
+
 def test_ensembles_are_those_that_evaluate_makes(where: Places, colours: Store) -> None:
     first, second = made(TOGETHER_ROW, where)
     one, other = models(where)
@@ -144,10 +153,15 @@ def test_a_network_that_diverged_is_not_looked_at_and_in_no_ensemble(where: Plac
         (need,) = Task(replace(APART_ROW), BASE, seed).needs
         run = read_record(where.record(need))
         assert run is not None
-        gone: RecordJson = {**run, "ended": "diverged", "test": None, "train": None}
+        gone: RecordJson = {**run, "ended": "diverged", "test": None, "train": None, "windows": [(1.0, 0.9)]}
         write_record(apart.record(need), run if seed else gone)
     first, second = made(APART_ROW, apart)
-    assert first.get("numbers") == {} and halves(first) is None and in_words(first) == "its network diverged"
+    assert (
+        first.get("numbers") == {}
+        and first["windows"] == []
+        and halves(first) is None
+        and in_words(first) == "its network diverged"
+    )
     assert halves(second) is not None
     first, second = made(TOGETHER_ROW, apart)
     assert first.get("counts") == {} and list(second.get("counts", {})) == ["1"]

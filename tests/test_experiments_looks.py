@@ -93,6 +93,12 @@ def test_ensembles_are_counted_over_all_sets_and_photographs(tmp_path: Path) -> 
     assert table(page([found]), "networks") == [["1", "3", "33.33"], ["2", "3", "16.67"], ["3", "1", "0.00"]]
 
 
+def test_a_p_too_small_for_its_places_is_no_zero(tmp_path: Path) -> None:
+    far = [*np.linspace(0.1, 0.2, 48), *np.linspace(0.6, 0.7, 48)]
+    looked(tmp_path, APART_ROW, {"base": [{"numbers": {"colour": far}}] * 3})
+    assert "together (Fisher) p is below 0.0001." in page([findings(APART_ROW, tmp_path)])
+
+
 def test_ensembles_wait_for_their_networks(tmp_path: Path) -> None:
     looked(tmp_path, TOGETHER_ROW, {"base": [joined("1100"), joined("1000", "1000")]})
     (two,) = findings(TOGETHER_ROW, tmp_path).effects

@@ -9,6 +9,7 @@ from experimenting import RUNTIME, places, row
 
 from alexnet.data.store import Store
 from alexnet.experiments import side_by_side
+from alexnet.experiments.design import APART
 from alexnet.experiments.side_by_side import RunFailed, Told, run_all
 from alexnet.training.interrupt import Interrupted
 
@@ -29,6 +30,14 @@ def test_a_budget_ends_with_what_can_be_gone_on_with(colours: Store, tmp_path: P
     assert not run_all(row(), where, RUNTIME, minutes=0.0)
     assert not list(where.records.rglob("*.json"))
     assert not run_all(row(), where, RUNTIME, minutes=0.03)
+
+
+def test_a_look_that_a_budget_ends_is_made_by_the_same_call(colours: Store, tmp_path: Path) -> None:
+    where, looks = places(colours, tmp_path), row(name="apart", of="small", outcome=APART, seeds=(0,))
+    assert run_all(row(), where, RUNTIME, seeds=[0])
+    assert not run_all(looks, where, RUNTIME, minutes=0.0) and not (where.records / "apart").exists()
+    assert run_all(looks, where, RUNTIME, jobs=2)
+    assert {path.name for path in (where.records / "apart").iterdir()} == {"base-0.json", "mirror=false-0.json"}
 
 
 def test_a_signal_stops_the_runs_saved(colours: Store, tmp_path: Path) -> None:

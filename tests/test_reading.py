@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import UnfitFileError, naming, read_file
 
 
 def test_a_file_is_read_whole_or_in_part(tmp_path: Path) -> None:
@@ -40,3 +40,11 @@ def test_devices_folders_and_pipes_are_refused_at_once(tmp_path: Path) -> None:
             read_file(tmp_path / name, 10)
     with pytest.raises((UnfitFileError, IsADirectoryError)):
         read_file(tmp_path, 10)
+
+
+def test_a_disk_that_fails_is_an_error_with_the_name_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").symlink_to("/proc/self/mem")  # at its begin there is nothing to read
+    with pytest.raises(OSError, match=r"Input/output error: '.*/file'"):
+        read_file(tmp_path / "file", 10)
+    with pytest.raises(OSError, match=r"Is a directory: '.*/file'"), naming(tmp_path / "file"):
+        raise OSError(21, "Is a directory")

@@ -104,3 +104,18 @@ def test_damaged_logs_are_a_sentence(tmp_path: Path, name: str) -> None:
         (path / name).write_bytes(damaged)
         with pytest.raises(WeightsError, match=r"The logs in .*one are damaged: |metrics.csv is damaged"):
             curves([path])
+    (path / name).unlink()
+    (path / name).symlink_to("/dev/zero")
+    with pytest.raises(WeightsError, match=r"The logs in .*one are damaged: it is no regular file"):
+        curves([path])
+
+
+def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run(tmp_path / "one", [0.5])
+
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("alexnet.reading.read_file", fail)
+    with pytest.raises(WeightsError, match=r"The logs in .*one cannot be read \(Input/output error\); mend that"):
+        curves([path])

@@ -90,7 +90,7 @@ def test_a_resumed_log_keeps_the_epochs_finished_and_drops_the_others(run: Run) 
     assert len(lines(run)) == 5  # what happened stays told
 
 
-@pytest.mark.parametrize("torn", ['{"event": "St', "2,0.01,0.3"])
+@pytest.mark.parametrize("torn", ['{"event": "St', "2,0.01,0.3", "x" * (3 << 20)])
 def test_half_a_line_of_a_lost_machine_is_cut_off(run: Run, torn: str) -> None:
     log = RunLog(run, TrainingState())
     log.write(EPOCH)

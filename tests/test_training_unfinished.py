@@ -85,6 +85,10 @@ def test_a_run_ends_when_no_epoch_was_better_for_long_enough(go: Train) -> None:
     )
     assert run.read("summary.json")["epochs"] == 4
     assert len(metrics(resume(run.path))) == 4, "it stays ended"
+    with pytest.raises(ConfigError, match=r"ended early, as early_stop=3 asks, and does not go on; .* --init-from"):
+        resume(run.path, epochs=60)
+    assert run.read("recipe.json")["epochs"] == 30
+    assert len(metrics(resume(run.path, epochs=4))) == 4
 
 
 def test_stopping_early_asks_for_validation(go: Train, three_colours: Store) -> None:

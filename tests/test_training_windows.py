@@ -49,3 +49,9 @@ def test_what_cannot_be_read_is_a_sentence(text: str | None, sentence: str, tmp_
         (tmp_path / "windows.csv").write_text(text)
     with pytest.raises(WeightsError, match=sentence):
         read_windows(tmp_path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "windows.csv").symlink_to("/dev/zero")
+    with pytest.raises(WeightsError, match=r"windows\.csv is damaged: it is no regular file"):
+        read_windows(tmp_path)

@@ -9,7 +9,7 @@ from serving import served
 from alexnet.data.download import Archive
 from alexnet.errors import AlexNetError, ConfigError, DataError, WeightsError
 from alexnet.model.variants import VARIANTS
-from alexnet.weights.foreign.cache import KNOWN, Known, add_weights, kept_weights, remove_weights
+from alexnet.weights.foreign.cache import KNOWN, Known, add_weights, find_kept, kept_weights, remove_weights
 
 CONTENT = b"weights of a network " * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -130,6 +130,26 @@ def test_a_file_of_another_digest_or_in_the_place_of_another_is_refused(file: Pa
     with pytest.raises(WeightsError, match=r"is there already and is another file; remove it or rename"):
         add_weights(str(file), tmp_path / "weights")
     assert (tmp_path / "weights" / file.name).read_bytes() == CONTENT
+
+
+def test_another_file_of_a_published_name_is_not_taken_for_that(server: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "toy.pth"
+    other.write_bytes(b"another")
+    with pytest.raises(WeightsError, match="has the name of the published file toy, and another SHA-256"):
+        add_weights(str(other), tmp_path / "weights")
+    assert kept_weights(tmp_path / "weights") == {}
+    with pytest.raises(WeightsError, match=r"toy\.pth is not what was published as toy: it has another SHA-256"):
+        find_kept("toy", tmp_path)
+
+
+def test_a_kept_file_is_found_by_its_published_name_its_own_and_that_without_ending(
+    server: list[str], tmp_path: Path
+) -> None:
+    add_weights("toy", tmp_path)
+    (tmp_path / "mine.caffemodel").write_bytes(b"another")
+    assert {find_kept(name, tmp_path) for name in ("toy", "toy.pth")} == {tmp_path / "toy.pth"}
+    assert {find_kept(name, tmp_path) for name in ("mine", "mine.caffemodel")} == {tmp_path / "mine.caffemodel"}
+    assert find_kept("toy.npy", tmp_path) is None
 
 
 def test_what_is_neither_name_nor_file_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

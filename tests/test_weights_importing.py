@@ -8,12 +8,16 @@ from torch import Tensor
 
 from alexnet.data.preparation import Preparation
 from alexnet.data.statistics import InputStatistics
-from alexnet.errors import WeightsError
+from alexnet.errors import AlexNetError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv
+from alexnet.weights.caffe.caffemodel import read_caffemodel
+from alexnet.weights.caffe.importing import read_mean
+from alexnet.weights.caffe.pickled import read_pickled
 from alexnet.weights.files import sha256
-from alexnet.weights.foreign.importing import Foreign, check_file, make_model
+from alexnet.weights.foreign.importing import Foreign, check_file, make_model, read_weights
 from alexnet.weights.model_dir import Model
+from alexnet.weights.onnx.read import read_onnx
 
 STATISTICS = InputStatistics.of_mean((1.0, 2.0, 3.0))
 
@@ -124,10 +128,20 @@ def test_downloads_that_went_wrong_are_recognised(tmp_path: Path, content: bytes
         check_file(tmp_path / "file")
 
 
+def test_a_disk_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").symlink_to("/proc/self/mem")  # at its begin there is nothing to read
+    with pytest.raises(AlexNetError, match=r"Cannot read .*/file: Input/output error; mend that and try again"):
+        check_file(tmp_path / "file")
+    monkeypatch.setattr("alexnet.weights.foreign.importing.check_file", lambda path: None)
+    for read in (read_weights, read_onnx, read_caffemodel, read_pickled, read_mean):
+        with pytest.raises(AlexNetError, match=r"Cannot read .*/file: Input/output error; mend that and try again"):
+            read(tmp_path / "file")
+
+
 def test_files_that_are_missing_or_too_large_are_refused_unread(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"There is no file .*nowhere"):
         check_file(tmp_path / "nowhere")
-    with pytest.raises(WeightsError, match="There is no file"):
+    with pytest.raises(WeightsError, match="is no regular file; give the file of weights"):
         check_file(tmp_path)
     with open(tmp_path / "large", "wb") as file:
         file.truncate(2**31)

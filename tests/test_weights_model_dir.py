@@ -304,3 +304,9 @@ def test_weights_that_cannot_be_opened_are_a_sentence(saved: Path, monkeypatch: 
     monkeypatch.setattr(model_dir, "load_file", fail)
     with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read \(unable to open .*; mend that and try"):
         load_model(saved)
+
+
+def test_a_description_that_a_disk_cannot_read_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "model.json").symlink_to("/proc/self/mem")  # at its begin there is nothing to read
+    with pytest.raises(WeightsError, match=r"model\.json cannot be read \(Input/output error\); mend that"):
+        load_model(tmp_path)

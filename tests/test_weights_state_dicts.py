@@ -134,3 +134,21 @@ def test_safetensors_are_unwrapped_too(tmp_path: Path) -> None:
     save_file(under("module"), tmp_path / "net.safetensors")
     found, _ = read_state_dict(tmp_path / "net.safetensors", ROOTS)
     assert found.names["classifier.0.bias"] == "module.classifier.0.bias"
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    file = tmp_path / f"net.{suffix}"
+    save_file(OWN, file) if suffix == "safetensors" else torch.save(OWN, file)
+    errors = [OSError(24, "Too many open files"), MemoryError()]
+
+    def fail(*_: object, **__: object) -> None:
+        raise errors[0]
+
+    monkeypatch.setattr(torch, "load", fail)
+    monkeypatch.setattr("alexnet.weights.pytorch.state_dicts.load_file", fail)
+    with pytest.raises(WeightsError, match=r"net\.\w+ cannot be read \(.*Too many open files\); mend that"):
+        read_state_dict(file, ROOTS, None)
+    errors.pop(0)
+    with pytest.raises(MemoryError):
+        read_state_dict(file, ROOTS, None)

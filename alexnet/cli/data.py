@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, from_option, json_option, reading_options, workers_option
+from alexnet.cli.options import PATH, from_option, json_option, max_pixels_option, reading_options, workers_option
 from alexnet.cli.session import Session, common_options, home, offline, progress_options
 from alexnet.cli.terminal import counted, print_json, print_table, size
 from alexnet.data.download import ARCHIVES
@@ -32,6 +32,7 @@ def data() -> None:
 @click.argument("path")
 @from_option
 @reading_options
+@max_pixels_option
 @json_option
 @workers_option("Processes; 0: one for each core.", default=0)
 @progress_options
@@ -43,6 +44,7 @@ def check(
     tops: "Tops | None",
     lists: tuple[str, ...],
     label_from: str | None,
+    max_pixels: int | None,
     as_json: bool,
     workers: int,
 ) -> int:
@@ -52,16 +54,19 @@ def check(
     duplicates within and across splits, sizes, class balance. The exit code is 3 when a file is broken or a photograph
     lies in two splits.
     """
-    from alexnet.cli.places import find_source, is_store
+    from alexnet.cli.places import find_source, is_store, limit_pixels, no_limit
     from alexnet.cli.progress import Meter
     from alexnet.data.check import check
     from alexnet.data.store import Store
 
     subject: Source | Store
     if is_store(path):
+        if max_pixels is not None:
+            raise no_limit(path)
         subject = Store.open(path, verify=True)
     else:
         subject = find_source(session, path, location, tops, lists, label_from)
+        limit_pixels(subject, path, max_pixels)
     with Meter(session) as meter:
         report = check(subject, workers=workers, progress=meter.preparing)
     if as_json:

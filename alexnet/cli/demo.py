@@ -104,7 +104,9 @@ def _draw(
     from alexnet.show.photographs import of_store
     from alexnet.show.predictions import predictions
 
-    positions = [int(position) for position in store.split(SPLIT)[::7]][:DRAWN]
+    unseen = store.split(SPLIT)
+    count = min(DRAWN, len(unseen))
+    positions = [int(unseen[(2 * number + 1) * len(unseen) // (2 * count)]) for number in range(count)]
     of = f"{len(positions)} pictures that it has not seen"
     wanted: dict[str, Callable[[], Any]] = {
         "curves": lambda: curves([run]),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from alexnet.evaluation.metrics import Tally
     from alexnet.weights.model_dir import Model
 
-TOP = 5  # answers among which the true class may be
 ROWS = 5  # classes and confusions shown
 
 
@@ -212,7 +211,7 @@ def _print(tally: "Tally", classes: Sequence[str], crops: int) -> None:
 
 
 def _row(tally: "Tally", crops: int) -> list[str]:
-    top5 = tally.top5_error if len(tally.confusion) > TOP else None  # of five classes or fewer, all are right
+    top5 = tally.top5_error if tally.has_top5 else None
     errors = [percent(error, 2) for error in (tally.top1_error, top5, tally.balanced_error)]
     return [f"{tally.images:,}", str(crops), *errors, f"{tally.loss:.4f}"]
 

@@ -10,6 +10,7 @@ from alexnet.cli.options import PATH, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.terminal import counted, duration, size
 from alexnet.errors import ConfigError, DataError
+from alexnet.reading import MAX_LIST, UnfitFileError, read_text
 
 if TYPE_CHECKING:
     from alexnet.evaluation.extraction import Photographs, Plan
@@ -136,9 +137,13 @@ def _photographs(predictor: "Predictor", data: Path, split: str | None, skip_unr
         found = of_files((data / name for name in names), predictor, skip_unreadable=skip_unreadable)
     elif data.is_file():
         # a million paths are small as texts alone
-        with open(data, encoding="utf-8", errors="surrogateescape") as lines:
-            paths = (data.parent / line.rstrip("\n") for line in lines if line.strip())
-            found = of_files(paths, predictor, skip_unreadable=skip_unreadable)
+        try:
+            lines = read_text(data, MAX_LIST, errors="surrogateescape")
+        except (OSError, UnfitFileError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise DataError(f"The list {data} cannot be read ({why}).") from error
+        paths = (data.parent / line.rstrip("\n") for line in lines if line.strip())
+        found = of_files(paths, predictor, skip_unreadable=skip_unreadable)
     else:
         raise DataError(f"There is nothing at {data}; give a store, a folder, or a file that lists photographs.")
     if not found.names:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
+from alexnet.reading import MAX_LIST, UnfitFileError, read_text
 
 if TYPE_CHECKING:
     from alexnet.data.inputs import ImageInput
@@ -63,8 +64,9 @@ def _each(session: Session, paths: Iterable[str]) -> Iterator[tuple[str, "ImageI
 
 def _list(file: Path) -> list[str]:
     try:
-        with file.open(encoding="utf-8-sig", errors="surrogateescape") as text:
-            return list(_lines(text))
+        return list(_lines(read_text(file, MAX_LIST, errors="surrogateescape")))
+    except UnfitFileError as error:
+        raise ConfigError(f"The list {file} cannot be read ({error}); a pipe goes in by - --list.") from error
     except OSError as error:
         raise ConfigError(f"The list {file} cannot be read ({error.strerror}).") from error
 

@@ -154,13 +154,12 @@ def weights_of(path: Path) -> str:
 
 def find_weights(session: Session, path: Path) -> Path:
     """The file of weights at `path`, or the one that `alexnet weights` keeps under that name."""
-    from alexnet.weights.foreign.cache import kept_weights
+    from alexnet.weights.foreign.cache import find_kept
 
-    kept = kept_weights(home() / "weights")
-    if path.is_file() or path.parent != Path() or path.name not in kept:
+    if path.is_file() or path.parent != Path() or (kept := find_kept(path.name, home() / "weights")) is None:
         return path
-    session.note(f"Taking the kept file {kept[path.name]}.")
-    return kept[path.name]
+    session.note(f"Taking the kept file {kept}.")
+    return kept
 
 
 def find_start(session: Session, path: Path) -> "Model":
@@ -168,8 +167,8 @@ def find_start(session: Session, path: Path) -> "Model":
     from alexnet.weights.formats import SUFFIXES, import_weights
     from alexnet.weights.model_dir import load_model
 
-    model, file = find_model(session, path), find_weights(session, path)
-    if model.is_dir() or not file.is_file():
+    model = find_model(session, path)
+    if model.is_dir() or not (file := find_weights(session, path)).is_file():
         return load_model(model)
     run = file.parent.parent
     if file.parent.name == "checkpoints" and (run / "run.json").is_file():

@@ -112,9 +112,15 @@ def prepare(
 
 
 def _apart(source: "Source", store: Path) -> None:
-    """Raises ConfigError for a store inside the folder of photographs, which would be among them the next time."""
-    from alexnet.data.sources.files import ListedSource
+    """Raises ConfigError for a store inside the folder of photographs, which would be among them the next time.
 
+    Where a list names the photographs, nothing else is among them.
+    """
+    from alexnet.data.sources.files import ListedSource
+    from alexnet.data.sources.lists import PhotographList
+
+    if isinstance(source, PhotographList) and source.lists:
+        return
     if isinstance(source, ListedSource) and store.resolve().is_relative_to(source.place.resolve()):
         raise ConfigError(
             f"The store {store} would lie among the photographs in {source.place}; choose a path outside that folder."

@@ -143,6 +143,7 @@ def _epoch(event: "EpochEnd", epochs: int) -> str:
     ]
     if event.val_top1_error is not None:
         best = "*" if event.best else " "
-        parts.append(f"val top-1 {percent(event.val_top1_error):>7}{best} top-5 {percent(event.val_top5_error):>7}")
+        top5 = "" if event.val_top5_error is None else f" top-5 {percent(event.val_top5_error):>7}"
+        parts.append(f"val top-1 {percent(event.val_top1_error):>7}{best}{top5}")
     parts += [f"lr {event.lr:.2g}", f"{event.rate:,.0f} images/s", duration(event.seconds)]
     return "  ".join(parts)

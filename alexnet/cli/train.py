@@ -332,8 +332,9 @@ def _finish(session: Session, run: "Run", store: "Store") -> None:
     click.echo(f"Run      {run.path}")
     click.echo(f"Model    {run.model}, weights of {provenance['weights_of']}")
     if "val_top1_error" in errors:
-        top5 = percent(errors["val_top5_error"])
-        click.echo(f"Error    {percent(errors['val_top1_error'])} top-1, {top5} top-5, on the validation photographs")
+        told = errors.get("val_top5_error")
+        top5 = "" if told is None else f", {percent(told)} top-5"
+        click.echo(f"Error    {percent(errors['val_top1_error'])} top-1{top5}, on the validation photographs")
     draw_curves(session, run.path)
     unseen = next((f" --split {split}" for split in ("test", "val") if split in store.splits), " --split train")
     model = quote(str(run.model))

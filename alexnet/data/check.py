@@ -17,6 +17,7 @@ from alexnet.data.source import SPLITS, Example, Prepared, Source
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 
+NAMED = 5  # photographs of a group
 UNSPLIT = "unsplit"  # stands for the split of photographs to which the source gives none
 _FACTS = np.dtype([("number", "<i8"), ("digest", "<u8"), ("outline", "<u8"), ("width", "<i8"), ("height", "<i8")])
 
@@ -243,7 +244,6 @@ def _groups(groups: Sequence[Alike]) -> str:
 
 
 def _first(groups: Sequence[Alike]) -> str:
-    return " = ".join(
-        f"{path} ({split}, {key})"
-        for path, split, key in zip(groups[0].paths, groups[0].splits, groups[0].classes, strict=True)
-    )
+    first = groups[0]
+    named = [f"{path} ({split}, {key})" for path, split, key in zip(*vars(first).values(), strict=True)]
+    return " = ".join(named[:NAMED]) + (f" and {len(named) - NAMED} more" if len(named) > NAMED else "")

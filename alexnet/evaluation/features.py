@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.errors import DataError, unknown
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import UnfitFileError, naming, read_file
 from alexnet.schema import AtMost, SchemaError, Within, check, decode
 from alexnet.weights.model_dir import read_description
 
@@ -103,7 +103,7 @@ class _Rows(Sequence[dict[str, Any]]):
 
     def __init__(self, path: Path, count: int) -> None:
         self._path, ends, end = path, array("q"), 0
-        with open(path, "rb") as file:
+        with naming(path), open(path, "rb") as file:
             for row, line in enumerate(file):
                 if decode(line, ImageRow)["row"] != row:
                     break
@@ -119,12 +119,12 @@ class _Rows(Sequence[dict[str, Any]]):
         if isinstance(row, slice):
             return [self[each] for each in range(*row.indices(len(self)))]
         place = range(len(self))[row]  # raises IndexError, and counts from the end
-        with open(self._path, "rb") as file:
+        with naming(self._path), open(self._path, "rb") as file:
             file.seek(self._ends[place - 1] if place else 0)
             return decode(file.readline(), ImageRow)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        with open(self._path, "rb") as file:
+        with naming(self._path), open(self._path, "rb") as file:
             for line in file:
                 yield decode(line, ImageRow)
 

@@ -68,6 +68,11 @@ class Tally:
         return self.top5_wrong / self._counted()
 
     @property
+    def has_top5(self) -> bool:
+        """Whether the top-5 error says anything: with five classes or fewer it is 0 whatever the answers."""
+        return len(self.confusion) > TOP
+
+    @property
     def loss(self) -> float:
         """The mean of -log p(true class), in nats."""
         return self.loss_sum / self._counted()

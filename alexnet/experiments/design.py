@@ -29,12 +29,12 @@ OUTCOMES = {
     TOGETHER: "top-1 error on the test photographs by ten crops, of several networks averaged minus that of one; all "
     "sets of so many of the networks",
 }
-LOOK_SECONDS = {APART: 2.0, ALIKE: 180.0, TOGETHER: 300.0}
+LOOK_SECONDS = {APART: 2.0, ALIKE: 60.0, TOGETHER: 350.0}
 """About what a look at a network of the benches takes, on one thread as `Bench.epoch_seconds`."""
 FIVE = (0, 1, 2, 3, 4)
 """The seeds of most experiments."""
 UNITS = {
-    APART: "points of colour's share; right of 0: further apart with two towers",
+    APART: "points of the share of colour; right of 0: further apart with two towers",
     ALIKE: "points of neighbours of the class; right of 0: more by fc7",
 }
 """Of effects that are no errors, with what their sign means."""

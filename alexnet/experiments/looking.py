@@ -68,7 +68,6 @@ def neighbours(task: Task, models: Sequence[Path], store: Store, placement: Plac
     """
     predictor = Predictor(models[-1], placement=placement)
     side = predictor.description.spec.input_size
-    first = (store.preparation.side - side) // 2
 
     def hidden(positions: NDArray[np.int64]) -> NDArray[np.float32]:
         squares = (store.read(position) for position in positions.tolist())
@@ -76,8 +75,7 @@ def neighbours(task: Task, models: Sequence[Path], store: Store, placement: Plac
         return found.reshape(len(found), -1)
 
     def pixels(positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        within = slice(first, first + side)
-        return np.stack([store.read(position)[within, within].ravel() for position in positions.tolist()])
+        return centres(store, positions, side)
 
     known, asked = store.split("train"), spread(store.split("test"), QUERIES)
     own = store.labels[asked]
@@ -87,6 +85,13 @@ def neighbours(task: Task, models: Sequence[Path], store: Store, placement: Plac
         counts[name] = digits_36((store.labels[known][rows] == own[:, None]).sum(1))
     shares = np.bincount(store.labels[known], minlength=len(store.classes)) / len(known)
     return Seen({"chance": [round(float(shares[own].mean()), PLACES)]}, counts)
+
+
+def centres(store: Store, positions: NDArray[np.int64], side: int) -> NDArray[np.uint8]:
+    """The pixels (N, side · side · 3) of the middle of photographs."""
+    first = (store.preparation.side - side) // 2
+    within = slice(first, first + side)
+    return np.stack([store.read(position)[within, within].ravel() for position in positions.tolist()])
 
 
 def spread(positions: NDArray[np.int64], most: int) -> NDArray[np.int64]:

@@ -122,7 +122,7 @@ def _halves(found: Findings) -> Iterator[str]:
     rows, by_arm = [], {arm.name: list[float]() for arm in found.row.all_arms}
     for arm, seed, run, error in _looked_at(found):
         told = halves(run)
-        cells = ["–"] * 3 if told is None else [f"{100 * told.first:.1f}", f"{100 * told.second:.1f}", f"{told.p:.4f}"]
+        cells = ["–"] * 3 if told is None else [f"{100 * told.first:.1f}", f"{100 * told.second:.1f}", _p(told.p)]
         rows.append([f"`{arm}`", str(seed), *cells, error])
         by_arm[arm] += [] if told is None else [told.p]
     yield _table(["arm", ">seed", ">first half, %", ">second half, %", ">p", ">test error"], rows)
@@ -131,7 +131,7 @@ def _halves(found: Findings) -> Iterator[str]:
         if p:
             yield (
                 f"`{arm}`: in {sum(each <= TOLD for each in p)} of {len(p)} networks p is at most {TOLD:g}, which one "
-                f"in twenty has by chance; together (Fisher) p is {fisher(p):.4f}.\n"
+                f"in twenty has by chance; together (Fisher) p is {_p(fisher(p))}.\n"
             )
 
 
@@ -154,6 +154,10 @@ def _ensembles(found: Findings) -> Iterator[str]:
         sets = comb(sum(record["ended"] != "diverged" for record in records), size)
         rows.append([str(size), str(sets), "–" if shares is None else f"{100 * shares.mean():.2f}"])
     yield _table([">networks", ">sets of them", ">test error by ten crops, %"], rows)
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 1e-4 else "below 0.0001"
 
 
 _LOOKS = {APART: _halves, ALIKE: _neighbours, TOGETHER: _ensembles}
@@ -235,8 +239,9 @@ def _times(found: Findings) -> Iterator[str]:
     processor = sum(run["cpu_seconds"] for run in runs) / 3600
     machines = sorted({str(run["environment"].get("processor")) for run in runs})
     numbers = sorted({str(run["identity"]["dtype"]) for run in runs})
+    what = "looks" if found.row.of else "runs"
     yield (
-        f"{len(runs)} runs, {hours:.1f} hours by the clock, {processor:.1f} of a processor; {', '.join(numbers)}, "
+        f"{len(runs)} {what}, {hours:.1f} hours by the clock, {processor:.1f} of a processor; {', '.join(numbers)}, "
         f"{'; '.join(machines)}. {_command(found.row)}\n"
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.errors import ConfigError, WeightsError, unknown
-from alexnet.reading import read_file
+from alexnet.reading import MAX_LOG, read_file, read_text
 from alexnet.schema import decode
 
 PANELS = ("error", "loss", "lr", "rate")
@@ -102,10 +102,9 @@ def curves(
 
 def _read(path: Path, name: str) -> Curve:
     try:
-        with open(path / "metrics.csv", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        with open(path / "log.jsonl", encoding="utf-8") as file:
-            begun = next((json.loads(line) for line in file if '"event": "Started"' in line), {"train_images": 0})
+        rows = list(csv.DictReader(read_text(path / "metrics.csv", MAX_LOG, newline="")))
+        lines = read_text(path / "log.jsonl", MAX_LOG)
+        begun = next((json.loads(line) for line in lines if '"event": "Started"' in line), {"train_images": 0})
         images = int(begun["train_images"])
         fingerprint = str(decode(read_file(path / "run.json", MAX_JSON), dict[str, Any]).get("fingerprint"))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -115,6 +114,8 @@ def _read(path: Path, name: str) -> Curve:
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         raise WeightsError(f"The logs in {path} are damaged: {error}.") from error
+    except OSError as error:
+        raise WeightsError(f"The logs in {path} cannot be read ({error.strerror}); mend that and try again.") from error
     if not rows:
         raise WeightsError(f"{path} has not finished an epoch yet, so there is nothing to draw.")
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.errors import AlexNetError
+from alexnet.reading import read_file
 from alexnet.training.events import EpochEnd, Event, StepEnd, Warned, WindowEnd, silent
 from alexnet.training.run import Run
 from alexnet.training.state import TrainingState
@@ -24,6 +25,7 @@ except ImportError:
     SummaryWriter = None  # type: ignore[misc, assignment]
 
 STEPS_PER_LINE = 50
+BLOCK = 1 << 20  # bytes of a log that are read at once, from its end
 COLUMNS = [field.name for field in fields(EpochEnd)]
 TABLES: dict[type, str] = {EpochEnd: "metrics.csv", WindowEnd: FILE}  # a row for each event of the kind
 NO_TENSORBOARD = "TensorBoard events are not written, since tensorboard is not installed: pip install 'alexnet[tb]'."
@@ -115,5 +117,12 @@ class RunLog:
 
 def _cut_torn_line(path: Path) -> None:
     """Cuts off the half line that a full disk or a lost machine left."""
-    if path.exists():
-        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+    if not path.exists():
+        return
+    end = path.stat().st_size
+    while end:
+        start = max(0, end - BLOCK)
+        end = start + read_file(path, BLOCK, start, end - start).rfind(b"\n") + 1
+        if end > start:
+            break
+    os.truncate(path, end)

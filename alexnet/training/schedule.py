@@ -54,6 +54,15 @@ def base_rate(recipe: Recipe, *, epoch: int, progress: float, errors: Sequence[f
     return rate * min(1.0, now / recipe.warmup) if recipe.warmup else rate
 
 
+def other_epochs(before: Recipe, after: Recipe, *, epoch: int, progress: float, errors: Sequence[float]) -> str:
+    """What it means that a run at this place has another number of epochs; `base_rate` says what the places are."""
+    said = f"The run ends after {after.epochs} epochs now, not after {before.epochs}"
+    old, new = (base_rate(each, epoch=epoch, progress=progress, errors=errors) for each in (before, after))
+    if epoch < after.epochs and old != new:
+        said += f"; its {after.schedule} schedule is made for that number: the rate goes from {old:.3g} to {new:.3g}"
+    return f"{said}."
+
+
 def layer_rate(recipe: Recipe, layer: str, rate: float, *, epoch: int, last: bool = False) -> Rate:
     """The rates of `layer` in `epoch`, given the weights' rate of the moment; `last` says that it is the last layer.
 

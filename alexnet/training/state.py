@@ -85,7 +85,7 @@ class TrainingState:
             train_error=self.wrong / self.seen,
             val_loss=tally.loss if tally else None,
             val_top1_error=error,
-            val_top5_error=tally.top5_error if tally else None,
+            val_top5_error=tally.top5_error if tally and tally.has_top5 else None,
             rate=self.seen / self.seconds,
             waiting=self.waited / self.seconds,
             seconds=self.seconds,

@@ -32,7 +32,7 @@ from alexnet.training.plan import frozen, memory_told, training_plan
 from alexnet.training.recipe import Recipe
 from alexnet.training.routes import RunRoutes, new_routes, resumed_routes
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
-from alexnet.training.schedule import base_rate
+from alexnet.training.schedule import other_epochs
 from alexnet.training.sharing import check_same, in_towers, shared_plan
 from alexnet.training.team import ALONE, Team
 from alexnet.version import VERSION
@@ -196,18 +196,19 @@ def resume(
 
 
 def _other_epochs(trainer: Trainer, before: Recipe) -> str:
-    """What it means that a run under way has another number of epochs. Raises ConfigError for fewer than are done."""
+    """What it means that a run under way has another number of epochs. Raises ConfigError where it cannot have it."""
     progress, recipe = trainer.progress, trainer.recipe
     if recipe.epochs < progress.epoch:
         raise ConfigError(
             f"{trainer.run.path} has finished {progress.epoch} epochs already; --epochs {progress.epoch} ends it now."
         )
-    said = f"The run ends after {recipe.epochs} epochs now, not after {before.epochs}"
-    share, errors = progress.step / trainer.loader.steps, progress.val_errors
-    old, new = (base_rate(each, epoch=progress.epoch, progress=share, errors=errors) for each in (before, recipe))
-    if progress.epoch < recipe.epochs and old != new:
-        said += f"; its {recipe.schedule} schedule is made for that number: the rate goes from {old:.3g} to {new:.3g}"
-    return f"{said}."
+    if trainer.ended_early and recipe.epochs > progress.epoch:
+        raise ConfigError(
+            f"{trainer.run.path} ended early, as early_stop={recipe.early_stop} asks, and does not go on; to go on "
+            f"from its model, train with --init-from {trainer.run.path}."
+        )
+    share = progress.step / trainer.loader.steps
+    return other_epochs(before, recipe, epoch=progress.epoch, progress=share, errors=progress.val_errors)
 
 
 def _held(run: Run, team: Team) -> AbstractContextManager[None]:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from alexnet.errors import WeightsError
+from alexnet.reading import MAX_LOG, read_text
 from alexnet.training.events import WindowEnd
 
 FILE = "windows.csv"
@@ -18,16 +19,15 @@ def read_windows(run: Path) -> list[WindowEnd]:
     """
     path = run / FILE
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            found = [
-                WindowEnd(int(row["photographs"]), float(row["loss"]), float(row["error"]))
-                for row in csv.DictReader(file)
-            ]
+        rows = csv.DictReader(read_text(path, MAX_LOG, newline=""))
+        found = [WindowEnd(int(row["photographs"]), float(row["loss"]), float(row["error"])) for row in rows]
     except FileNotFoundError as error:
         raise WeightsError(
             f"{run} has no {FILE}: it is no run directory, or of a version that did not write it; train anew."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); mend that and try again.") from error
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise WeightsError(f"{path} is damaged: {error}; resume the run, which writes it again.") from error
     if any(one.photographs >= other.photographs for one, other in pairwise(found)):
         raise WeightsError(f"{path} is damaged: its windows do not follow one another; resume the run.")

@@ -37,7 +37,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # damaged and foreign files fail in any way
         if wants_memory(error):
             raise
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that is a place before the file's begin
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # that is a place before the file's begin
             raise WeightsError(f"{path} cannot be read ({error.strerror}); mend that and try again.") from error
         raise WeightsError(
             f"The checkpoint {path} is damaged, or is not a checkpoint ({type(error).__name__}); copy it again, or "

@@ -15,7 +15,7 @@ from alexnet.model.net import AlexNet
 from alexnet.model.options import with_options
 from alexnet.model.spec import Spec
 from alexnet.model.variants import variant
-from alexnet.weights.foreign.cache import kept_weights
+from alexnet.weights.foreign.cache import find_kept
 from alexnet.weights.foreign.class_names import unnamed_classes
 from alexnet.weights.loading import load
 from alexnet.weights.model_dir import Model
@@ -66,7 +66,5 @@ def _named(names: tuple[str, ...] | None, count: int) -> tuple[Category, ...]:
 def _kept(weights: str | Path) -> Path:
     """The place of weights: as given, or of the kept file of that name where there is nothing at that path."""
     if isinstance(weights, str) and not Path(weights).exists():
-        kept = kept_weights(home() / "weights")
-        if weights in kept:
-            return kept[weights]
+        return find_kept(weights, home() / "weights") or Path(weights)
     return Path(weights)

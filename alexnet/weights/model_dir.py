@@ -182,6 +182,10 @@ def read_description(path: Path) -> dict[str, Any]:
                 f"The model {path} is of format {str(found)[:20]}, this version reads formats {FORMER} and {FORMAT}."
             )
         check(description, ModelJson)
+    except OSError as error:
+        raise WeightsError(
+            f"{path / DESCRIPTION} cannot be read ({error.strerror}); mend that and try again."
+        ) from error
     except (SchemaError, UnfitFileError) as error:
         raise WeightsError(f"{path / DESCRIPTION} is damaged, or no model's: {error}.") from error
     return description

@@ -139,9 +139,8 @@ _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\xfd7zXZ": lzma.LZMAFile,
     b"BZh": bz2.BZ2File,
 }
-
-
 _OTHER_ARCHIVES: Final = {b"Rar!": "RAR", b"7z\xbc\xaf'\x1c": "7-Zip", b"\x28\xb5\x2f\xfd": "Zstandard"}
+_ELSE: Final = ", or give a folder, another archive (tar, zip) or a list (.csv, .txt)"
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ class TarFiles(Files):
         except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
             if isinstance(error, OSError) and error.strerror:  # the disk's own word, not gzip's
                 raise DataError(f"{self.path} cannot be read ({error.strerror}).") from error
-            raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again.") from error
+            raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again{_ELSE}.") from error
         return Found(spans, folders, sorted(name.rpartition("/")[2] for name in hidden - {"."}))
 
     @cached_property
@@ -307,7 +306,8 @@ def open_files(path: Path, inside: str = "") -> Files:
     if path.is_dir():
         return FolderFiles(path / inside if (path / inside).is_dir() else path)
     if not path.is_file():
-        raise DataError(f"{path} does not exist; give the path of a folder, or of a tar or zip archive.")
+        fault = "is neither a folder nor a regular file" if path.exists() else "does not exist"
+        raise DataError(f"{path} {fault}; give the path of a folder, or of a tar or zip archive.")
     with path.open("rb") as file:
         start = file.read(16)
     if (kind := format_of(start)) is not None:

@@ -21,9 +21,9 @@ class Folder(ListedSource):
 
     `root` is the folder, or an archive of it. Classes are sorted by name, and two Unicode spellings of a name are one
     class; photographs may lie deeper inside a class. Folders above the classes are splits where their names say so in a
-    usual spelling (`split_names`). A folder that holds one other folder alone stands for that one. `is_photograph`
-    says what counts as a photograph. Where the folder gives no split, a tenth of each class is held out for validation
-    by default.
+    usual spelling (`split_names`). A folder that holds one other folder alone stands for that one, and so do splits
+    that all do. `is_photograph` says what counts as a photograph. Where the folder gives no split, a tenth of each
+    class is held out for validation by default.
 
     `tops` says what the upper folders are where two readings are possible: "splits" or "classes". Raises DataError when
     it is needed and None, when there are fewer than two classes, when a class is empty, when the splits have different
@@ -55,15 +55,18 @@ def list_class_folders(files: Files, tops: Tops | None = None) -> Listing:
         raise DataError(f"{(files.path / store).parent} is a store among the photographs; move it away from them.")
     inside = tree.wrapper()
     splits = _split_folders(tree, inside, tops)
-    branches = {f"{inside}{top}/": split for top, split in splits.items()} or {inside: "train"}
+    branches = _branches(tree, inside, splits)
     classes = _class_folders(tree, branches)
     label = {name: index for index, name in enumerate(classes)}
     empty = {(branch, name) for branch in branches for name in classes}
-    rows, others, nested = [], [], set[str]()
+    rows, others, beside, nested = [], [], Counter[str](), set[str]()
     for path, size in files.sizes.items():
         branch = next((branch for branch in branches if path.startswith(branch)), None)
-        if not is_photograph(path) or branch is None:
+        if not is_photograph(path):
             others.append(path)
+            continue
+        if branch is None:
+            beside[path.removeprefix(inside).partition("/")[0]] += 1
             continue
         name, *below = path.removeprefix(branch).split("/")
         if below:
@@ -83,7 +86,7 @@ def list_class_folders(files: Files, tops: Tops | None = None) -> Listing:
         tuple(Category(name, name) for name in classes),
         tuple(Example(path, label, SPLITS[split] if splits else None) for split, label, path, _ in rows),
         tuple(size for *_, size in rows),
-        tuple(_remarks(tree, inside, splits, branches, nested, others)),
+        tuple(_remarks(tree, inside, splits, branches, nested, beside, others)),
     )
 
 
@@ -101,10 +104,14 @@ class _Tree:
             top, _, name = path.rpartition("/")
             self.photographs[f"{top}/" if top else ""] += PurePosixPath(name).suffix.lower() in SUFFIXES
 
-    def wrapper(self) -> str:
-        """The folder that holds everything where one folder lies alone, as archives have it; else the root."""
-        inside = ""
-        while len(tops := self.below[inside]) == 1 and not self.photographs[inside] and not splits_of(tops):
+    def wrapper(self, inside: str = "", split: str | None = None) -> str:
+        """The folder that holds all of `inside` where one folder lies alone, as archives have it; else `inside`.
+
+        `split` is the one that `inside` is: the lone folder may be called that again, but not by another split's name.
+        """
+        while len(tops := self.below[inside]) == 1 and not self.photographs[inside]:
+            if not set(splits_of(tops).values()) <= {split}:
+                break
             if not self.below[f"{inside}{tops[0]}/"]:
                 break
             inside += f"{tops[0]}/"
@@ -147,6 +154,13 @@ def _split_folders(tree: _Tree, inside: str, asked: Tops | None) -> dict[str, st
     return {}  # one class may well be called "train"
 
 
+def _branches(tree: _Tree, inside: str, splits: Mapping[str, str]) -> dict[str, str]:
+    """The folders that hold the class folders, and the split of each; deeper where every split holds one folder."""
+    above = {f"{inside}{top}/": split for top, split in splits.items()} or {inside: "train"}
+    deeper = {tree.wrapper(branch, split): split for branch, split in above.items()}
+    return above if above.keys() & deeper.keys() else deeper
+
+
 def _class_folders(tree: _Tree, branches: Collection[str]) -> list[str]:
     """The sorted names of the class folders, which every split must have."""
     found = {branch: {normalize("NFC", name) for name in tree.below[branch]} for branch in branches}
@@ -175,6 +189,7 @@ def _remarks(
     splits: Mapping[str, str],
     branches: Iterable[str],
     nested: Iterable[str],
+    beside: Mapping[str, int],
     others: Iterable[str],
 ) -> Iterator[str]:
     """What the reader should know of how the folders were read."""
@@ -182,11 +197,19 @@ def _remarks(
         yield f"Everything lies in the folder {inside.rstrip('/')}, which is taken for the place of the photographs."
     if spelt := [f"{top} as {split}" for top, split in splits.items() if top != split]:
         yield f"Folders taken as splits: {few(spelt)}."
+    if deeper := sorted(set(branches) - {f"{inside}{top}/" for top in splits} - {inside}):
+        said = few(name.rstrip("/") for name in deeper)
+        yield f"Folders that hold all of a split, taken for the place of its classes: {said}."
     spellings = Counter(normalize("NFC", name) for name in {name for branch in branches for name in tree.below[branch]})
     if several := sorted(name for name, count in spellings.items() if count > 1):
         yield f"Folders whose names are one in Unicode are one class: {few(several)}."
+    folded = Counter(name.casefold() for name in spellings)
+    if near := sorted(name for name in spellings if folded[name.casefold()] > 1):
+        yield f"Classes whose names differ in capitals alone are taken for different ones: {few(near)}."
     if inner := sorted(nested):
         yield f"Photographs in folders inside a class count as the class's: {few(inner)}."
+    if beside:
+        yield f"Left out, photographs beside the splits: {few(f'{count:,} in {top}' for top, count in beside.items())}."
     if sentence := passed_over(others, tree.files.hidden):
         yield sentence
 

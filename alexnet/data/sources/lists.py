@@ -15,13 +15,10 @@ from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
 from alexnet.data.sources.photographs import is_photograph, passed_over
 from alexnet.data.sources.split_names import split_of
 from alexnet.errors import ConfigError, DataError
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import MAX_LIST, UnfitFileError, read_file
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".lst")
 """What the name of a list ends with."""
-
-MAX_LIST: Final = 1_000_000_000
-"""Lists of more bytes are not read; one of ImageNet's photographs has 60 million."""
 
 _COLUMNS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -62,7 +59,7 @@ class PhotographList(ListedSource):
     def __init__(
         self, root: Path, lists: Sequence[tuple[str | None, Path]] = (), label_from: str | None = None
     ) -> None:
-        self._lists, self._label_from = tuple(lists), label_from
+        self.lists, self._label_from = tuple(lists), label_from
         super().__init__(open_files(root))
 
     @property
@@ -74,7 +71,7 @@ class PhotographList(ListedSource):
         if self._label_from is not None:
             return _listing(self._files, _found_rows(self._files, self._label_from), _Names(self._files))
         names = _Names(self._files)
-        rows = [row for split, path in self._lists for row in read_list(path, split, names)]
+        rows = [row for split, path in self.lists for row in read_list(path, split, names)]
         return _listing(self._files, rows, names)
 
 
@@ -224,10 +221,12 @@ def _said(row: Row) -> str:
 
 
 def _remarks(files: Files, found: Mapping[str, Row], rows: Sequence[Row]) -> Iterator[str]:
-    unlisted = [path for path in files.sizes if path not in found and is_photograph(path)]
+    stores = tuple(path.removesuffix("images.bin") for path in files.sizes if path.endswith("/images.bin"))
+    others = [path for path in files.sizes if path not in found and not path.startswith(stores)]
+    unlisted = [path for path in others if is_photograph(path)]
     if unlisted:
         yield f"Not listed, and left out: {len(unlisted):,}, first {min(unlisted)}."
     if len(rows) > len(found):
         yield f"Listed more than once, and taken once: {len(rows) - len(found):,}."
-    if sentence := passed_over((path for path in files.sizes if not is_photograph(path)), files.hidden):
+    if sentence := passed_over((path for path in others if not is_photograph(path)), files.hidden):
         yield sentence

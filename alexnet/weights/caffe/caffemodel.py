@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alexnet.errors import WeightsError
 from alexnet.model.spec import Activation, Conv, Layer, Linear, MaxPool, ResponseNorm
 from alexnet.weights.caffe.wire import Message
-from alexnet.weights.foreign.importing import check_file
+from alexnet.weights.foreign.importing import read_weights
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ def read_caffemodel(path: Path) -> CaffeNet:
 
     Raises WeightsError for a file that is missing, damaged or too large, and for layers that do what no AlexNet does.
     """
-    check_file(path)
-    net = Message(memoryview(path.read_bytes()), str(path))
+    net = Message(memoryview(read_weights(path)), str(path))
     found = [generation for generation in (V1, V2) if generation.layers in net]
     if len(found) != 1:
         raise WeightsError(

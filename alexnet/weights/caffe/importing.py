@@ -6,6 +6,7 @@ BGR; unless asked not to, the import turns conv1 round, which is exact.
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from io import BytesIO
 from itertools import takewhile, zip_longest
 from math import prod
 from pathlib import Path
@@ -23,7 +24,7 @@ from alexnet.model.variants import variant
 from alexnet.weights.caffe.caffemodel import CaffeLayer, CaffeNet, read_blob, read_caffemodel
 from alexnet.weights.caffe.wire import Message
 from alexnet.weights.foreign.class_names import Names
-from alexnet.weights.foreign.importing import Foreign, check_file, make_model
+from alexnet.weights.foreign.importing import Foreign, make_model, read_weights
 from alexnet.weights.model_dir import Model
 
 MODELS = ("bvlc_alexnet", "caffenet")
@@ -115,11 +116,10 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     Its side, usually 256, is that of the photographs that the network was trained on. Raises WeightsError when the file
     is neither, or of a shape that photographs here cannot have.
     """
-    check_file(path)
-    content = path.read_bytes()
+    content = read_weights(path)
     if content.startswith(b"\x93NUMPY"):
         try:
-            found = np.load(path, allow_pickle=False)
+            found = np.load(BytesIO(content), allow_pickle=False)
         except Exception as error:  # damaged and foreign files fail in any way
             raise WeightsError(f"The mean image {path} is damaged: {error}") from error
     else:

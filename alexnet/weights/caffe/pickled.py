@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from alexnet.errors import WeightsError
-from alexnet.weights.foreign.importing import check_file
+from alexnet.weights.foreign.importing import read_weights
 
 MAX_STEPS = 10_000  # of a pickle; sixteen arrays in lists in a dict take some 400
 MAX_SIDES = 8
@@ -38,8 +38,7 @@ def read_pickled(path: Path) -> Any:
     Files of Python 2 are understood; their bytes come as latin-1 texts. Raises WeightsError for a file that is missing,
     damaged, too large, or made of anything else than arrays of numbers in dicts, lists and tuples.
     """
-    check_file(path)
-    content = path.read_bytes()
+    content = read_weights(path)
     stream = io.BytesIO(content)
     try:
         version = npy.read_magic(stream)

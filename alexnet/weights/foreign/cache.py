@@ -119,11 +119,27 @@ def add_weights(
 def kept_weights(folder: Path) -> Mapping[str, Path]:
     """The files in the folder: those of `KNOWN` under their names there, others under their own; by their names alone.
 
-    Nothing is read: a file is checked when it is added, and again when it is imported.
+    Nothing is read: a file is checked when it is added, and again when `find_kept` finds it.
     """
-    known = {row.archive.file_name: name for name, row in KNOWN.items()}
     files = sorted(file for file in folder.glob("*") if file.is_file() and not file.name.startswith("."))
-    return {known.get(file.name, file.name): file for file in files if file.suffix != ".part"}
+    return {_kept_name(file.name): file for file in files if file.suffix != ".part"}
+
+
+def find_kept(name: str, folder: Path) -> Path | None:
+    """The kept file that `name` means, None if none does: by its name for `kept_weights`, its own, or that unsuffixed.
+
+    Raises WeightsError where a file of a published name has other content than was published.
+    """
+    kept = kept_weights(folder)
+    files = {**{path.stem: path for path in kept.values()}, **{path.name: path for path in kept.values()}, **kept}
+    path = files.get(name)
+    for known, row in KNOWN.items():
+        if path is not None and path.name == row.archive.file_name and sha256(path) != row.archive.sha256:
+            raise WeightsError(
+                f"{path} is not what was published as {known}: it has another SHA-256 than {row.archive.sha256}; "
+                "remove it, or give it another name."
+            )
+    return path
 
 
 def remove_weights(name: str, folder: Path) -> Path:
@@ -166,6 +182,11 @@ def _copied(what: str, folder: Path, digest: str | None) -> Kept:
     if digest not in (None, found):
         raise WeightsError(f"{source} has SHA-256 {found} where {digest} was expected: it is another file or damaged.")
     name = _name_of(found)
+    if name is None and (claimed := _kept_name(source.name)) != source.name:
+        raise WeightsError(
+            f"{source} has the name of the published file {claimed}, and another SHA-256: it is another file or "
+            "damaged. Get it again, or give it a name of its own."
+        )
     target = folder / (KNOWN[name].archive.file_name if name else source.name)
     if not target.exists():
         try:
@@ -182,6 +203,11 @@ def _kept(path: Path, digest: str, *, vouched: bool) -> Kept:
     name = _name_of(digest)
     form = KNOWN[name].format if name else SUFFIXES.get(path.suffix.lower())
     return Kept(path, digest, name, form, vouched)
+
+
+def _kept_name(file_name: str) -> str:
+    """What a file is called where weights are kept: the name in `KNOWN`, or its own."""
+    return next((name for name, row in KNOWN.items() if row.archive.file_name == file_name), file_name)
 
 
 def _name_of(digest: str) -> str | None:

@@ -13,7 +13,8 @@ from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Layer, Linear, Spec
-from alexnet.weights.files import sha256
+from alexnet.reading import read_file
+from alexnet.weights.files import reading, sha256
 from alexnet.weights.foreign.class_names import Names
 from alexnet.weights.foreign.class_names import classes as named
 from alexnet.weights.model_dir import Model
@@ -47,14 +48,22 @@ class Foreign:
 def check_file(path: Path) -> None:
     """Raises WeightsError when `path` is no file, larger than `MAX_BYTES`, or plainly something else than weights."""
     if not path.is_file():
-        raise WeightsError(f"There is no file {path}; give the file of weights.")
+        fault = f"{path} is no regular file" if path.exists() else f"There is no file {path}"
+        raise WeightsError(f"{fault}; give the file of weights.")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise WeightsError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} that are read; it is no AlexNet.")
-    with open(path, "rb") as file:
+    with reading(str(path)), open(path, "rb") as file:
         head = file.read(64).lstrip()
     for start, what in _NOT_WEIGHTS.items():
         if head.startswith(start):
             raise WeightsError(f"{path} is {what}, not a file of weights; download it again.")
+
+
+def read_weights(path: Path) -> bytes:
+    """The content of a file that `check_file` takes, which says what is raised. AlexNetError when it cannot be read."""
+    check_file(path)
+    with reading(str(path)):
+        return read_file(path, MAX_BYTES)
 
 
 def make_model(

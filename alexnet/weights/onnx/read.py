@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from alexnet.errors import WeightsError
 from alexnet.model.spec import Activation, Conv, Layer, Linear, MaxPool, Padding, ResponseNorm
-from alexnet.weights.foreign.importing import MAX_BYTES, check_file
+from alexnet.weights.foreign.importing import MAX_BYTES, read_weights
 from alexnet.weights.onnx.external import bring_in
 from alexnet.weights.onnx.extra import onnx_package
 
@@ -97,9 +97,9 @@ class Chain:
 
 def read_onnx(path: Path) -> Any:
     """The ModelProto in a file. Raises WeightsError when it is missing, damaged or too large."""
-    check_file(path)
+    raw = read_weights(path)
     try:
-        content = onnx_package().load_model_from_string(path.read_bytes())
+        content = onnx_package().load_model_from_string(raw)
     except Exception as error:  # protobuf's DecodeError, whichever protobuf it is
         raise WeightsError(f"{path} is damaged, or no ONNX file: {error}.") from error
     if not content.graph.node:

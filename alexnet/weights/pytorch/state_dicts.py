@@ -1,5 +1,6 @@
 """State dicts in PyTorch's files: read without running anything from them, found in checkpoints, and unwrapped."""
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from alexnet.errors import WeightsError, unknown
+from alexnet.errors import WeightsError, unknown, wants_memory
 from alexnet.weights.foreign.importing import MAX_BYTES
 
 WRAPPERS: Final = {
@@ -154,6 +155,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise WeightsError(f"{path} is damaged, or no safetensors file: {error}.") from error
+    except (OSError, RuntimeError) as error:  # the second is PyTorch's, of what the system says
+        if wants_memory(error):
+            raise
+        raise WeightsError(f"{path} cannot be read ({error}); mend that and try again.") from error
 
 
 def _read_pickle(path: Path) -> Any:
@@ -175,6 +180,10 @@ def _read_pickle(path: Path) -> Any:
     except WeightsError:
         raise
     except Exception as error:  # damaged and foreign files fail in any way
+        if wants_memory(error):
+            raise
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # that is a place before its begin
+            raise WeightsError(f"{path} cannot be read ({error.strerror}); mend that and try again.") from error
         raise _more_than_tensors(path, type(error).__name__) from error
 
 
