@@ -3,7 +3,7 @@
     .venv/bin/python bench/convolutions.py                      # all layers, batch 128, the machine's own numbers
     .venv/bin/python bench/convolutions.py --passes weight --rounds 7 --json
 
-The formulation in use is the first of each pass, and the last column is a rate over that one's. Let nothing else run
+PyTorch's own is the first of each pass, and the last column is a rate over that one's. Let nothing else run
 meanwhile. N images, C maps in, O maps out, H×W pixels, K×K kernels, T groups.
 """
 
@@ -29,6 +29,7 @@ from torch import Tensor
 from alexnet.cli.terminal import print_table
 from alexnet.experiments.bench.machine import machine
 from alexnet.experiments.bench.timing import Rounds, in_turns
+from alexnet.kernels.winograd import winograd
 from alexnet.model.device import DTYPES, place
 
 
@@ -139,6 +140,22 @@ def one_by_one(case: Case) -> Tensor:
     return backward(case, 0)
 
 
+def in_tiles(case: Case) -> Tensor:
+    """`forward` in Winograd's tiles, which take fewer products; its rate counts those of the others."""
+    bias = case.w.new_zeros(len(case.w))
+    return winograd(case.x, case.w, bias, (case.layer.padding,) * 2, case.layer.groups)
+
+
+def backward_in_tiles(case: Case, wanted: int) -> Tensor:
+    """`backward` in Winograd's tiles."""
+    where = *[case.layer.padding] * 2, case.layer.groups
+    if wanted == 0:
+        gradient: Tensor = torch.ops.alexnet.winograd_input(case.g, case.w, *case.x.shape[2:], *where)
+    else:
+        gradient = torch.ops.alexnet.winograd_weight(case.g, case.x, case.w, *where)
+    return gradient
+
+
 def input_as_forward(case: Case) -> Tensor:
     """The gradient of the input as a forward convolution of `g` with the turned kernel, maps in and out exchanged."""
     layer = case.layer
@@ -196,13 +213,17 @@ def by_copied_towers(formulation: Formulation, case: Case) -> Tensor:
     return torch.cat([formulation(Case(c.layer, copied(c.x), c.w, copied(c.g))) for c in case.towers()])
 
 
+TILES: Final = "in tiles"  # of fp32 alone
+
 PASSES: Final[dict[str, dict[str, Formulation]]] = {
     "forward": {
         "convolution": forward,
+        TILES: in_tiles,
         "by towers": partial(by_towers, forward, axis=1),
     },
     "input": {
         "convolution_backward": partial(backward, wanted=0),
+        TILES: partial(backward_in_tiles, wanted=0),
         "by towers": partial(by_towers, partial(backward, wanted=0), axis=1),
         "as a forward convolution": input_as_forward,
     },
@@ -212,6 +233,7 @@ PASSES: Final[dict[str, dict[str, Formulation]]] = {
     },
     "weight": {
         "convolution_backward": partial(backward, wanted=1),
+        TILES: partial(backward_in_tiles, wanted=1),
         "by towers": partial(by_towers, partial(backward, wanted=1)),
         "by copied towers": partial(by_copied_towers, partial(backward, wanted=1)),
         "as a forward convolution": partial(by_towers, weight_as_forward),
@@ -235,11 +257,11 @@ def works_of(case: Case, name: str) -> dict[str, Callable[[], float]]:
         formulation(numbers)
         return flops
 
-    alone = case.layer.groups == 1
+    alone, tiled = case.layer.groups == 1, case.x.dtype == torch.float32
     found = {
         title: partial(work, formulation, case)
         for title, formulation in PASSES[name].items()
-        if not (alone and "towers" in title)
+        if not (alone and "towers" in title) and (tiled or title != TILES)
     }
     usual = next(iter(PASSES[name].values()))
     return found | {"the first, maps outermost": partial(work, usual, case.outermost())}

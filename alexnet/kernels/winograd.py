@@ -19,8 +19,8 @@ from alexnet.kernels.operators import fake, gradient, no_gradient, operator
 
 KERNELS: Final = (3, 5)
 PANEL: Final = 16  # channels and outputs of a group are multiples of it
-COST: Final = 1.4  # of a product in tiles, where that of a direct convolution is 1: measured, see docs/performance.md
-SETS: Final = ("avx2", "avx512")  # instruction sets for which it was measured to be faster
+COST: Final = 1.4  # of a product in tiles, where that of a direct convolution is 1
+SETS: Final = ("avx2", "avx512")  # instruction sets for which there are enough registers; measured with AVX2
 
 
 def fits(x: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], groups: int) -> bool:
