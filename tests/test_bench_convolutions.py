@@ -8,9 +8,9 @@ from alexnet.model.account import account
 from alexnet.model.variants import variant
 
 SMALL = [
-    Layer("dense", 8, 12, 9, 3, 0, 1),
-    Layer("padded", 8, 12, 7, 5, 2, 1),
-    Layer("grouped", 8, 12, 7, 3, 1, 2),
+    Layer("dense", 16, 32, 9, 3, 0, 1),
+    Layer("padded", 16, 32, 7, 5, 2, 1),
+    Layer("grouped", 32, 64, 7, 3, 1, 2),
 ]
 
 
