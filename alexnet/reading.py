@@ -16,6 +16,26 @@ MAX_LOG: Final = 200_000_000
 """Logs of a run of more bytes are not read; one of 10,000 epochs has 3 million."""
 
 
+_MARKS: Final = {
+    "a store": ("manifest.json", "images.bin"),
+    "a model directory": ("model.json", "model.safetensors"),
+    "a run directory": ("run.json", "recipe.json"),
+    "a directory of features": ("features.json", "images.jsonl"),
+}
+"""What directories of ours hold, of each kind."""
+
+
+def instead(path: Path, mark: str = "") -> str:
+    """What a directory is, to end a sentence that says what it is not: ", but a store".
+
+    Where that is not known, the file `mark` that it lacks: ": it has no model.json"; nothing without a mark.
+    """
+    found = next((kind for kind, names in _MARKS.items() if all((path / name).is_file() for name in names)), None)
+    if found is not None:
+        return f", but {found}"
+    return f": it has no {mark}" if mark else ""
+
+
 class UnfitFileError(ValueError):
     """What is there is not to be read: a device, a pipe, or more than was expected. The text is the reason."""
 

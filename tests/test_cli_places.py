@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from caffe_files import caffemodel, random_weights, small
-from commanding import alexnet, refusal
-from making import tiny_recipe
+from commanding import alexnet, photographs, refusal
+from making import tiny_model, tiny_recipe, tiny_spec
 
 from alexnet.data.store import Store
 from alexnet.training.recipes import RECIPES
-from alexnet.weights.model_dir import load_model
+from alexnet.training.train import Runtime, train
+from alexnet.weights.model_dir import load_model, save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,3 +76,24 @@ def test_what_is_no_start_is_a_sentence(colours: Store, tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints" / "last.pt").write_bytes(b"x")
     sentence = refusal(*words, "run/checkpoints/last.pt")[1]
     assert sentence.endswith("is a checkpoint of the run run; start from the run's model: --init-from run.")
+
+
+def test_a_directory_of_another_kind_is_called_what_it_is(colours: Store, tmp_path: Path, home: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    run, features, set_ = tmp_path / "run", tmp_path / "features", photographs(tmp_path / "set")
+    train(colours, tiny_spec(), tiny_recipe(), run, runtime=Runtime(dtype="fp32"))
+    assert alexnet("features", tmp_path / "model", colours.path, "-o", features, "--stages", "relu2").exit_code == 0
+    (set_ / "manifest.json").write_text("{}")  # of somebody else's
+    for words, said in (
+        (("train", tmp_path / "model"), "model is not a folder of photographs, but a model directory."),
+        (("prepare", colours.path, tmp_path / "s"), "store is not a folder of photographs, but a store."),
+        (("train", run), "run is not a folder of photographs, but a run directory."),
+        (("predict", colours.path, "a.png"), "store is not a model directory, but a store."),
+        (("train", "--resume", tmp_path / "model"), "model is not a run directory, but a model directory; give the"),
+        (("train", "--resume", set_), "set is not a run directory: it has no run.json; give the"),
+        (("data", "info", features), "features is not a store, but a directory of features; `alexnet prepare` makes"),
+        (("search", run, "a.png"), "run is not a directory of features, but a run directory."),
+        (("show", "curves", colours.path), "store is not a run directory, but a store; give the"),
+    ):
+        assert said in refusal(*words)[1], words
+    assert alexnet("prepare", set_, tmp_path / "s", "-j", "1").exit_code == 0

@@ -33,7 +33,7 @@ from alexnet.data.source import SPLITS, Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.data.together import identical
 from alexnet.errors import ConfigError, DataError
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import SchemaError, check, decode
 
 FORMAT = "alexnet store"
@@ -294,9 +294,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise DataError(f"There is no store at {path}{unfinished}; `alexnet prepare SOURCE {path}` makes one.")
     file = path / "manifest.json"
     if not file.is_file():
-        raise DataError(
-            f"{path} is not a store: it has no manifest.json; `alexnet prepare` makes one from photographs."
-        )
+        kind = instead(path, file.name)
+        raise DataError(f"{path} is not a store{kind}; `alexnet prepare` makes one from photographs.")
     try:
         manifest = decode(_read(file))
     except SchemaError as error:

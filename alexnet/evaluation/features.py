@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.errors import DataError, unknown
-from alexnet.reading import UnfitFileError, naming, read_file
+from alexnet.reading import UnfitFileError, instead, naming, read_file
 from alexnet.schema import AtMost, SchemaError, Within, check, decode
 from alexnet.weights.model_dir import read_description
 
@@ -144,7 +144,7 @@ class Features:
         if not file.is_file():
             began = path.with_name(f"{path.name}.partial").is_dir()
             hint = "; it was begun and not finished: run alexnet features again" if began else ""
-            raise DataError(f"{path} holds no features, it has no {DESCRIPTION}{hint}.")
+            raise DataError(f"{path} is not a directory of features{instead(path, DESCRIPTION)}{hint}.")
         try:
             description: dict[str, Any] = decode(read_file(file, MAX_JSON), dict[str, Any])
             if description.get("format") == FORMAT:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.errors import ConfigError, WeightsError, unknown
-from alexnet.reading import MAX_LOG, read_file, read_text
+from alexnet.reading import MAX_LOG, instead, read_file, read_text
 from alexnet.schema import decode
 
 PANELS = ("error", "loss", "lr", "rate")
@@ -108,9 +108,9 @@ def _read(path: Path, name: str) -> Curve:
         images = int(begun["train_images"])
         fingerprint = str(decode(read_file(path / "run.json", MAX_JSON), dict[str, Any]).get("fingerprint"))
     except (FileNotFoundError, NotADirectoryError) as error:
+        found = instead(path, Path(str(error.filename)).name)
         raise WeightsError(
-            f"{path} is not a run directory: it has no {Path(str(error.filename)).name}; give the directory that "
-            "`alexnet train` made."
+            f"{path} is not a run directory{found}; give the directory that `alexnet train` made."
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         raise WeightsError(f"The logs in {path} are damaged: {error}.") from error

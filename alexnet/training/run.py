@@ -26,7 +26,7 @@ from alexnet import kernels, process
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.hardware import processor
 from alexnet.locking import held
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, Within, decode
 from alexnet.version import VERSION
 from alexnet.weights.files import write_text
@@ -172,5 +172,6 @@ def open_run(path: Path) -> Run:
     """The run directory at `path`, to resume. Raises ConfigError when there is none."""
     run = Run(path)
     if not (path / "run.json").is_file():
-        raise ConfigError(f"{path} is not a run directory: it has no run.json; give the directory that `train` made.")
+        found = instead(path, "run.json")
+        raise ConfigError(f"{path} is not a run directory{found}; give the directory that `train` made.")
     return run

@@ -23,7 +23,7 @@ from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError, ConfigError, WeightsError, wants_memory
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
-from alexnet.reading import UnfitFileError, read_file
+from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, check, decode
 from alexnet.weights.card import model_card
 from alexnet.weights.files import recover, replacing_folder, sha256, write_text
@@ -169,7 +169,7 @@ def read_description(path: Path) -> dict[str, Any]:
     if not (path / DESCRIPTION).is_file():
         nested = path / "model" / DESCRIPTION
         hint = f"; did you mean {path / 'model'}?" if nested.is_file() else "."
-        raise WeightsError(f"{path} is not a model directory: it has no {DESCRIPTION}{hint}")
+        raise WeightsError(f"{path} is not a model directory{instead(path, DESCRIPTION)}{hint}")
     try:
         description: dict[str, Any] = decode(read_file(path / DESCRIPTION, MAX_JSON), dict[str, Any])
         if description.get("fingerprint", fingerprint(description)) != fingerprint(description):

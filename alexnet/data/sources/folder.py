@@ -12,6 +12,7 @@ from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
 from alexnet.data.sources.photographs import is_photograph, passed_over
 from alexnet.data.sources.split_names import splits_of
 from alexnet.errors import DataError
+from alexnet.reading import instead
 
 Tops = Literal["splits", "classes"]
 
@@ -51,6 +52,8 @@ def list_class_folders(files: Files, tops: Tops | None = None) -> Listing:
     Raises DataError as `Folder` does.
     """
     tree = _Tree(files)
+    if (found := instead(files.path)) and not any(tree.photographs[top] for top in tree.photographs if top):
+        raise DataError(f"{files.path} is not a folder of photographs{found}.")
     if store := next((path for path in files.sizes if path.endswith("/images.bin")), None):
         raise DataError(f"{(files.path / store).parent} is a store among the photographs; move it away from them.")
     inside = tree.wrapper()
