@@ -78,7 +78,7 @@ CEILINGS: Final = {"ceiling": "the fastest matrix product", "loop": "multiply-ad
 
 
 def share_of_ceiling(record: Record, dtype: str) -> tuple[float, str] | None:
-    """The step's FLOP/s over the highest ceiling of its type, and what that is; None where one was not measured."""
+    """The rate of a step's products over the highest ceiling of its type, and what that is; None without one."""
     rows = record["sections"].get("step", {})
     step = rows.get(f"ours {dtype}", {})
     measured = {what: rows.get(f"{name} {dtype}", {}).get("median") for name, what in CEILINGS.items()}
@@ -86,7 +86,8 @@ def share_of_ceiling(record: Record, dtype: str) -> tuple[float, str] | None:
     if "median" not in step or not ceilings:
         return None
     highest = max(ceilings, key=lambda what: ceilings[what])
-    return step["median"] * step["facts"]["training_flops"] / ceilings[highest], highest
+    flops = step["facts"].get("multiplied_flops", step["facts"]["training_flops"])
+    return step["median"] * flops / ceilings[highest], highest
 
 
 def days(rate: float) -> float:

@@ -64,6 +64,12 @@ def test_the_share_is_of_the_highest_ceiling() -> None:
     assert share_of_ceiling(found, "bf16") == (pytest.approx(0.6), "the fastest matrix product")
 
 
+def test_the_share_counts_the_products_that_are_made() -> None:
+    tiled = row("this project", 300.0, training_flops=4 * 10**9, multiplied_flops=3 * 10**9)
+    found = record(ours_bf16=tiled, ceiling_bf16=row("product", 1.0e12))
+    assert share_of_ceiling(found, "bf16") == (pytest.approx(0.9), "the fastest matrix product")
+
+
 def test_what_is_slower_than_the_step_is_no_ceiling() -> None:
     lines = ratio_table(record(ours_bf16=OURS, ceiling_bf16=row("product", 1.0e12))).splitlines()
     said = "faster than the fastest matrix product, which is no ceiling then"

@@ -24,9 +24,10 @@ def make(settings: dict[str, Any]) -> Made:
     import alexnet
     from alexnet.data.store import Store
     from alexnet.evaluation.evaluate import input_layout
+    from alexnet.experiments.bench.counting import training_flops
     from alexnet.experiments.bench.loading import load_all, loader_of
     from alexnet.experiments.bench.predicting import forward_pass
-    from alexnet.experiments.bench.step import BareStep, loop, squares, training_flops
+    from alexnet.experiments.bench.step import BareStep, loop, squares
     from alexnet.model.account import account
     from alexnet.model.net import AlexNet
     from alexnet.model.variants import variant
@@ -40,6 +41,7 @@ def make(settings: dict[str, Any]) -> Made:
     match settings["task"]:
         case "step":
             work = BareStep(spec, settings["batch_size"], placement)
+            facts["multiplied_flops"] = work.multiplied()
         case "forward":
             work = forward_pass(AlexNet(spec), settings["batch_size"], placement)
         case "load":

@@ -68,6 +68,13 @@ class BareStep:
         with use_routes(None):
             return self._step()
 
+    def multiplied(self) -> float:
+        """The FLOPs of an image as they are made: fewer than `training_flops` where convolutions are in tiles.
+
+        Zeros that fill blocks are no work.
+        """
+        return min(training_flops(self.spec), multiplied_flops(self) / self.batch_size)
+
     def _step(self) -> float:
         self._optimiser.zero_grad()
         loss = F.cross_entropy(self._working(self._images).float(), self._labels)
@@ -150,8 +157,7 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
     ]
     highest = max(row.median for row in ceilings if row.dtype == placement.dtype_name)
     bare = Measurement("training step", "images/s", rates["step"])
-    asked = training_flops(spec)
-    made = min(asked, multiplied_flops(bare_step) / batch_size)  # zeros that fill blocks are no work
+    asked, made = training_flops(spec), bare_step.multiplied()
     facts = {
         "flops_per_image": asked,
         "flops_per_second": bare.median * asked,
