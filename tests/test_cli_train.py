@@ -252,8 +252,8 @@ def test_few_photographs_get_a_hint_unless_a_recipe_is_asked_for(
 @pytest.mark.parametrize(
     ("epochs", "sentence"),
     [
-        (3, "rises to 0.0005 over the first 6 epochs, of 3 in all, so it never gets beyond 0.00025; --set warmup=1"),
-        (6, "rises to 0.0005 over the first 6 epochs, of 6 in all; --set warmup=1"),
+        (3, "rises to 0.0005 over 6 epochs, and 3 are to be run, so it never gets beyond 0.00025; --set warmup=0.3"),
+        (6, "rises to 0.0005 over 6 epochs, and 6 are to be run; --set warmup=0.6"),
     ],
 )
 def test_a_warm_up_that_is_long_for_the_epochs_is_told(colours: Store, epochs: int, sentence: str) -> None:

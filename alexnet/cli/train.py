@@ -176,10 +176,9 @@ def _remarks(chosen: Recipe, images: int, asked: bool) -> list[str]:
     if chosen.warmup > chosen.epochs / 4:
         highest = min(1.0, chosen.epochs / chosen.warmup)
         said.append(
-            f"Hint     the rate rises to {chosen.lr:g} over the first {chosen.warmup:g} epochs, of {chosen.epochs} in "
-            "all"
+            f"Hint     the rate rises to {chosen.lr:g} over {chosen.warmup:g} epochs, and {chosen.epochs} are to be run"
             + (f", so it never gets beyond {highest * chosen.lr:g}" if highest < 1 else "")
-            + "; --set warmup=1 lets it rise sooner."
+            + f"; --set warmup={chosen.epochs / 10:g} lets it rise sooner."
         )
     return said
 
