@@ -75,7 +75,6 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         base.chmod(0o755)
-        skipped = _trials(base, parts, names, options, end, counts, troubles)
         if "mutations" in parts:
             kept = options.keep
             shares = (options.lane, options.lanes)
@@ -86,6 +85,7 @@ def main(arguments: list[str]) -> int:
                 counts["changed files"] += found.tried
                 counts["changed files: refused with a sentence"] += found.refused
                 troubles += found.troubles
+        skipped = _trials(base, parts, names, options, end, counts, troubles)
     options.out.write_text(json.dumps({"counts": counts, "troubles": troubles, "left out": skipped}))
     return 0
 
@@ -131,10 +131,11 @@ def _trials(
     no_disk = scarce.small_disk(base / "disk")
     trials, disk = Trials(base, counts, not no_disk), None if no_disk else Trials(base / "disk", counts, True)
     (base / "disk" / "given").symlink_to(jobs.given(trials.folder))
+    first: list[Callable[[], None]] = []
     todo: list[Callable[[], None]] = []
     skipped = {"semaphores left behind": no_disk} if no_disk else {}
     if "kills" in parts:
-        todo += kills(trials, names, options.kills, rng, lane, lanes)
+        first = kills(trials, names, options.kills, rng, lane, lanes)
     if "calls" in parts and options.every:
         for name in names:
             trials.begin(name)
@@ -151,9 +152,12 @@ def _trials(
         found = found[lane::lanes]
         todo += rng.sample(found, -(-len(found) // options.every))
         skipped |= more
+    rng.shuffle(first)
     rng.shuffle(todo)
-    for trial in todo:
+    for number, trial in enumerate([*first, *todo]):
         if time.monotonic() > end:
+            left = len(first) + len(todo) - number
+            skipped[f"trials of lane {lane}"] = f"{left:,} of {len(first) + len(todo):,}, for want of --minutes"
             break
         try:
             trial()

@@ -25,7 +25,7 @@ from alexnet.weights.caffe.importing import import_caffe
 from alexnet.weights.export import export
 from alexnet.weights.model_dir import load_model, save_model
 
-SOURCE = Colours({"train": 60, "val": 12})
+SOURCE = Colours({"train": 32, "val": 6})
 PHOTOGRAPHS = Colours({"train": 36})  # more than are read at once
 RUNTIME = Runtime(device="cpu", dtype="fp32", threads=1, save_every=0.0)
 RECIPE = tiny_recipe(epochs=1, batch_size=16)
