@@ -78,6 +78,17 @@ def test_each_batch_size_gets_a_process_of_its_own(asked: list[dict[str, Any]], 
     assert found["machine"]
 
 
+def test_networks_are_measured_one_after_the_other(asked: list[dict[str, Any]], children: list[list[str]]) -> None:
+    result = alexnet("bench", "step", "-m", "owt,caffenet", "-b", "1,8", "--seconds", 0)
+    calls = [(call["spec"].name, call["batch_size"]) for call in asked]
+    assert calls == [("owt", 1), ("owt", 8), ("caffenet", 1), ("caffenet", 8)]
+    assert [line.rpartition("; ")[2] for line in result.stdout.splitlines() if line.startswith("step: ")] == [
+        "owt",
+        "caffenet",
+    ]
+    assert "bench step, owt, batch size 8" in result.stderr
+
+
 def test_without_a_word_everything_is_measured(asked: list[dict[str, Any]], children: list[list[str]]) -> None:
     result = alexnet("bench", "--quiet")
     assert [command[1] for command in children] == list(BENCHES)

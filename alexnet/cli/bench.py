@@ -51,7 +51,7 @@ _LINES = "\n".join(f"  {name:8} {text}" for name, text in TITLES.items())
     "memory is that of one."
 )
 @click.argument("what", nargs=-1, type=click.Choice(list(BATCH_SIZES)), metavar=f"[{'|'.join(BATCH_SIZES)}]...")
-@click.option("-m", "--model", default="paper", show_default=True, metavar="NAME", help="The network.")
+@click.option("-m", "--model", default="paper", show_default=True, metavar="LIST", help="Networks, like paper,owt.")
 @click.option("--input-size", type=int, metavar="N", help="Pixels of the input.  [default: the network's]")
 @click.option(
     "-b", "--batch-sizes", metavar="LIST", help="Images at once, like 1,8,32,128,512.  [default: 128; lrn: 32]"
@@ -80,14 +80,21 @@ def bench(session: Session, /, what: tuple[str, ...], as_json: bool, **options: 
     """
     if options["data"] is not None and not (len(what) == 1 and what[0] in ("train", "loader", "prepare")):
         raise ConfigError("--data goes with one of train, loader and prepare; name it, or leave --data out.")
-    jobs = [(name, count) for name in what or BATCH_SIZES for count in _batch_sizes(name, options["batch_sizes"])]
+    models = options.pop("model").split(",")
+    jobs = [
+        (name, model, count)
+        for name in what or BATCH_SIZES
+        for model in models
+        for count in _batch_sizes(name, options["batch_sizes"])
+    ]
     if len(jobs) == 1:
         found = _measure(*jobs[0], **options)
     else:
         found = {"machine": None, "results": []}
-        for name, count in jobs:
-            session.note(f"bench {name}" + (f", batch size {count}" if count else ""))
-            part = _measure_apart(name, count, options)
+        for name, model, count in jobs:
+            told = [f"bench {name}", *([model] if len(models) > 1 else []), *([f"batch size {count}"] if count else [])]
+            session.note(", ".join(told))
+            part = _measure_apart(name, model, count, options)
             found["machine"] = part["machine"] or found["machine"]
             found["results"] += part["results"]
     if as_json:
@@ -111,9 +118,9 @@ def _batch_sizes(name: str, text: str | None) -> list[int | None]:
 
 def _measure(
     name: str,
+    model: str,
     batch_size: int | None,
     *,
-    model: str,
     input_size: int | None,
     rounds: int,
     seconds: float,
@@ -139,11 +146,11 @@ def _measure(
     return {"machine": machine(placement), "results": [{**subject, "rows": plain}]}
 
 
-def _measure_apart(name: str, batch_size: int | None, options: dict[str, Any]) -> dict[str, Any]:
+def _measure_apart(name: str, model: str, batch_size: int | None, options: dict[str, Any]) -> dict[str, Any]:
     """The same, measured in a process of its own; without rows and with the reason if that process died."""
     allocator = "system" if describe_memory().startswith(ALLOCATORS["system"]) else "keep"
     command = [sys.executable, "-m", "alexnet", "bench", name, "--json", "--allocator", allocator]
-    for key, value in {**options, "batch_sizes": batch_size}.items():
+    for key, value in {**options, "model": model, "batch_sizes": batch_size}.items():
         if value is not None:
             command += [f"--{key.replace('_', '-')}", str(value)]
     ended = run(command, stdout=PIPE, text=True, check=False)
@@ -151,7 +158,8 @@ def _measure_apart(name: str, batch_size: int | None, options: dict[str, Any]) -
         raise AlexNetError(f"Measuring {name} failed, as said above.")
     if ended.returncode:
         error = f"ended by signal {-ended.returncode}, most often for want of memory"
-        return {"machine": None, "results": [{"bench": name, "batch_size": batch_size, "rows": [], "error": error}]}
+        failed: dict[str, Any] = {"bench": name, "model": model, "batch_size": batch_size, "rows": [], "error": error}
+        return {"machine": None, "results": [failed]}
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
 
@@ -159,10 +167,11 @@ def _measure_apart(name: str, batch_size: int | None, options: dict[str, Any]) -
 def _print(found: dict[str, Any]) -> None:
     for line in described(found["machine"]):
         click.echo(line)
-    for name in dict.fromkeys(result["bench"] for result in found["results"]):
-        results = [result for result in found["results"] if result["bench"] == name]
+    models = {result["model"] for result in found["results"]}
+    for name, model in dict.fromkeys((result["bench"], result["model"]) for result in found["results"]):
+        results = [result for result in found["results"] if (result["bench"], result["model"]) == (name, model)]
         click.echo()
-        click.echo(f"{name}: {TITLES[name]}")
+        click.echo(f"{name}: {TITLES[name]}" + (f"; {model}" if len(models) > 1 else ""))
         print_table(COLUMNS, [cells(row) for result in results for row in result["rows"]])
         for result in results:
             if "error" in result:
