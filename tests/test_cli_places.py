@@ -7,6 +7,7 @@ import torch
 from caffe_files import caffemodel, random_weights, small
 from commanding import alexnet, photographs, refusal
 from making import tiny_model, tiny_recipe, tiny_spec
+from PIL import Image
 
 from alexnet.data.store import Store
 from alexnet.training.recipes import RECIPES
@@ -97,3 +98,24 @@ def test_a_directory_of_another_kind_is_called_what_it_is(colours: Store, tmp_pa
     ):
         assert said in refusal(*words)[1], words
     assert alexnet("prepare", set_, tmp_path / "s", "-j", "1").exit_code == 0
+
+
+def test_every_verb_that_reads_a_photograph_takes_the_limit_of_pixels(colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    assert alexnet("features", tmp_path / "model", colours.path, "-o", "f", "--stages", "relu2").exit_code == 0
+    Image.fromarray(colours.read(0)).save(tmp_path / "a.png")
+    pixels = colours.read(0)[..., 0].size
+    for words in (
+        ("predict", "model", "a.png"),
+        ("search", "f", "a.png"),
+        ("show", "maps", "model", "a.png", "--stage", "conv1"),
+        ("show", "neighbours", "f", "a.png"),
+        ("show", "saliency", "model", "a.png", "--method", "gradient"),
+        ("show", "predictions", "model", "a.png"),
+    ):
+        refused = alexnet(*words, "--max-pixels", pixels - 1)
+        assert f"more than {pixels - 1:,}; --max-pixels raises the limit" in refused.stdout + refused.stderr, words
+        assert alexnet(*words, "--max-pixels", pixels).exit_code == 0, words
+    for words in (("predictions",), ("errors",), ("confusion",), ("units", "--stage", "conv1")):
+        told = refusal("show", words[0], "model", colours.path, *words[1:], "--max-pixels", pixels)[1]
+        assert "--max-pixels is for photographs, not for the store" in told, words

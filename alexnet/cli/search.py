@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alexnet.cli.options import PATH, json_option, place_options, placed
+from alexnet.cli.options import PATH, json_option, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import counted, duration, print_json, print_table
 from alexnet.errors import ConfigError, DataError
@@ -30,6 +30,7 @@ BELOW = {"euclidean": 1.0, "cosine": 0.01}
 @click.option("--near-copies", is_flag=True, help="Instead of IMAGE: all pairs that are nearly the same.")
 @click.option("--below", type=float, metavar="X", help="With --near-copies: distance.  [default: cosine 0.01]")
 @click.option("--model", type=PATH, metavar="MODEL", help="If it has moved: the model that the features are of.")
+@max_pixels_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @place_options
@@ -45,6 +46,7 @@ def search(
     near_copies: bool,
     below: float | None,
     model: Path | None,
+    max_pixels: int | None,
     as_json: bool,
     as_csv: bool,
     device: str,
@@ -84,7 +86,7 @@ def search(
         return
     if how not in METRICS:
         nearest(rows, rows[:0].reshape(0, 1), 1, how)  # says which there are
-    predictor = find_predictor(session, opened, model, device, dtype, threads)
+    predictor = find_predictor(session, opened, model, device, dtype, threads, max_pixels)
     queries = query_features(predictor, opened, chosen, images)
     found, measured = nearest(rows, queries, k, how, norms=norms)
     answers = [
@@ -104,10 +106,17 @@ def search(
 
 
 def find_predictor(
-    session: Session, features: "Features", model: Path | None, device: str, dtype: str, threads: int
+    session: Session,
+    features: "Features",
+    model: Path | None,
+    device: str,
+    dtype: str,
+    threads: int,
+    max_pixels: int | None,
 ) -> "Predictor":
     """The model that the features are of, in the numbers that they were made in. Raises DataError for another model."""
     from alexnet.cli.places import find_model
+    from alexnet.data.decode import MAX_PIXELS
     from alexnet.evaluation.features import model_digest
     from alexnet.evaluation.predictor import Predictor
 
@@ -117,7 +126,8 @@ def find_predictor(
         raise DataError(f"The model of {features.path} was at {path}, where there is nothing now; say --model MODEL.")
     if model_digest(path) != told["model"]["digest"]:
         raise DataError(f"{features.path} holds features of another model than {path}; distances would mean nothing.")
-    return Predictor(path, placement=placed(device, told["dtype"] if dtype == "auto" else dtype, threads))
+    placement = placed(device, told["dtype"] if dtype == "auto" else dtype, threads)
+    return Predictor(path, placement=placement, max_pixels=max_pixels or MAX_PIXELS)
 
 
 def query_features(predictor: "Predictor", features: "Features", stage: str, images: tuple[Path, ...]) -> Any:

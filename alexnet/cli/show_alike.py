@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from alexnet.cli.evaluate import usual_split
-from alexnet.cli.options import PATH, from_option, place_options, placed
+from alexnet.cli.options import PATH, from_option, max_pixels_option, place_options, placed
 from alexnet.cli.pictures import Picture, picture_options
 from alexnet.cli.search import find_predictor
 from alexnet.cli.session import Session
@@ -19,6 +19,7 @@ from alexnet.errors import ConfigError
 @click.option("--stage", metavar="NAME", help="Which features.  [default: relu7, or the only ones]")
 @click.option("--metric", default="euclidean", show_default=True, metavar="euclidean|cosine", help="Distance.")
 @click.option("--model", type=PATH, metavar="MODEL", help="If it has moved: the model that the features are of.")
+@max_pixels_option
 @place_options
 @picture_options
 @click.pass_obj
@@ -30,6 +31,7 @@ def neighbours(
     stage: str | None,
     metric: str,
     model: Path | None,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -44,7 +46,7 @@ def neighbours(
 
     picture.check()
     opened = Features.open(features)
-    predictor = find_predictor(session, opened, model, device, dtype, threads)
+    predictor = find_predictor(session, opened, model, device, dtype, threads, max_pixels)
     named = [(image.name, image) for image in images]
     picture.deliver(session, "neighbours", neighbours(predictor, opened, named, k=k, stage=stage, metric=metric))
 
@@ -60,6 +62,7 @@ def neighbours(
     "-n", "count", type=click.IntRange(1, 20), default=9, show_default=True, metavar="N", help="Of each unit."
 )
 @click.option("--deconv", is_flag=True, help="Beneath each, what in it the unit answered to, by a deconvnet.")
+@max_pixels_option
 @place_options
 @picture_options
 @click.pass_obj
@@ -73,6 +76,7 @@ def units(
     split: str | None,
     count: int,
     deconv: bool,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -93,7 +97,7 @@ def units(
     found = find_model(session, model)
     predictor = Predictor(found, placement=placed(device, dtype, threads))
     loaded = load_model(found) if deconv else None
-    store = find_store(session, data, location, predictor.description.preparation)
+    store = find_store(session, data, location, predictor.description.preparation, max_pixels)
     chosen = split or usual_split(session, data, store)
     photographs = of_store(predictor, store, store.split(chosen).tolist())
     numbers = units(predictor, photographs, stage, wanted, f"{store.path.name} ({chosen})", n=count, deconv=loaded)

@@ -9,7 +9,7 @@ import click
 
 from alexnet.cli.evaluate import confusion_csv, measure, usual_split
 from alexnet.cli.images import expand
-from alexnet.cli.options import PATH, crops_option, from_option, place_options, placed
+from alexnet.cli.options import PATH, crops_option, from_option, max_pixels_option, place_options, placed
 from alexnet.cli.pictures import Picture, picture_options
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
@@ -38,6 +38,7 @@ def n_option(default: int) -> "Callable[[Callable[..., None]], Callable[..., Non
 @click.option("--only-errors", is_flag=True, help="Of a store: the first that are answered wrongly.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which ones of a store.")
 @crops_option
+@max_pixels_option
 @place_options
 @picture_options
 @click.pass_obj
@@ -50,6 +51,7 @@ def predictions(
     only_errors: bool,
     seed: int,
     crops: str,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -60,7 +62,8 @@ def predictions(
     Shown are the five classes that the network finds most probable.
     Photographs are image files, or N of a store, drawn at random, with their true classes.
     """
-    from alexnet.cli.places import find_model, is_store
+    from alexnet.cli.places import find_model, is_store, no_limit
+    from alexnet.data.decode import MAX_PIXELS
     from alexnet.data.store import Store
     from alexnet.evaluation.predictor import Predictor
     from alexnet.show.photographs import of_images, of_store
@@ -70,7 +73,10 @@ def predictions(
     stored = len(data) == 1 and is_store(data[0])
     if only_errors and not stored:
         raise ConfigError("--only-errors needs photographs whose classes are known: give a store.")
-    predictor = Predictor(find_model(session, model), placement=placed(device, dtype, threads))
+    if max_pixels is not None and stored:
+        raise no_limit(data[0])
+    placement = placed(device, dtype, threads)
+    predictor = Predictor(find_model(session, model), placement=placement, max_pixels=max_pixels or MAX_PIXELS)
     if stored:
         store = Store.open(data[0])
         chosen = split or usual_split(session, data[0], store)
@@ -95,6 +101,7 @@ def predictions(
 @split_option
 @n_option(24)
 @crops_option
+@max_pixels_option
 @place_options
 @picture_options
 @click.pass_obj
@@ -106,6 +113,7 @@ def errors(
     split: str | None,
     count: int,
     crops: str,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -123,7 +131,7 @@ def errors(
 
     picture.check()
     predictor = Predictor(find_model(session, model), placement=placed(device, dtype, threads))
-    store = find_store(session, data, location, predictor.description.preparation)
+    store = find_store(session, data, location, predictor.description.preparation, max_pixels)
     chosen = split or usual_split(session, data, store)
     photographs = of_store(predictor, store, store.split(chosen).tolist())
     numbers = errors(predictor, photographs, _of(store, chosen), n=count, crops=int(crops))
@@ -140,6 +148,7 @@ def errors(
 @from_option
 @split_option
 @crops_option
+@max_pixels_option
 @place_options
 @picture_options
 @click.pass_obj
@@ -150,6 +159,7 @@ def confusion(
     location: Path | None,
     split: str | None,
     crops: str,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -168,7 +178,7 @@ def confusion(
     picture.check()
     placement = placed(device, dtype, threads)
     loaded = load_model(find_model(session, model))
-    store = find_store(session, data, location, loaded.preparation)
+    store = find_store(session, data, location, loaded.preparation, max_pixels)
     chosen = split or usual_split(session, data, store)
     tally = measure(session, [loaded], store, split=chosen, crops=int(crops), placement=placement)
     classes = tuple(category.name for category in loaded.categories)

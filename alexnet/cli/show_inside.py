@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alexnet.cli.options import PATH, place_options, placed
+from alexnet.cli.options import PATH, max_pixels_option, place_options, placed
 from alexnet.cli.pictures import Picture, picture_options
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Which of the ten test views: centre, top-left, bottom-right-mirrored, …",
 )
+@max_pixels_option
 @place_options
 @picture_options
 @click.pass_obj
@@ -40,6 +41,7 @@ def maps(
     stages: str,
     top: str,
     view: str,
+    max_pixels: int | None,
     device: str,
     dtype: str,
     threads: int,
@@ -50,6 +52,7 @@ def maps(
     With --stage all, every stage becomes a picture of its own in a folder (maps, or what -o says), with index.html.
     """
     from alexnet.cli.places import find_model
+    from alexnet.data.decode import MAX_PIXELS
     from alexnet.evaluation.predictor import Predictor
     from alexnet.show.maps import maps
 
@@ -58,7 +61,8 @@ def maps(
         picture.check()
     if top != "all" and not (top.isdecimal() and int(top)):
         raise ConfigError(f"--top takes a number from 1 on, or all, not {top!r}.")
-    predictor = Predictor(find_model(session, model), placement=placed(device, dtype, threads))
+    placement = placed(device, dtype, threads)
+    predictor = Predictor(find_model(session, model), placement=placement, max_pixels=max_pixels or MAX_PIXELS)
     spec = predictor.description.spec
     names = [layer.name for layer in spec.layers] if whole else list(filter(None, stages.split(",")))
     found = maps(predictor, image, image.name, names, top=None if top == "all" else int(top), view=view)
@@ -99,6 +103,7 @@ def _write_folder(session: Session, found: "Maps", picture: Picture) -> None:
 )
 @click.option("--window", type=int, default=32, show_default=True, metavar="N", help="Pixels that occlusion hides.")
 @click.option("--stride", type=int, default=8, show_default=True, metavar="N", help="Pixels between two windows.")
+@max_pixels_option
 @picture_options
 @click.pass_obj
 def saliency(
@@ -109,6 +114,7 @@ def saliency(
     methods: str,
     window: int,
     stride: int,
+    max_pixels: int | None,
     picture: Picture,
 ) -> None:
     """Draw what in a photograph speaks for a class.
@@ -116,11 +122,15 @@ def saliency(
     By gradient, Grad-CAM and occlusion, a panel each. A panel says so where a method finds nothing.
     """
     from alexnet.cli.places import find_model
+    from alexnet.data.decode import MAX_PIXELS
     from alexnet.show.saliency import saliency
     from alexnet.weights.model_dir import load_model
 
     picture.check()
     loaded = load_model(find_model(session, model))
     chosen = tuple(filter(None, methods.split(",")))
-    numbers = saliency(loaded, image, image.name, chosen, category=category, window=window, stride=stride)
+    most = max_pixels or MAX_PIXELS
+    numbers = saliency(
+        loaded, image, image.name, chosen, category=category, window=window, stride=stride, max_pixels=most
+    )
     picture.deliver(session, "saliency", numbers)

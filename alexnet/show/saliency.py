@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alexnet.data.augment import fixed_views, view_means
+from alexnet.data.decode import MAX_PIXELS
 from alexnet.data.inputs import ImageInput, read_image
 from alexnet.data.loader import view_batch
 from alexnet.errors import ConfigError, unknown
@@ -84,6 +85,7 @@ def saliency(
     category: str | None = None,
     window: int = 32,
     stride: int = 8,
+    max_pixels: int = MAX_PIXELS,
 ) -> Saliency:
     """What speaks for a class, by name or key, in the centre of an image; without one, for the first answer.
 
@@ -96,7 +98,7 @@ def saliency(
             raise unknown("method", method, METHODS)
     if not 1 <= window <= spec.input_size or stride < 1:
         raise ConfigError(f"The window is from 1 to {spec.input_size} pixels and the stride at least 1.")
-    square = read_image(image, preparation).pixels
+    square = read_image(image, preparation, max_pixels).pixels
     views = fixed_views(spec.input_size, preparation.side, 1)
     x = view_batch(
         [square], views, view_means(model.statistics, spec.input_size, views, preparation), preparation=preparation
