@@ -16,4 +16,4 @@ CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=$flags "$python" setup.py --quiet build_ex
 ls alexnet/kernels/_native* alexnet/data/_resize*
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libubsan.so)" \
     ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$copy" \
-    "$python" -m pytest --capture=sys "$@" tests/test_kernels_pool.py tests/test_kernels_dropout.py tests/test_kernels_update.py tests/test_kernels_ceiling.py tests/test_kernels_augment.py tests/test_data_resize.py
+    "$python" -m pytest --capture=sys "$@" tests/test_kernels_pool.py tests/test_kernels_dropout.py tests/test_kernels_update.py tests/test_kernels_ceiling.py tests/test_kernels_augment.py tests/test_kernels_winograd.py tests/test_data_resize.py
