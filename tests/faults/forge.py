@@ -128,15 +128,9 @@ def forge_checkpoint(path: Path, content: bytes, rng: random.Random) -> None:
     if rng.random() < 0.3:
         above, key = rng.choice(tensors)
         tensor = above[key]
-        others = (
-            tensor.double(),
-            tensor[None],
-            tensor.reshape(-1)[:1],
-            tensor * float("nan"),
-            tensor.bool(),
-            tensor[:0],
-        )
-        above[key] = rng.choice(others) if tensor.ndim else tensor[None]
+        flat = tensor.reshape(-1)
+        others = (tensor.double(), tensor[None], flat[:1], flat[:0], tensor * float("nan"), tensor.bool())
+        above[key] = rng.choice(others)
     else:
         forge(plain, rng)
     torch.save(plain, path)

@@ -2,6 +2,7 @@
 
 import mmap
 import random
+import re
 import resource
 import shutil
 import signal
@@ -290,7 +291,7 @@ def mutations(
                     found.troubles.append(f"{name} {reached} ({len(content)} bytes): {_how(status)} {words}")
                     if keep:
                         keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"{name.replace(' ', '-')}-{seed}-{reached}").write_bytes(content)
+                        (keep / f"{re.sub(r'[ /]', '-', name)}-{seed}-{reached}").write_bytes(content)
                 first = reached + bool(status)
             kind.file.write_bytes(original)
     return told
