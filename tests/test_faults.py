@@ -1,6 +1,7 @@
 """A small part of `make faults`: kills, failing calls, poor machines, mutated files, each in a process of its own."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,14 @@ def test_the_page_says_the_counts_of_the_record() -> None:
         assert f"{counts[kind]:,} {words}" in page
     told = {kind for kind in counts if ":" not in kind} - names.keys()
     assert f"{sum(counts[kind] for kind in told):,} times a machine lacked something" in page
-    assert len(record["troubles"]) == 3 and "Three troubles stand in the record" in page
+    assert len(record["troubles"]) == 1 and "1 trouble is in it" in page
+    workers = counts["kills: of the worker"] + counts["kills: of the starting worker"]
+    assert f"({counts['kills: when a name appears']} of them when a new name appeared, {workers} of a worker)" in page
+    forged = sum(count for kind, count in counts.items() if kind.startswith("changed files: forged"))
+    assert f"{forged:,} of them with checksums that are right" in page
+    shares = [re.match(r"([\d,]+) of ([\d,]+)", words) for words in record["left out"].values()]
+    left, of = (sum(int(share[at].replace(",", "")) for share in shares if share) for at in (1, 2))
+    assert (f"{left:,} of {of:,} kills, calls and machines not reached" in page) is bool(left)
 
 
 def told(folder: Path, *words: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet
 from alexnet.show.curves import curves
+from alexnet.training.events import Event, StepEnd
 from alexnet.training.recipe import read_recipe
 from alexnet.training.run import Run
 from alexnet.training.train import resume
@@ -135,7 +136,8 @@ def _run_goes_on(path: Path) -> None:
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(run, copy)
     curves([copy])
-    resume(copy, runtime=RUNTIME)
+    with suppress(Stop):  # a recipe may ask for any number of epochs
+        resume(copy, runtime=RUNTIME, listener=_stop_at_a_step)
 
 
 class Stop(Exception):
@@ -144,6 +146,11 @@ class Stop(Exception):
 
 def _stop(*_: object) -> None:
     raise Stop
+
+
+def _stop_at_a_step(event: Event) -> None:
+    if isinstance(event, StepEnd):
+        raise Stop
 
 
 def _stop_later(progress: PrepareProgress) -> None:
