@@ -27,43 +27,72 @@ def read(name: str) -> dict[str, Any]:
 
 ARMS = {
     arm: [read(path.stem) for path in sorted((ROOT / "results").glob(f"flowers17-{arm}-seed?.json"))]
-    for arm in ("finetune", "noise")
+    for arm in ("finetune", "noise", "owt-file", "owt-noise", "long")
 }
 SEEDS = {arm: [record["seed"] for record in records] for arm, records in ARMS.items()}
 START, TRIED = read("finetune/start"), read("finetune/rate")["runs"]
 EARLIER = read("search/finetune")["runs"]
 NOISE = replace(recipe("small"), model="original2012", epochs=EPOCHS, warmup=2.0)
 WEIGHTS = replace(recipe("finetune"), model="original2012", epochs=EPOCHS)
+STARTS = {"finetune": "--init-from imagenet20", "owt-file": "--init-from owt20.pth"}
 
 
-@pytest.mark.parametrize(("arm", "settings"), [("finetune", WEIGHTS), ("noise", NOISE)])
+@pytest.mark.parametrize(
+    ("arm", "settings"),
+    [
+        ("finetune", WEIGHTS),
+        ("noise", NOISE),
+        ("owt-file", replace(WEIGHTS, model="owt")),
+        ("owt-noise", replace(NOISE, model="owt")),
+        ("long", replace(recipe("small"), model="original2012")),
+    ],
+)
 def test_the_arms_are_runs_of_the_recipes_that_are_named(arm: str, settings: Recipe) -> None:
     for record in ARMS[arm]:
         assert Recipe.from_json(record["recipe"]) == replace(settings, seed=record["seed"])
-        assert (record["epochs"], record["weights_of_epoch"]) == (EPOCHS, EPOCHS)
-        assert ("--init-from imagenet20" in record["command"]) == (arm == "finetune")
+        assert (record["epochs"], record["weights_of_epoch"]) == (settings.epochs, settings.epochs)
+        assert ("--init-from" in record["command"]) == (arm in STARTS) and STARTS.get(arm, "") in record["command"]
         assert record["data"] == ARMS["noise"][0]["data"]
     assert len({record["ten_crop"]["loss"] for record in ARMS[arm]}) == len(SEEDS[arm]), "runs, not one several times"
 
 
-def test_the_table_has_every_seed_and_the_means() -> None:
-    rows = {row[0]: row[1:] for row in table(FOUND, "start")}
-    for name, arm in (("from weights", "finetune"), ("from noise", "noise")):
-        errors = {crops: [record[crops]["top1_error"] for record in ARMS[arm]] for crops in CROPS}
-        last = [record["curve"][-1]["train_error"] for record in ARMS[arm]]
-        told = [", ".join(map(str, SEEDS[arm])), ", ".join(map(percent, errors["centre_crop"]))]
-        told += [f"**{percent(mean(errors[crops]))}**" for crops in CROPS] + [percent(mean(last))]
-        assert rows[name] == told
+@pytest.mark.parametrize(
+    ("first", "name", "arm"),
+    [
+        ("start", "from weights", "finetune"),
+        ("start", "from noise", "noise"),
+        ("start of `owt`", "from a file", "owt-file"),
+        ("start of `owt`", "from noise", "owt-noise"),
+        ("long start", "from noise, 150 epochs", "long"),
+    ],
+)
+def test_the_tables_have_every_seed_and_the_means(first: str, name: str, arm: str) -> None:
+    rows = {row[0]: row[1:] for row in table(FOUND, first)}
+    errors = {crops: [record[crops]["top1_error"] for record in ARMS[arm]] for crops in CROPS}
+    last = [record["curve"][-1]["train_error"] for record in ARMS[arm]]
+    told = [", ".join(map(str, SEEDS[arm])), ", ".join(map(percent, errors["centre_crop"]))]
+    told += [f"**{percent(mean(errors[crops]))}**" for crops in CROPS] + [percent(mean(last))]
+    assert rows[name] == told
 
 
-def test_the_difference_is_arithmetic() -> None:
-    weights, noise = ([record["centre_crop"]["top1_error"] for record in ARMS[arm]] for arm in ("finetune", "noise"))
+@pytest.mark.parametrize("arms", [("finetune", "noise"), ("owt-file", "owt-noise")])
+def test_the_differences_are_arithmetic(arms: tuple[str, str]) -> None:
+    weights, noise = centre(arms[0]), centre(arms[1])
     assert not missing(FOUND, f"{100 * (mean(noise) - mean(weights)):.1f} points")
     assert max(weights) < min(noise), "each run from weights is ahead of each from noise"
-    assert SEEDS["finetune"] == SEEDS["noise"] == [0, 1, 2]
+    assert SEEDS[arms[0]] == SEEDS[arms[1]] == [0, 1, 2]
     found = student([100 * (other - one) for one, other in zip(weights, noise, strict=True)])
     assert found.low is not None and found.high is not None
-    assert not missing(FOUND, f"({found.low:.1f} to {found.high:.1f},")
+    assert not missing(FOUND, f"({found.low:.1f} to {found.high:.1f}")
+
+
+def test_many_epochs_from_noise_end_below_few_from_weights_and_owt_behind() -> None:
+    assert mean(centre("long")) < mean(centre("finetune"))
+    assert mean(centre("owt-file")) > mean(centre("finetune")) and mean(centre("owt-noise")) > mean(centre("noise"))
+
+
+def centre(arm: str) -> list[float]:
+    return [record["centre_crop"]["top1_error"] for record in ARMS[arm]]
 
 
 def test_the_network_to_start_from_is_told_as_it_was_measured() -> None:
@@ -84,6 +113,7 @@ def test_what_was_tried_is_as_recorded() -> None:
 def test_every_percentage_of_the_page_is_recorded() -> None:
     known = {
         percent(START["centre_crop"]["top1_error"]),
+        percent(read("finetune/start-owt")["centre_crop"]["top1_error"]),
         "24.6 %",
         "19.9 %",
         "3 %",
