@@ -32,6 +32,7 @@ ARMS = {
 SEEDS = {arm: [record["seed"] for record in records] for arm, records in ARMS.items()}
 START, TRIED = read("finetune/start"), read("finetune/rate")["runs"]
 EARLIER = read("search/finetune")["runs"]
+SEARCH = [run for run in read("finetune/search")["runs"] if run["epochs"][0] == run["epochs"][1]]
 NOISE = replace(recipe("small"), model="original2012", epochs=EPOCHS, warmup=2.0)
 WEIGHTS = replace(recipe("finetune"), model="original2012", epochs=EPOCHS)
 STARTS = {"finetune": "--init-from imagenet20", "owt-file": "--init-from owt20.pth"}
@@ -110,6 +111,14 @@ def test_what_was_tried_is_as_recorded() -> None:
     assert not missing(FOUND, percent(run["lowest_val_top1_error"]), percent(usual["lowest_val_top1_error"]))
 
 
+def test_the_search_from_all_epochs_is_as_recorded() -> None:
+    settings = [{*run["settings"]} - {"seed", "holdout", "model"} for run in SEARCH]
+    assert settings == [set(), {"last_rate"}, {"layer_rates"}] and SEARCH[1]["settings"]["last_rate"] == 1.0
+    ten, one, frozen = (percent(run["lowest_val_top1_error"]) for run in SEARCH)
+    sentence = f"{ten} with ten times the rate for the last layer, {one} with its rate that of the others, and {frozen}"
+    assert sentence in " ".join(FOUND.split())
+
+
 def test_every_percentage_of_the_page_is_recorded() -> None:
     known = {
         percent(START["centre_crop"]["top1_error"]),
@@ -123,5 +132,5 @@ def test_every_percentage_of_the_page_is_recorded() -> None:
             errors = [record[crops]["top1_error"] for record in records]
             known |= {percent(error) for error in (*errors, mean(errors))}
         known.add(percent(mean(record["curve"][-1]["train_error"] for record in records)))
-    known |= {percent(run["lowest_val_top1_error"]) for run in (*TRIED, *EARLIER)}
+    known |= {percent(run["lowest_val_top1_error"]) for run in (*TRIED, *EARLIER, *SEARCH)}
     assert not percentages(PAGE) - known
