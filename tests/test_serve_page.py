@@ -124,6 +124,19 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     assert visit.console == []
 
 
+def test_a_photograph_chosen_before_the_service_has_answered_is_looked_at(browser: Browser, service: Service) -> None:
+    held: list[Any] = []
+    with browser.visit(service.address) as visit:
+        visit.page.route("**/v1/model", lambda route: held.append(route))
+        visit.page.reload(wait_until="domcontentloaded")
+        visit.choose("early.png", picture(4))
+        while not held:
+            visit.page.wait_for_timeout(10)
+        held[0].continue_()
+        expect(visit.page.locator("#say")).to_contain_text("early.png: ", timeout=20_000)
+        assert len(answered(visit)) == 5
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 768, 320])
 def test_every_tab_is_accessible_and_fits(browser: Browser, service: Service, width: int, dark: bool) -> None:

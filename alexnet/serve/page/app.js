@@ -15,10 +15,11 @@ const by = (id) => document.getElementById(id);
 const state = { card: null, photo: null, answer: null, view: null };
 let looking = new AbortController(); // of what is asked for the view that is shown
 
-start();
+themes();
+const ready = start();
+take();
 
 async function start() {
-  themes();
   try {
     state.card = await get("/v1/model");
   } catch (error) {
@@ -29,7 +30,6 @@ async function start() {
   by("card").textContent = `${name} · ${classes.length.toLocaleString("en")} classes · ${dtype}`;
   document.title = `${name} – alexnet`;
   examples();
-  take();
   const views = [answer, crops, inside, why, alike, network, training];
   tabs(by("tabs"), by("panel"), views.filter((view) => view.offered(state.card)), (view) => {
     state.view = view;
@@ -77,6 +77,7 @@ function context(signal) {
 }
 
 async function choose(blob, name) {
+  await ready; // a photograph may come before the service has said what it is
   const most = state.card?.limits.bytes;
   if (!blob || !state.card) return;
   if (blob.size > most) {
@@ -98,11 +99,14 @@ async function choose(blob, name) {
 }
 
 function take() {
-  by("file").addEventListener("change", (event) => {
-    const [file] = event.target.files;
+  const input = by("file");
+  const chosen = () => {
+    const [file] = input.files;
     choose(file, file?.name);
-    event.target.value = "";
-  });
+    input.value = "";
+  };
+  input.addEventListener("change", chosen);
+  if (input.files.length) chosen(); // before this program ran
   addEventListener("dragover", (event) => {
     event.preventDefault();
     by("drop").classList.add("over");
