@@ -7,6 +7,7 @@ import errno
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TypeGuard
 
 
 class AlexNetError(Exception):
@@ -48,6 +49,11 @@ def wants_memory(error: BaseException) -> bool:
         or known
         or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
     )
+
+
+def from_disk(error: BaseException) -> TypeGuard[OSError]:
+    """Whether an error of PyTorch's reading is the disk's; of a damaged file it looks before the begin, an EINVAL."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:

@@ -22,7 +22,7 @@ ROOMS = {
     "serve": {"kernels", "model", "data", "weights", "evaluation", "training", "show"},
     "cli": {"kernels", "model", "data", "weights", "evaluation", "training", "show", "serve", "experiments"},
 }
-ROOTS = {"errors", "hardware", "home", "locking", "process", "reading", "schema", "version"}
+ROOTS = {"errors", "hardware", "home", "locking", "process", "reading", "schema", "threads", "version"}
 # Third parties that live in certain files only; a trailing slash names a room.
 KEPT_IN = {
     "PIL": ("data/", "training/run.py", "serve/pictures.py", "cli/"),

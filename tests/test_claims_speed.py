@@ -115,6 +115,13 @@ def test_readme_quotes_the_record_without_bf16() -> None:
     assert fastest_other(record, "fp32").startswith("OpenVINO")
 
 
+def test_the_share_of_products_in_tiles_is_as_recorded() -> None:
+    first = json.loads(RECORDS["amd-epyc-zen3-2-cores-networks"])["results"][0]
+    assert first["model"] == "paper"
+    said = f"{100 * first['rows'][0]['facts']['multiplied']:.0f} of 100"
+    assert not missing(TEXT, f"become {said}") and not missing(TEXT, f"products that are made, {said}")
+
+
 def fastest_other(record: dict[str, Any], dtype: str) -> str:
     asked = next(asked for asked in RATIOS if asked.title == f"inference, {dtype}, against the fastest other")
     return ratio(record, asked)[1]

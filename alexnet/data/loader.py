@@ -1,7 +1,7 @@
 """Batches from a store in one determined order, assembled ahead of the training step. N images of side H = W = crop."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from alexnet.data.resize import resize
 from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.kernels import augment_batch, space_to_depth
+from alexnet.threads import Threads
 
 BATCHES_AHEAD = 2
 
@@ -109,7 +110,7 @@ class TrainingLoader:
             images = assemble(pixels, views[mine], self._mean, self.layout, scale=scale)
             return Batch(images, torch.from_numpy(self.store.labels[order[row]]))
 
-        with ThreadPoolExecutor(max(1, self.workers), thread_name_prefix="loader") as pool:
+        with Threads(max(1, self.workers), thread_name_prefix="loader") as pool:
             ahead: list[Future[Batch]] = []
             try:
                 for row in rows:

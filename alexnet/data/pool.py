@@ -16,12 +16,13 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import IO, Any, TypeVar
 
 from alexnet import hardware, process
 from alexnet.errors import ConfigError, DataError
+from alexnet.threads import Threads, check_room
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def in_order(work: Callable[[S, T], R], shared: S, tasks: Sequence[T], workers: 
         return result
 
     pending: deque[Future[R]] = deque()
-    threads = ThreadPoolExecutor(workers, "worker")
+    threads = Threads(workers, "worker")
     try:
         for _ in range(workers):
             crew.append(_Worker(job))
@@ -218,6 +219,7 @@ def serve() -> None:
     process.set_up({})  # the heap alone: a photograph's blocks take the place of those of the one before
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     job = _receive(given)
+    check_room()
     threading.Thread(target=_listen, args=(given, tasks), daemon=True).start()
     try:
         work, shared = _understood(job)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import BufferedRandom, BufferedWriter, FileIO
@@ -43,6 +43,7 @@ from alexnet.evaluation.predictor import READERS, VIEWS_PER_STAGES, Predictor
 from alexnet.locking import held
 from alexnet.model.account import account
 from alexnet.model.spec import Activation, Linear, Spec
+from alexnet.threads import Threads
 from alexnet.version import VERSION
 
 STORED = {"fp32": "<f4", "fp16": "<f2"}
@@ -248,7 +249,7 @@ def _batches(photographs: Photographs, plan: Plan, start: int) -> Iterator[tuple
         except ImageError as error:
             return number, str(error), ""
 
-    with ThreadPoolExecutor(READERS, thread_name_prefix="reader") as readers:
+    with Threads(READERS, thread_name_prefix="reader") as readers:
         ahead: list[list[Future[Read]]] = []
         try:
             for first in range(start, count, size):
@@ -258,9 +259,7 @@ def _batches(photographs: Photographs, plan: Plan, start: int) -> Iterator[tuple
             while ahead:
                 yield _collected(ahead.pop(0))
         finally:
-            for futures in ahead:
-                for future in futures:
-                    future.cancel()
+            readers.shutdown(cancel_futures=True)
 
 
 def _collected(futures: list[Future[Read]]) -> tuple[int, list[Read]]:

@@ -4,7 +4,6 @@ N photographs, S the side of a prepared one in pixels, V views of each, H×W pix
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +27,7 @@ from alexnet.evaluation.evaluate import VIEWS_PER_BATCH
 from alexnet.evaluation.networks import InOnnxRuntime, InPyTorch, Network, Squares
 from alexnet.model.account import account
 from alexnet.model.device import Placement, place
+from alexnet.threads import Threads
 from alexnet.weights.description import Description, describe
 from alexnet.weights.model_dir import Model, load_model, model_of_run
 from alexnet.weights.onnx.session import OnnxModel
@@ -260,10 +260,10 @@ class Predictor:
         """The images, `step` at a time: prepared, or the reason why not; one alone on this thread."""
         images = iter(images)
         with ExitStack() as stack:
-            readers: ThreadPoolExecutor | None = None
+            readers: Threads | None = None
             while chunk := list(islice(images, step)):
                 if len(chunk) > 1 and readers is None:
-                    readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
+                    readers = stack.enter_context(Threads(READERS, thread_name_prefix="reader"))
                 found = (readers.map if readers else map)(self._tried, (image for _, image in chunk))
                 yield list(zip((name for name, _ in chunk), found, strict=True))
 

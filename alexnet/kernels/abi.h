@@ -47,9 +47,8 @@ struct Convolution {
     int64_t images, height, width, channels, outputs, groups, kernel, top, left, rows, columns;
 };
 
-// All functions return 0; 1 when there is no memory for scratch; 2 for sizes that cannot be, of which nothing is read or
-// written. `bf16` says what `void*` points to:
-// bfloat16 (1) or float (0). Tensors are dense and channels-last.
+// All functions return 0; 1 when there is no memory for scratch; 2 for sizes that cannot be, of which nothing is read
+// or written. `bf16` says what `void*` points to: bfloat16 (1) or float (0). Tensors are dense and channels-last.
 struct Kernels {
     const char *instructions;
     int (*norm_forward)(const Norm *, int64_t pixels, int bf16, int threads, const void *x, void *y);

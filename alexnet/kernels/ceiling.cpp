@@ -12,15 +12,7 @@
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int64_t BYTES = 64;
-#elif defined(__AVX__)
-constexpr int64_t BYTES = 32;
-#else
-constexpr int64_t BYTES = 16;
-#endif
-constexpr int64_t LANES = BYTES / sizeof(float);
-typedef float Vector __attribute__((vector_size(BYTES)));
+typedef float Vector __attribute__((vector_size(FLOATS * sizeof(float))));
 
 // Sums that do not wait for each other: enough to keep two multipliers busy for the four or five cycles that one
 // product takes. They begin at different values, so that no compiler makes one of them out of all.
@@ -64,7 +56,7 @@ template <class Loop> void each(int threads, double *results, Loop loop) {
 // Fused multiply-adds in fp32. The FLOPs done by all threads together; each thread's sum of chains in `results`.
 EXPORT(alexnet_multiply_add_)(int64_t rounds, int threads, double *results) {
     each(threads, results, [=] { return multiply_add(rounds); });
-    return 2 * LANES * CHAINS * rounds * threads;
+    return 2 * FLOATS * CHAINS * rounds * threads;
 }
 
 // Dot products of two pairs of bfloat16, added to fp32. 0 where the processor has no instruction for them.
@@ -72,7 +64,7 @@ EXPORT(alexnet_bf16_dot_)(int64_t rounds, int threads, double *results) {
 #ifdef HAS_DOT
     if (__builtin_cpu_supports("avx512bf16")) {
         each(threads, results, [=] { return dot(rounds); });
-        return 4 * LANES * CHAINS * rounds * threads;
+        return 4 * FLOATS * CHAINS * rounds * threads;
     }
 #endif
     (void)rounds, (void)threads, (void)results;

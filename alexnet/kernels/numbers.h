@@ -10,6 +10,15 @@
 
 namespace {
 
+// Floats in a register.
+#if defined(__AVX512F__)
+constexpr int FLOATS = 16;
+#elif defined(__AVX__)
+constexpr int FLOATS = 8;
+#else
+constexpr int FLOATS = 4;
+#endif
+
 // A type of its own, and yet a plain number to the vectoriser.
 enum class bf16 : uint16_t {};
 
@@ -44,8 +53,9 @@ template <class T> T only_if(bool yes, T v) { return as<T>(Bits<T>(as<Bits<T>>(v
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// Calls body(begin, end, scratch) on each thread with its contiguous share of 0 .. total-1 and its own scratch, zeroed
-// but for what lies behind the first `zeroed` floats. No result may depend on where the shares begin: that keeps every thread count bit-identical.
+// Calls body(begin, end, scratch) on each thread with its contiguous share of 0 .. total-1 and its own scratch, of which
+// the first `zeroed` floats are zero, or all. No result may depend on where the shares begin: that keeps every thread
+// count bit-identical.
 template <class Body> int parallel(int64_t total, int threads, int64_t scratch_floats, Body body, int64_t zeroed = -1) {
     if (total <= 0) return 0;
     const int64_t line = 64 / sizeof(float);

@@ -83,7 +83,9 @@ class PreparedConvolution:
         if self._kept[0] != state:
             self._kept = state, {}
         kept = self._kept[1]
-        return kept.setdefault(name, make()) if name not in kept else kept[name]
+        if name not in kept:
+            kept[name] = make()
+        return kept[name]
 
 
 def describe_convolutions(dtype: torch.dtype = torch.float32) -> str:

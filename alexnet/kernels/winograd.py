@@ -76,18 +76,9 @@ def winograd_of_points(
     x: Tensor, points: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int], groups: int, relu: bool
 ) -> Tensor:
     """`winograd` with `points_of(weight)`, then a ReLU if `relu`; without gradients."""
-    x = channels_last(x)
     kernel = weight.shape[-1]
     rows, columns = (size + 2 * zeros - kernel + 1 for size, zeros in zip(x.shape[-2:], padding, strict=True))
-    y = new_map(x, rows, columns, channels=len(weight))
-    sizes = _sizes(x, y, kernel, padding, groups)
-    shift = None if bias is None else bias.data_ptr()
-    native.run(
-        "winograd_forward",
-        *(byref(sizes), int(relu), torch.get_num_threads()),
-        *(x.data_ptr(), points.data_ptr(), shift, y.data_ptr()),
-    )
-    return y
+    return _convolved(x, points, bias, new_map(x, rows, columns, channels=len(weight)), kernel, padding, groups, relu)
 
 
 @operator()
@@ -98,16 +89,9 @@ def _winograd(x: Tensor, weight: Tensor, bias: Tensor, top: int, left: int, grou
 @operator()
 def _winograd_input(gy: Tensor, weight: Tensor, height: int, width: int, top: int, left: int, groups: int) -> Tensor:
     """The gradient of the input, (N, C, H, W): a convolution by the weights turned round, from outputs to channels."""
-    gy, kernel = channels_last(gy), weight.shape[-1]
-    gx = new_map(gy, height, width, channels=weight.shape[1] * groups)
-    sizes = _sizes(gy, gx, kernel, (kernel - 1 - top, kernel - 1 - left), groups)
-    points = _points(weight, groups, turned=True)
-    native.run(
-        "winograd_forward",
-        *(byref(sizes), 0, torch.get_num_threads()),
-        *(gy.data_ptr(), points.data_ptr(), None, gx.data_ptr()),
-    )
-    return gx
+    kernel, channels = weight.shape[-1], weight.shape[1] * groups
+    gx, points = new_map(gy, height, width, channels=channels), _points(weight, groups, turned=True)
+    return _convolved(gy, points, None, gx, kernel, (kernel - 1 - top, kernel - 1 - left), groups, relu=False)
 
 
 @operator()
@@ -152,6 +136,27 @@ def _points(weight: Tensor, groups: int, turned: bool) -> Tensor:
     sizes = native.Convolution(1, 1, 1, read * groups, write * groups, groups, kernel, 0, 0, 1, 1)
     native.run("winograd_weights", byref(sizes), int(turned), torch.get_num_threads(), w.data_ptr(), points.data_ptr())
     return points
+
+
+def _convolved(
+    x: Tensor,
+    points: Tensor,
+    bias: Tensor | None,
+    y: Tensor,
+    kernel: int,
+    padding: tuple[int, int],
+    groups: int,
+    relu: bool,
+) -> Tensor:
+    """`y` (N, O, H', W'), written."""
+    x, bias = channels_last(x), None if bias is None else bias.contiguous()
+    sizes = _sizes(x, y, kernel, padding, groups)
+    native.run(
+        "winograd_forward",
+        *(byref(sizes), int(relu), torch.get_num_threads()),
+        *(x.data_ptr(), points.data_ptr(), None if bias is None else bias.data_ptr(), y.data_ptr()),
+    )
+    return y
 
 
 def _sizes(x: Tensor, y: Tensor, kernel: int, padding: tuple[int, int], groups: int) -> native.Convolution:

@@ -4,14 +4,6 @@
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int FLOATS = 16;
-#elif defined(__AVX__)
-constexpr int FLOATS = 8;
-#else
-constexpr int FLOATS = 4;
-#endif
-
 constexpr int PANEL = 16, VECTORS = PANEL / FLOATS;
 constexpr int64_t SIDE = 6, POINTS = SIDE * SIDE;
 

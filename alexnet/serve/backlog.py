@@ -7,11 +7,11 @@ batch are the next. Asking alone and asking in a batch give the same answers but
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from alexnet.serve.problems import busy
+from alexnet.threads import Threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ class Backlog(Generic[Item, Result]):
         told: Callable[[int], None] = lambda views: None,
     ) -> None:
         self._work, self._queue, self._batch, self._told = work, queue, batch, told
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._thread = Threads(1, thread_name_prefix=name)
         self._jobs: deque[_Job[Item, Result]] = deque()
         self._wake = asyncio.Event()
         self._busy = False

@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +30,7 @@ from alexnet.serve.metrics import Metrics
 from alexnet.serve.pictures import is_large
 from alexnet.serve.problems import Problem
 from alexnet.serve.settings import Settings
+from alexnet.threads import Threads
 from alexnet.weights.files import sha256
 from alexnet.weights.model_dir import DESCRIPTION, WEIGHTS, Model, load_model
 from alexnet.weights.onnx.session import OnnxModel
@@ -75,7 +75,7 @@ class Service:
         self.views: Backlog[Callable[[], Any], Any] = Backlog(_each, queue=allowed.queue, batch=1, name="views")
         self.slow: Backlog[Callable[[], Any], Any] = Backlog(_each, queue=allowed.slow_queue, batch=1, name="slow")
         self.metrics = Metrics(lambda: self.backlog.waiting)
-        self._decoders = ThreadPoolExecutor(allowed.decoders, thread_name_prefix="decoder")
+        self._decoders = Threads(allowed.decoders, thread_name_prefix="decoder")
         self.backlog.start()
         self.views.start()
         self.slow.start()

@@ -21,6 +21,7 @@ from torch._C._distributed_c10d import PrefixStore, TCPStore
 from alexnet.data.parts import Parts
 from alexnet.errors import AlexNetError, ConfigError
 from alexnet.process import Seat
+from alexnet.threads import check_room
 from alexnet.training.circle import Circle, PeerLost, lost_peers
 from alexnet.version import VERSION
 
@@ -224,6 +225,7 @@ class _Speech:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's: this process ends now, but speaks first
         # the store may be beyond the wire that was cut, and then it does not answer
         found: list[tuple[bool, list[int]]] = []
+        check_room()
         asking = threading.Thread(target=lambda: found.append(self._ask()), daemon=True)
         asking.start()
         asking.join(SECONDS_TO_ASK)

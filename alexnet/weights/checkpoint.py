@@ -1,13 +1,12 @@
 """Training checkpoints: tensors and plain types in one file, readable without running code from it."""
 
-import errno
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from alexnet.errors import WeightsError, wants_memory
+from alexnet.errors import WeightsError, from_disk, wants_memory
 from alexnet.weights.files import replacing
 
 FORMAT = 1
@@ -37,10 +36,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # damaged and foreign files fail in any way
         if wants_memory(error):
             raise
-        if isinstance(error, OSError) and error.errno not in (
-            None,
-            errno.EINVAL,
-        ):  # that is a place before the file's begin
+        if from_disk(error):
             raise WeightsError(f"{path} cannot be read ({error.strerror}); mend that and try again.") from error
         raise WeightsError(
             f"The checkpoint {path} is damaged, or is not a checkpoint ({type(error).__name__}); copy it again, or "

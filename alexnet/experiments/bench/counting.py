@@ -55,10 +55,6 @@ def _winograd(x: Shape, weight: Shape, *_: Any, out_shape: Shape, **__: Any) -> 
     return 2 * points_of_map(out_shape, weight) * weight[0] * weight[1]
 
 
-def _winograd_input(gy: Shape, weight: Shape, *_: Any, out_shape: Shape, **__: Any) -> int:
-    return 2 * points_of_map(out_shape, weight) * weight[0] * weight[1]
-
-
 def _winograd_weight(gy: Shape, x: Shape, weight: Shape, *_: Any, **__: Any) -> int:
     return 2 * points_of_map(gy, weight) * weight[0] * weight[1]
 
@@ -70,6 +66,6 @@ _COUNTS: dict[Any, Callable[..., int]] = {
     torch.ops.alexnet.linear_input: _linear,
     torch.ops.alexnet.linear_weight: _linear_weight,
     torch.ops.alexnet.winograd: _winograd,
-    torch.ops.alexnet.winograd_input: _winograd_input,
+    torch.ops.alexnet.winograd_input: _winograd,
     torch.ops.alexnet.winograd_weight: _winograd_weight,
 }

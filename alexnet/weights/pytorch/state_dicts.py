@@ -1,6 +1,5 @@
 """State dicts in PyTorch's files: read without running anything from them, found in checkpoints, and unwrapped."""
 
-import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from alexnet.errors import WeightsError, unknown, wants_memory
+from alexnet.errors import WeightsError, from_disk, unknown, wants_memory
 from alexnet.weights.foreign.importing import MAX_BYTES
 
 WRAPPERS: Final = {
@@ -182,7 +181,7 @@ def _read_pickle(path: Path) -> Any:
     except Exception as error:  # damaged and foreign files fail in any way
         if wants_memory(error):
             raise
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # that is a place before its begin
+        if from_disk(error):
             raise WeightsError(f"{path} cannot be read ({error.strerror}); mend that and try again.") from error
         raise _more_than_tensors(path, type(error).__name__) from error
 
