@@ -123,8 +123,18 @@ def dropout_threshold(p: float) -> int:
 def relu_dropout(x: Tensor, p: float, seed: int, relu: bool) -> Tensor:
     """`x`, after a ReLU if `relu`, with a share `p` of the elements set to zero and the others divided by 1-p."""
     v = F.relu(_wide(x)) if relu else _wide(x)
-    keep = random_words(x.numel(), seed, x.device).reshape(x.shape) >= dropout_threshold(p)
-    return torch.where(keep, v / (1 - p), 0).to(x.dtype)
+    return torch.where(_kept(x, p, seed), v / (1 - p), 0).to(x.dtype)
+
+
+def _kept(x: Tensor, p: float, seed: int) -> Tensor:
+    """Which elements of `x` are kept (bool, as `x`): a function of `seed`, and on a GPU of its kind.
+
+    There the words would be two hundred operations, each to be launched, unless they are compiled into one.
+    """
+    if x.device.type == "cpu" or torch.compiler.is_compiling():
+        return random_words(x.numel(), seed, x.device).reshape(x.shape) >= dropout_threshold(p)
+    generator = torch.Generator(x.device).manual_seed(seed)
+    return torch.rand(x.shape, generator=generator, device=x.device) >= p
 
 
 def augment(

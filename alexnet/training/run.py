@@ -148,7 +148,8 @@ def check_space(run: Run, parameters: int) -> None:
 
 
 def environment(*, device: str, dtype: str, threads: int) -> dict[str, Any]:
-    """What a result depends on besides recipe, network and data: versions, processor, numbers, threads, command."""
+    """What a result depends on besides recipe, network and data: versions, hardware, numbers, threads, command."""
+    used = torch.device(device.partition(",")[0])
     return {
         "alexnet": VERSION,
         "python": platform.python_version(),
@@ -159,6 +160,7 @@ def environment(*, device: str, dtype: str, threads: int) -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "device": device,
+        **({"gpu": torch.cuda.get_device_name(used)} if used.type == "cuda" else {}),
         "dtype": dtype,
         "threads": threads,
         "kernels": kernels.describe(),

@@ -21,8 +21,6 @@ def machine(placement: Placement) -> dict[str, Any]:
     del found["command"]
     found["simplejpeg"] = _version("simplejpeg")
     found |= {"convolutions": kernels.describe_convolutions(placement.dtype), "cores": cores(), **commit()}
-    if placement.device.type == "cuda":
-        found["gpu"] = torch.cuda.get_device_name(placement.device)
     return found
 
 
