@@ -22,7 +22,7 @@ def relu_dropout(x: Tensor, p: float, seed: int, relu: bool = True) -> Tensor:
     if not (0 <= p < 1 and 0 <= seed < 2**63):
         raise ConfigError(f"Dropout needs p from 0 to below 1 and a seed from 0 to 2^63 - 1, not {p} and {seed}.")
     if not fused(x.device, x.dtype):
-        return twin(twins.relu_dropout)(x, p, seed, relu)
+        return twin(twins.relu_dropout, x)(x, p, seed, relu)
     y: Tensor = _relu_dropout(x, p, seed, relu)
     return y
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -31,6 +33,17 @@ def fused(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the compiled kernels are in use for tensors of this kind."""
     kind = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
     return kind and not _twins_only and native.available()
+
+
+def on_gpu(x: Tensor) -> bool:
+    """Whether the kernels of `alexnet.kernels.gpu` are in use for `x`; where Triton is missing, the twins run."""
+    kind = x.device.type == "cuda" and x.dtype in (torch.float32, torch.bfloat16)
+    return kind and not _twins_only and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None and torch.cuda.get_device_capability() >= (7, 0)
 
 
 def is_bf16(x: Tensor) -> int:

@@ -50,7 +50,7 @@ def response_norm(x: Tensor, lo: int, hi: int, k: float, alpha: float, beta: flo
     check_norm(x, lo, hi, k, alpha, towers)
     lo, hi = within_tower(x, lo, hi, towers)
     if not fused(x.device, x.dtype):
-        return twin(twins.response_norm)(x, lo, hi, k, alpha, beta, towers)
+        return twin(twins.response_norm, x)(x, lo, hi, k, alpha, beta, towers)
     y: Tensor = _response_norm(x, lo, hi, k, alpha, beta, towers)
     return y
 

@@ -62,7 +62,7 @@ def pooled_stage(
     if steps.spatial and not (spatial.size % 2 and spatial.size > 0 and spatial.k > 0 and spatial.alpha >= 0):
         raise ConfigError(f"A spatial norm needs an odd size, k above 0 and alpha of at least 0, not {spatial}.")
     if not fused(x.device, x.dtype):
-        return twin(twins.pooled_stage)(x, steps, kernel, stride, *norm, spatial, padding)
+        return twin(twins.pooled_stage, x)(x, steps, kernel, stride, *norm, spatial, padding)
     record = torch.is_grad_enabled() and x.requires_grad
     y: Tensor
     y, _ = _pooled_stage(x, order, kernel, stride, padding, *norm, *spatial, record)

@@ -6,6 +6,9 @@ from functools import cache
 from typing import TypeVar
 
 import torch
+from torch import Tensor
+
+from alexnet.kernels.fused import on_gpu
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -23,9 +26,17 @@ def compile_twins(backend: str = "inductor") -> Iterator[None]:
         _backend = before
 
 
-def twin(function: F) -> F:
-    """The function of `alexnet.kernels.twins` to call: itself, or compiled."""
-    return function if _backend is None else _compiled(function, _backend)
+def twin(function: F, x: Tensor) -> F:
+    """What to call for a function of `alexnet.kernels.twins`: itself, compiled, or on a GPU its kernel in Triton."""
+    if _backend is not None:
+        compiled: F = _compiled(function, _backend)
+        return compiled
+    if not on_gpu(x):
+        return function
+    from alexnet.kernels import gpu  # needs Triton
+
+    kernel: F = getattr(gpu, function.__name__)
+    return kernel
 
 
 @cache

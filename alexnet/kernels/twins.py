@@ -5,7 +5,7 @@ before a pool chooses among them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -67,6 +67,16 @@ def spatial_norm(x: Tensor, spatial: Spatial) -> Tensor:
     return (v * (k + alpha * size**2 * means).pow(-beta)).to(x.dtype)
 
 
+class Norms(NamedTuple):
+    """What normalises in a stage."""
+
+    response: Callable[..., Tensor]
+    spatial: Callable[..., Tensor]
+
+
+NORMS = Norms(response_norm, spatial_norm)
+
+
 def pooled_stage(
     x: Tensor,
     order: Order,
@@ -80,21 +90,22 @@ def pooled_stage(
     towers: int,
     spatial: Spatial = NOT_SPATIAL,
     padding: Padding = UNPADDED,
+    norms: Norms = NORMS,
 ) -> Tensor:
     """The max-pooled map of `x`, with ReLU and response normalisation before or after as `order` says."""
     if order.relu:
         x = F.relu(x)
     if order.norm:
-        x = response_norm(x, lo, hi, k, alpha, beta, towers)
+        x = norms.response(x, lo, hi, k, alpha, beta, towers)
     if order.spatial:
-        x = spatial_norm(x, spatial)
+        x = norms.spatial(x, spatial)
     if any(padding):
         x = F.pad(x, (padding.left, padding.right, padding.top, padding.bottom), value=-math.inf)
     x = F.max_pool2d(x, kernel, stride)
     if order.relu_after:
         x = F.relu(x)
     if order.norm_after:
-        x = response_norm(x, lo, hi, k, alpha, beta, towers)
+        x = norms.response(x, lo, hi, k, alpha, beta, towers)
     return x
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from alexnet.kernels import native, twins
-from alexnet.kernels.fused import fused, is_bf16
+from alexnet.kernels.fused import fused, is_bf16, on_gpu
 from alexnet.kernels.operators import fake, operator
 
 
@@ -32,10 +32,17 @@ def momentum_update(
         layouts = [(tuple(t.shape), t.stride()) for t in held]
         raise ValueError(f"Weights, velocity and working copy differ in shape or memory layout: {layouts}.")
     types = [t.dtype for t in held] == [torch.float32, torch.float32, torch.bfloat16][: len(held)]
-    if not (types and fused(grad.device, grad.dtype) and master.device.type == "cpu" and _is_dense(master)):
-        twins.momentum_update(master, velocity, grad, working, lr, momentum, weight_decay)
+    numbers = lr, momentum, weight_decay
+    if not (types and master.device == grad.device and _is_dense(master)):
+        twins.momentum_update(master, velocity, grad, working, *numbers)
+    elif on_gpu(grad):
+        from alexnet.kernels import gpu  # needs Triton
+
+        gpu.momentum_update(master, velocity, grad, working, *numbers)
+    elif not fused(grad.device, grad.dtype):
+        twins.momentum_update(master, velocity, grad, working, *numbers)
     else:
-        _momentum_update(master, velocity, grad, working, lr, momentum, weight_decay)
+        _momentum_update(master, velocity, grad, working, *numbers)
         for changed in held:
             increment_version(changed)  # for the gradients of graphs that hold the old values
 

@@ -42,9 +42,13 @@ def place(device: str = "auto", dtype: str = "auto") -> Placement:
     """The placement for "auto", "cpu", "cuda", "cuda:1" or "mps", and "auto", "fp32" or "bf16".
 
     An automatic device is CUDA, then MPS, then the CPU. An automatic dtype is bf16 where hardware multiplies it faster:
-    CPUs with AMX or AVX-512 BF16, GPUs from compute capability 8. Raises ConfigError for an unknown or absent device.
+    CPUs with AMX or AVX-512 BF16, GPUs from compute capability 8. From the first CUDA placement on, this process's
+    products of fp32 numbers are such: PyTorch lets cuDNN round them to the 11 bits of TF32. Raises ConfigError for an
+    unknown or absent device.
     """
     where = _device(device)
+    if where.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if dtype != "auto" and dtype not in DTYPES:
         raise unknown("dtype", dtype, ("auto", *DTYPES))
     if dtype == "auto":
