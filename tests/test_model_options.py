@@ -50,12 +50,18 @@ OTHERS = {
     "batch_norm": True,
     "pixels": "scaled",
     "start": "fan",
+    "relu_first": True,
+    "spatial": False,
     "biases": "zero",
     "dropout": 0.25,
 }
 # What has no place in a network: halves of one tower, pixels scaled twice, zeros for biases drawn with weights.
 NO_PLACE = {(name, "half") for name in ("one_column_half", "owt", "owt_lrn", "ungrouped", "tflearn")}
 NO_PLACE |= {("tflearn", "pixels"), ("owt", "biases")}
+# What a network is like already.
+AS_IT_IS = {("owt", "norm"), ("tflearn", "biases")}
+AS_IT_IS |= {(name, "spatial") for name in VARIANTS if name != "original2012"}
+AS_IT_IS |= {(name, "relu_first") for name in VARIANTS if name not in ("original2012", "owt_lrn")}
 
 
 def kinds(spec: Spec, kind: type) -> list:
@@ -97,7 +103,7 @@ def test_an_option_left_out_changes_nothing_and_given_twice_no_more_than_once(na
         return
     once = with_options(spec, **{option: OTHERS[option]})
     assert with_options(once, **{option: OTHERS[option]}) == once
-    assert once != spec or (name, option) in {("owt", "norm"), ("tflearn", "biases")}
+    assert once != spec or (name, option) in AS_IT_IS
 
 
 def test_a_network_of_other_layers_says_so_in_its_name() -> None:
@@ -117,11 +123,24 @@ def test_a_network_of_other_layers_says_so_in_its_name() -> None:
         "batch_norm": "original2012+batch-norm",
         "pixels": "original2012+scaled-pixels",
         "start": "original2012+fan-start",
+        "relu_first": "original2012+relu-first",
+        "spatial": "original2012+no-spatial-norm",
         "biases": "original2012+zero-biases",
     }
     usual = {"half": False, "activation": "relu", "norm": True, "pooling": "overlapping", "pool_kind": "max"}
     usual |= {"groups": 2, "batch_norm": False, "pixels": "raw", "start": "published", "biases": "published"}
     assert variant("paper", **usual) == PAPER
+
+
+def test_what_was_run_becomes_what_is_printed_in_three_steps() -> None:
+    printed = variant("original2012", start="printed", relu_first=True, spatial=False)
+    learned = [(layer.name, layer.std, layer.bias) for layer in kinds(printed, Conv | Linear)]
+    assert learned == [(layer.name, layer.std, layer.bias) for layer in kinds(variant("paper"), Conv | Linear)]
+    assert [layer.name for layer in printed.layers] == [layer.name for layer in variant("paper").layers]
+    with pytest.raises(ConfigError, match="relu_first is true or left out"):
+        variant("paper", relu_first=False)
+    with pytest.raises(ConfigError, match="has no spatial normalisation to keep"):
+        variant("paper", spatial=True)
 
 
 def test_plain_pooling_keeps_the_sizes_of_maps() -> None:

@@ -57,6 +57,8 @@ ODD = Recipe(
     batch_norm=True,
     pixels="scaled",
     start="fan",
+    relu_first=True,
+    spatial=False,
     biases="zero",
     dropout=0.0,
 )

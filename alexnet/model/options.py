@@ -31,6 +31,7 @@ GROUPED = ("conv2", "conv4", "conv5")  # the paper's: conv1 and conv3 see all ma
 HALVED = ("conv1", "conv2", "conv3", "conv4")  # of the network on one GPU; conv5, fc6 and fc7 are whole (section 3.2)
 LEFT_OUT = ("conv3", "conv4", "conv5", "fc7")  # each without the others (section 7)
 PIXEL_STD = 64.0  # about that of pixels from 0 to 255 around their mean
+PRINTED_STD = 0.01  # of all weights at the start (section 5)
 GAINS = {"relu": math.sqrt(2), "tanh": 1.0}  # of a start that keeps the size of activations from layer to layer
 
 
@@ -163,9 +164,38 @@ def _pixels(spec: Spec, scale: str) -> Spec:
 
 
 def _start(spec: Spec, start: str) -> Spec:
-    if start not in ("published", "fan"):
-        raise unknown("start", start, ("published", "fan"))
-    return _published(spec, FAN) if start == "published" else _other(spec, _fan_layers(spec), FAN)
+    if start not in ("published", "printed", "fan"):
+        raise unknown("start", start, ("published", "printed", "fan"))
+    if start == "fan":
+        return _other(spec, _fan_layers(spec), FAN)
+    if start == "printed":
+        even = {"initialisation": "normal", "std": PRINTED_STD}
+        return _each(spec, Conv | Local | Linear, lambda layer: replace(layer, **even), "printed-start")
+    return _published(_published(spec, FAN), "printed-start")
+
+
+def _relu_first(spec: Spec, wanted: bool) -> Spec:
+    if not wanted:
+        raise ConfigError("relu_first is true or left out: where else a ReLU belongs is the network's own.")
+    weightless = ResponseNorm | SpatialNorm | MaxPool | AvgPool
+    layers = list(spec.layers)
+    for layer in spec.layers:
+        place = layers.index(layer)
+        if isinstance(layer, Activation) and isinstance(layers[place - 1], weightless):
+            layers.pop(place)
+            while place and isinstance(layers[place - 1], weightless):
+                place -= 1
+            layers.insert(place, layer)
+    return _other(spec, tuple(layers), "relu-first")
+
+
+def _spatial(spec: Spec, wanted: bool) -> Spec:
+    others = tuple(layer for layer in spec.layers if not isinstance(layer, SpatialNorm))
+    if not wanted:
+        return _other(spec, others, "no-spatial-norm")
+    if others == spec.layers:
+        raise ConfigError(f"{spec.name!r} has no spatial normalisation to keep; take original2012.")
+    return spec
 
 
 def _fan_layers(spec: Spec) -> tuple[Layer, ...]:
@@ -253,8 +283,15 @@ OPTIONS: dict[str, Option] = {
         str, f"raw, 0 to 255 around their mean, or scaled: divided by {PIXEL_STD:g}, by a layer of the network", _pixels
     ),
     "start": Option(
-        str, "published, or fan: weights N(0, √2 / √inputs) before ReLU, N(0, 1 / √inputs) before tanh", _start
+        str,
+        "published; printed: weights N(0, 0.01) in all layers (section 5); or fan: N(0, √2 / √inputs) before ReLU, "
+        "N(0, 1 / √inputs) before tanh",
+        _start,
     ),
+    "relu_first": Option(
+        bool, "true: ReLU right behind each convolution, as printed, not behind its norm and pool", _relu_first
+    ),
+    "spatial": Option(bool, "whether the network keeps its spatial normalisation, which only the code has", _spatial),
     "biases": Option(str, "published, or zero: where all biases start (section 5)", _biases),
     "dropout": Option(float, "rate of all dropout layers (section 4.2)", _dropout),
 }

@@ -317,6 +317,8 @@ def variant(
     batch_norm: bool | None = None,
     pixels: str | None = None,
     start: str | None = None,
+    relu_first: bool | None = None,
+    spatial: bool | None = None,
     biases: str | None = None,
     dropout: float | None = None,
 ) -> Spec:
@@ -342,6 +344,8 @@ def variant(
         batch_norm=batch_norm,
         pixels=pixels,
         start=start,
+        relu_first=relu_first,
+        spatial=spatial,
         biases=biases,
         dropout=dropout,
     )

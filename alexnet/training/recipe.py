@@ -86,6 +86,8 @@ class Recipe:
     batch_norm: bool | None = _option("batch_norm")
     pixels: str | None = _option("pixels")
     start: str | None = _option("start")
+    relu_first: bool | None = _option("relu_first")
+    spatial: bool | None = _option("spatial")
     biases: str | None = _option("biases")
     dropout: float | None = _option("dropout")
 
