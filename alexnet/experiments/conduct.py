@@ -163,7 +163,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         "test": measured.test,
         "ranks": measured.ranks,
         "ten_crop": measured.ten_crop,
-        "ten_crop_ranks": measured.ten_crop_ranks,
+        "ten_crop_ranks": measured.ten_crop_ranks if task.is_base else "",  # what `TEN` compares, of a base alone
         "model": came_out,
         "seconds": round(pieces["seconds"], 1),
         "cpu_seconds": round(pieces["cpu_seconds"], 1),

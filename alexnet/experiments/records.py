@@ -6,8 +6,10 @@ results/experiments/relu/ARM-rate0.004-100.json  a run that was only to find the
 results/experiments/specialise/base-0.json     a look at the network of a run: errors are those of its record
 """
 
+import base64
 import hashlib
 import json
+import lzma
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +28,13 @@ from alexnet.version import VERSION
 from alexnet.weights.files import write_text
 
 MAX_JSON = 1_000_000  # bytes of a record
+MOST_DIGITS = 200_000
+FEW, PACKED = 100, "b85:"  # fewer digits than that are written as they are
+LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 0, "pb": 0}]
 NINTH = 9  # a rank of 9 or more is written as 9
 
 Text = Annotated[str, AtMost(1000)]
-Digits = Annotated[str, AtMost(200_000)]
+Digits = Annotated[str, AtMost(MOST_DIGITS)]
 Ending = Literal["finished", "level", "cap", "diverged"]
 Share = Annotated[float, Within(0, 1)]
 
@@ -200,14 +205,48 @@ def read_record(path: Path) -> RecordJson | None:
         raise DataError(f"{path} is no record of a run: {error}; take it away, and the run is made again.") from error
     if found["fingerprint"] != digest(found["identity"]):
         raise DataError(f"{path} was changed: its fingerprint is not that of what it says it is of; take it away.")
+    found["recipe"] = {**Recipe().to_json(), **found["recipe"]}
+    try:
+        found["ranks"] = _unpacked(found["ranks"])
+        found["ten_crop_ranks"] = _unpacked(found.get("ten_crop_ranks", ""))
+        found["counts"] = {name: _unpacked(each) for name, each in found.get("counts", {}).items()}
+    except (ValueError, lzma.LZMAError) as error:
+        raise DataError(f"{path} was changed: its digits cannot be unpacked ({error}); take it away.") from error
     return found
 
 
 def write_record(path: Path, record: RecordJson) -> None:
-    """Writes a record, whole or not at all; short lists on one line."""
+    """Writes a record, whole or not at all: long digits packed, of the recipe what is not usual."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in record.items()]
+    usual = Recipe().to_json()
+    written: dict[str, Any] = dict(record)
+    written["recipe"] = {name: value for name, value in record["recipe"].items() if usual.get(name) != value}
+    for name in ("ranks", "ten_crop_ranks"):
+        if name in written:
+            written[name] = _packed(written[name])
+    if counts := record.get("counts"):
+        written["counts"] = {name: _packed(each) for name, each in counts.items()}
+    lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in written.items()]
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _packed(text: str) -> str:
+    """Digits as a record keeps them: many in LZMA (digit by digit, not by groups of bytes), in base 85."""
+    if len(text) < FEW:
+        return text
+    packed = lzma.compress(text.encode("ascii"), format=lzma.FORMAT_RAW, filters=LZMA)
+    return PACKED + base64.b85encode(packed).decode("ascii")
+
+
+def _unpacked(text: str) -> str:
+    """The digits that a record keeps. Raises ValueError or LZMAError for others."""
+    if not text.startswith(PACKED):
+        return text
+    unpack = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA)
+    found = unpack.decompress(base64.b85decode(text[len(PACKED) :]), MOST_DIGITS)
+    if not unpack.eof:
+        raise ValueError(f"there are more than {MOST_DIGITS:,}, or the end is missing")
+    return found.decode("ascii")
 
 
 def check_same(path: Path, record: Mapping[str, Any], wanted: IdentityJson, recipe: Recipe) -> None:
