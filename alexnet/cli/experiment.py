@@ -32,7 +32,7 @@ MINUTES = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "": 1.0}
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--data", type=PATH, metavar="STORE", help="The photographs; the table says which.")
 @click.option("--seeds", metavar="0-4", help="Which seeds.  [default: all of the table's]")
 @click.option("--budget", metavar="2h", help="Time after which to stop: 90m, 2h. The same command goes on.")
@@ -47,7 +47,7 @@ MINUTES = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "": 1.0}
 @click.pass_obj
 def experiment(
     session: Session,
-    name: str | None,
+    names: tuple[str, ...],
     data: Path | None,
     seeds: str | None,
     budget: str | None,
@@ -61,11 +61,12 @@ def experiment(
     dtype: str,
     threads: int,
 ) -> None:
-    """Try a claim of the paper again, with several seeds: NAME is its row in the table.
+    """Try claims of the paper again, with several seeds: NAME is a row of the table.
 
-    Without NAME, print the table: what is claimed, the arms that are compared,
-    the data, the seeds, about how long it takes on one thread of a slow
-    processor, and how many of its runs are on record.
+    NAME may also be a bench: all its rows. Without NAME, print the table: what
+    is claimed, the arms that are compared, the data, the seeds, about how long
+    it takes on one thread of a slow processor, and how many of its runs are on
+    record.
 
     Each run leaves a record, a JSON file. All arms of a seed are run before the
     next seed, so that what is there when time ends can be compared. Rows that
@@ -76,32 +77,38 @@ def experiment(
     than one of several: --jobs 2 --threads 1.
     """
     from alexnet.experiments.conduct import Places
-    from alexnet.experiments.table import EXPERIMENTS
-    from alexnet.experiments.table import experiment as find
+    from alexnet.experiments.table import EXPERIMENTS, rows_called
     from alexnet.training.train import Runtime
 
     if report is not None:
-        if name is not None:
-            raise ConfigError(f"--report writes of all experiments, so {name} has no meaning beside it; leave it out.")
+        if names:
+            told = " ".join(names)
+            raise ConfigError(f"--report writes of all experiments, so {told} has no meaning beside it; leave it out.")
         _report(session, list(EXPERIMENTS.values()), out, report)
         return
-    if name is None:
+    if not names:
         _print_table(list(EXPERIMENTS.values()), out)
         return
-    row = find(name)
+    rows = rows_called(names)
     runtime = Runtime(device=device, dtype=dtype, threads=threads)
     chosen = _seeds(seeds) if seeds else None
     minutes = _minutes(budget) if budget else None
     if quick:
-        _try(session, row, runtime, jobs)
+        for row in rows:
+            _try(session, row, runtime, jobs)
         return
+    needed = sorted({row.bench.prepare for row in rows})
+    if len(needed) > 1 and not dry_run:
+        raise ConfigError(f"These rows need different stores, {' and '.join(needed)}; run those of one at a time.")
     if data is None and not dry_run:
-        raise ConfigError(f"{name} needs photographs: make a store with {row.bench.prepare}, and give it with --data.")
+        told = " ".join(names)
+        raise ConfigError(f"{told} needs photographs: make a store with {needed[0]}, and give it with --data.")
     places = Places(out, work, data or Path())
     if dry_run:
-        _print_plan(row, places, runtime, chosen, jobs, known=data is not None)
+        for row in rows:
+            _print_plan(row, places, runtime, chosen, jobs, known=data is not None)
         return
-    _run(session, row, places, runtime, chosen, jobs, minutes)
+    _run(session, rows, places, runtime, chosen, jobs, minutes)
 
 
 def _report(session: Session, rows: Sequence["Experiment"], records: Path, file: Path) -> None:
@@ -179,7 +186,7 @@ def _bundles(found: "Findings") -> "Bundles":
 
 def _run(
     session: Session,
-    row: "Experiment",
+    rows: Sequence["Experiment"],
     places: "Places",
     runtime: "Runtime",
     seeds: Sequence[int] | None,
@@ -189,7 +196,7 @@ def _run(
     from alexnet.experiments.side_by_side import run_all
 
     done = run_all(
-        row,
+        rows,
         places,
         runtime,
         seeds=seeds,
@@ -211,7 +218,7 @@ def _try(session: Session, row: "Experiment", runtime: "Runtime", jobs: int) -> 
     with TemporaryDirectory() as folder:
         store = pictures(small, Path(folder) / "pictures.store")
         places = Places(Path(folder) / "records", Path(folder) / "runs", store.path, quick=True)
-        _run(session, small, places, runtime, None, jobs, None)
+        _run(session, [small], places, runtime, None, jobs, None)
     session.note("These runs only show that the machinery works here; their records are not kept.")
 
 

@@ -60,6 +60,15 @@ def tasks(row: Experiment, look: Lookup, seeds: Sequence[int] | None = None) -> 
                 yield task
 
 
+def tasks_together(rows: Sequence[Experiment], look: Lookup, seeds: Sequence[int] | None = None) -> list[Task]:
+    """The `tasks` of several experiments: searches, then seed after seed; what they share is there once."""
+    found: dict[str, Task] = {}
+    for row in rows:
+        for task in tasks(row, look, seeds):
+            found.setdefault(task.file, task)
+    return sorted(found.values(), key=lambda task: (not task.search, task.seed))
+
+
 def _found(row: Experiment, arm: Arm, rate: float, look: Lookup) -> float | None:
     assert row.search
     record = look(Task(row, arm.name, row.search.seed, rate, search=True))

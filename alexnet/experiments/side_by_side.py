@@ -8,11 +8,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from alexnet.data.store import Store
 from alexnet.errors import AlexNetError
 from alexnet.experiments.conduct import Places, conduct, open_store, recorded
 from alexnet.experiments.design import Experiment
 from alexnet.experiments.looking import look_at
-from alexnet.experiments.order import tasks
+from alexnet.experiments.order import tasks_together
 from alexnet.experiments.records import RecordJson, Task
 from alexnet.model.device import place
 from alexnet.training.events import EpochEnd, Event
@@ -44,7 +45,7 @@ class _UnderWay:
 
 
 def run_all(
-    row: Experiment,
+    rows: Sequence[Experiment],
     places: Places,
     runtime: Runtime,
     *,
@@ -53,28 +54,33 @@ def run_all(
     minutes: float | None = None,
     tell: Callable[[Told], None] = lambda told: None,
 ) -> bool:
-    """Makes the runs of an experiment that are not on record, `jobs` at a time; whether all are there in the end.
+    """Makes the runs of experiments that are not on record, `jobs` at a time; whether all are there in the end.
 
-    They begin in the order of `tasks`. When `minutes` are over those under way are saved and stopped, and the same call
-    goes on from there. Raises Interrupted after Ctrl-C or SIGTERM, when the runs under way have saved themselves;
-    RunFailed, after the others under way have stopped, when a run ends in an error; DataError for a record of another
-    run.
+    They begin in the order of `tasks_together`. When `minutes` are over those under way are saved and stopped, and the
+    same call goes on from there. Raises Interrupted after Ctrl-C or SIGTERM, when the runs under way have saved
+    themselves; RunFailed, after the others under way have stopped, when a run ends in an error; DataError for a record
+    of another run.
     """
     placement = place(runtime.device, runtime.dtype)
     runtime = replace(runtime, device=str(placement.device), dtype=placement.dtype_name)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
-    store = None
+    stores: dict[int, Store] = {}
+    known: dict[str, RecordJson] = {}
 
     def look(task: Task) -> RecordJson | None:
-        nonlocal store
-        store = store or open_store(places, task)
-        return recorded(task, places, store, placement)
+        if task.file not in known:
+            side = task.experiment.bench.side
+            stores[side] = stores.get(side) or open_store(places, task)
+            if (record := recorded(task, places, stores[side], placement)) is None:
+                return None
+            known[task.file] = record
+        return known[task.file]
 
     under_way: list[_UnderWay] = []
     with stop_requests(minutes) as request:
         while True:
-            wanted = [task for task in tasks(row, look, seeds) if look(task) is None]
-            waiting = [task for task in wanted if task not in [each.task for each in under_way]]
+            wanted = [task for task in tasks_together(rows, look, seeds) if look(task) is None]
+            waiting = [task for task in wanted if task.file not in [each.task.file for each in under_way]]
             while waiting and len(under_way) < jobs and request.number is None:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic()) / 60
                 under_way.append(_started(waiting.pop(0), places, replace(runtime, minutes=left)))
@@ -89,7 +95,7 @@ def run_all(
         raise RunFailed(failed)
     if number is not None and number < 128:
         raise Interrupted(number, "Stopped; what is done is kept: the same command goes on from there.")
-    return all(look(task) is not None for task in tasks(row, look, seeds))
+    return all(look(task) is not None for task in tasks_together(rows, look, seeds))
 
 
 def _started(task: Task, places: Places, runtime: Runtime) -> _UnderWay:

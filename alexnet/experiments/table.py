@@ -4,6 +4,8 @@ No row has code. `tests/test_experiments_table.py` builds every arm. A row is ch
 its outcome, seeds and expectation are what the results are held against.
 """
 
+from collections.abc import Sequence
+
 from alexnet.errors import unknown
 from alexnet.experiments.benches import CIFAR_LOCAL, IMAGENET20
 from alexnet.experiments.design import (
@@ -299,3 +301,12 @@ def experiment(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     return EXPERIMENTS[name]
+
+
+def rows_called(names: Sequence[str]) -> list[Experiment]:
+    """The experiments with these names, each once; the name of a bench stands for all of its rows, in order."""
+    found: dict[str, Experiment] = {}
+    for name in names:
+        of_bench = {key: row for key, row in EXPERIMENTS.items() if row.bench.name == name}
+        found |= of_bench or {name: experiment(name)}
+    return list(found.values())
