@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+import torch
 from making import tiny_spec
 
 from alexnet.data.store import Store
@@ -12,6 +13,7 @@ from alexnet.model.device import place
 from alexnet.training.events import Event, Saved, StepEnd
 
 BATCH = 10
+CPU = torch.device("cpu")
 FP32 = place("cpu", "fp32")
 
 
@@ -59,7 +61,7 @@ def hear(listener: Alternation, events: Iterable[Event]) -> None:
 
 
 def test_rounds_leave_out_the_first_steps_and_the_bare_step_between(clock: Clock) -> None:
-    listener = Alternation(Rounds(3, 0.0), BATCH, lambda: clock.working(0.4))
+    listener = Alternation(Rounds(3, 0.0), BATCH, lambda: clock.working(0.4), CPU)
     listener(Saved("last.pt", 1, 1))  # other events pass by
     with pytest.raises(_Enough):
         hear(listener, steps(clock, each=0.5, first=9.0, epochs=3, steps=SKIPPED + LEAST, waiting=0.25))
@@ -69,7 +71,7 @@ def test_rounds_leave_out_the_first_steps_and_the_bare_step_between(clock: Clock
 
 
 def test_a_round_goes_on_until_its_seconds_are_over(clock: Clock) -> None:
-    listener = Alternation(Rounds(1, 5.0), BATCH, lambda: clock.working(0.4))
+    listener = Alternation(Rounds(1, 5.0), BATCH, lambda: clock.working(0.4), CPU)
     began = clock.now
     with pytest.raises(_Enough):
         hear(listener, steps(clock, each=0.5, first=0.5, epochs=1, steps=1000))
@@ -79,7 +81,7 @@ def test_a_round_goes_on_until_its_seconds_are_over(clock: Clock) -> None:
 
 def test_a_round_never_crosses_from_an_epoch_into_the_next(clock: Clock) -> None:
     too_short = SKIPPED + LEAST - 1
-    listener = Alternation(Rounds(1, 0.0), BATCH, lambda: clock.working(0.4))
+    listener = Alternation(Rounds(1, 0.0), BATCH, lambda: clock.working(0.4), CPU)
     hear(listener, steps(clock, each=0.5, first=0.5, epochs=5, steps=too_short))
     assert listener.loop == []
 

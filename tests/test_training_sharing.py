@@ -15,7 +15,7 @@ from alexnet.training import train as training
 from alexnet.training.events import Event, Started, StepEnd, Warned
 from alexnet.training.recipe import Recipe
 from alexnet.training.run import Run
-from alexnet.training.team import Team
+from alexnet.training.team import Team, backend
 from alexnet.training.train import Runtime, resume
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,7 +81,9 @@ def test_the_leader_alone_speaks_and_says_what_is_shared(colours: Store, tmp_pat
     leader, other = values(together(2, start, str(colours.path), tmp_path / "run", replace(RECIPE, epochs=1)))
     assert other == []
     (started,) = [event for event in leader if isinstance(event, Started)]
-    assert started.processes == "2 processes on one machine (gloo), 4 parts of 3, 2 each; 0.0225 MB a step and process"
+    assert started.processes == (
+        f"2 processes on one machine ({backend()}), 4 parts of 3, 2 each; 0.0225 MB a step and process"
+    )
     assert len([event for event in leader if isinstance(event, StepEnd)]) == 5
 
 

@@ -16,7 +16,7 @@ from alexnet.training import train as training
 from alexnet.training.events import Started
 from alexnet.training.recipe import LayerRate, Recipe
 from alexnet.training.run import Run
-from alexnet.training.team import Team
+from alexnet.training.team import Team, backend
 from alexnet.training.train import Runtime, resume
 from alexnet.weights.checkpoint import load_checkpoint
 
@@ -79,7 +79,7 @@ def test_towers_in_one_process_in_two_and_in_a_mesh_learn_the_same_bits(
 ) -> None:
     here = begin(RECIPE, store=colours, out=tmp_path / "here", spec=paired(), runtime=runtime(Team(), "cpu,cpu", dtype))
     for size, said in (
-        (2, "2 processes on one machine (gloo), 1 × 2 towers, 2 parts of 5, 2 each"),
+        (2, f"2 processes on one machine ({backend()}), 1 × 2 towers, 2 parts of 5, 2 each"),
         (4, "2 × 2 towers, 2 parts of 5, 1 each"),
     ):
         out = tmp_path / str(size)

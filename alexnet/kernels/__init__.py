@@ -2,9 +2,9 @@
 
 from alexnet.kernels.augment import augment_batch
 from alexnet.kernels.dropout import relu_dropout
-from alexnet.kernels.fused import use_twin
+from alexnet.kernels.fused import describe, use_twin
 from alexnet.kernels.linear import linear, use_routes
-from alexnet.kernels.native import available, describe, where
+from alexnet.kernels.native import available, where
 from alexnet.kernels.norm import response_norm
 from alexnet.kernels.pool import ORDERS, pooled_stage
 from alexnet.kernels.prepared import PreparedConvolution, convolution, describe_convolutions

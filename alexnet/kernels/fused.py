@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import torch
@@ -44,6 +45,16 @@ def on_gpu(x: Tensor) -> bool:
 @cache
 def _has_triton() -> bool:
     return find_spec("triton") is not None and torch.cuda.get_device_capability() >= (7, 0)
+
+
+def describe(device: torch.device | str = "cpu") -> str:
+    """One line for a log: what does the work on `device`, or why the PyTorch twins do."""
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return native.describe()
+    if kind == "cuda" and _has_triton():
+        return f"Triton {version('triton')}"
+    return "PyTorch twins" + (": Triton is not installed, or the GPU is too old for it" if kind == "cuda" else "")
 
 
 def is_bf16(x: Tensor) -> int:

@@ -163,7 +163,7 @@ def environment(*, device: str, dtype: str, threads: int) -> dict[str, Any]:
         **({"gpu": torch.cuda.get_device_name(used)} if used.type == "cuda" else {}),
         "dtype": dtype,
         "threads": threads,
-        "kernels": kernels.describe(),
+        "kernels": kernels.describe(used),
         "memory": process.describe_memory(),
         "waiting": process.describe_waiting(),
         "command": sys.argv,

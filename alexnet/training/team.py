@@ -167,6 +167,11 @@ def open_team(seat: Seat, *, wait: float, towers: int = 1, store: Any = None) ->
         dist.destroy_process_group()
 
 
+def backend() -> str:
+    """What processes of this machine send tensors by."""
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+
+
 def _meet(seat: Seat, wait: float, towers: int, store: Any) -> Team:
     patience = timedelta(seconds=wait)
     if store is None:
@@ -174,9 +179,8 @@ def _meet(seat: Seat, wait: float, towers: int, store: Any) -> Team:
         # started again would look for the addresses of the dead
         mine = not seat.agent_store and seat.rank == 0
         store = TCPStore(seat.address, seat.port, is_master=mine, timeout=patience, wait_for_workers=False)
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     inner = PrefixStore(f"attempt {seat.attempt}", store)
-    dist.init_process_group(backend, store=inner, rank=seat.rank, world_size=seat.size, timeout=patience)
+    dist.init_process_group(backend(), store=inner, rank=seat.rank, world_size=seat.size, timeout=patience)
     ranks = range(seat.size)
     everyone = Circle(seat.rank, ranks, dist.group.WORLD)
     places = everyone.hear((_machine(), os.getpid()))
@@ -194,7 +198,7 @@ def _meet(seat: Seat, wait: float, towers: int, store: Any) -> Team:
             if seat.rank in members:
                 pair = Circle(members.index(seat.rank), members, group, everyone.neighbours)
     machines = len({place or str(theirs) for place, theirs in places})
-    return Team(everyone, replicas, pair, backend, machines, inner, store)
+    return Team(everyone, replicas, pair, backend(), machines, inner, store)
 
 
 def _machine() -> str:

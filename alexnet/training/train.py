@@ -306,7 +306,7 @@ def _started(trainer: Trainer, routes: RunRoutes) -> Started:
         device=str(trainer.placement.device),
         dtype=trainer.placement.dtype_name,
         threads=torch.get_num_threads(),
-        kernels=kernels.describe() + routes.describe(),
+        kernels=kernels.describe(trainer.placement.device) + routes.describe(),
         memory=process.describe_memory(),
         processes=_processes(trainer),
     )

@@ -18,9 +18,8 @@ from alexnet.errors import AlexNetError
 from alexnet.evaluation.predictor import Predictor
 from alexnet.evaluation.routes import take_fastest
 from alexnet.experiments.bench.photographs import write_photographs
-from alexnet.experiments.bench.step import random_images, settle
+from alexnet.experiments.bench.step import memory_of, random_images, settle
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, in_turns
-from alexnet.hardware import peak_memory
 from alexnet.model.device import Placement, frozen_copy
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
@@ -32,7 +31,7 @@ def bench_predict(spec: Spec, batch_size: int, placement: Placement, rounds: Rou
     model = untrained_model(spec)
     forward = forward_pass(model.net, batch_size, placement)
     forward()
-    peak = peak_memory()
+    peak = memory_of(placement.device)
     with TemporaryDirectory(prefix="alexnet-bench-") as folder:
         predictor = Predictor(model, placement=placement)
         photograph = next(write_photographs(Path(folder) / "photographs", 2).rglob("*.jpg"))

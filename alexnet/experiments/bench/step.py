@@ -99,6 +99,11 @@ def settle(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def memory_of(device: torch.device) -> int:
+    """The most bytes in use so far: on a CUDA device there, else in this process."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()
+
+
 def squares(dtype: torch.dtype, device: torch.device) -> dict[str, Work]:
     """Products of two square matrices by side, each a work that returns its FLOPs."""
 
@@ -136,19 +141,20 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
     """The bare step, and for both types the ceilings of what the machine can do.
 
     They are the fastest of some matrix products, and a loop of multiply-adds in registers where there is one. The
-    step's share is of the higher of those of its type, by the products that are made. The last row is the step with
-    `F.linear`.
+    step's share is of the higher of those of its type, by the products that are made. On a CPU the last row is the step
+    with `F.linear`.
     """
     bare_step = BareStep(spec, batch_size, placement)
     rate_of(bare_step, 0)
-    peak = peak_memory()  # before the matrices come
-    works: dict[str, Work] = {"step": bare_step, "plain": bare_step.plain}
+    peak = memory_of(placement.device)  # before the matrices come
+    works: dict[str, Work] = {"step": bare_step}
+    if placement.device.type == "cpu":
+        works["plain"] = bare_step.plain
     for name, dtype in DTYPES.items():
         works |= {f"{name} {side}": work for side, work in squares(dtype, placement.device).items()}
         if (looped := loop(name, placement.device)) is not None:
             works[f"{name} loop"] = looped
     rates = in_turns(works, rounds)
-    faults = {name: _faults(works[name]) for name in ("step", "plain")}
     ceilings = [fastest_product(rates, name) for name in DTYPES]
     ceilings += [
         Measurement("multiply-adds in registers", "FLOP/s", rates[f"{name} loop"], dtype=name)
@@ -163,12 +169,15 @@ def bench_step(spec: Spec, batch_size: int, placement: Placement, rounds: Rounds
         "flops_per_second": bare.median * asked,
         "multiplied": made / asked,
         "share_of_ceiling": bare.median * made / highest,
-        "of_plain": median(ours / theirs for ours, theirs in zip(rates["step"], rates["plain"], strict=True)),
-        "routes": len([route for route in bare_step.routes.values() if route != "torch"]),
-        "page_faults": faults["step"],  # of a step; hundreds of thousands where freed memory is not kept
     }
-    step = Measurement(bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts)
-    plain_facts = {"page_faults": faults["plain"]}
+    numbers = bare.what, bare.unit, bare.samples, batch_size, placement.dtype_name, peak, facts
+    if "plain" not in works:
+        return [Measurement(*numbers), *ceilings]
+    facts["of_plain"] = median(ours / theirs for ours, theirs in zip(rates["step"], rates["plain"], strict=True))
+    facts["routes"] = len([route for route in bare_step.routes.values() if route != "torch"])
+    facts["page_faults"] = _faults(works["step"])  # of a step; hundreds of thousands where freed memory is not kept
+    step = Measurement(*numbers)
+    plain_facts = {"page_faults": _faults(works["plain"])}
     plain = Measurement("the same with F.linear", bare.unit, rates["plain"], batch_size, step.dtype, facts=plain_facts)
     return [step, *ceilings, plain]
 

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from alexnet.experiments.bench.photographs import store_of
-from alexnet.experiments.bench.step import BareStep
+from alexnet.experiments.bench.step import BareStep, memory_of
 from alexnet.experiments.bench.timing import Measurement, Rounds, Work, rate_of
-from alexnet.hardware import peak_memory
 from alexnet.model.device import Placement
 from alexnet.model.spec import Spec
 from alexnet.training.events import Event, StepEnd
@@ -41,6 +40,7 @@ class Alternation:
     rounds: Rounds
     batch_size: int
     make_bare_step: Callable[[], Work]
+    device: torch.device
     peak_memory: int = 0  # of the loop, before there was a bare step
     bare: list[float] = field(default_factory=list)  # images/s, one a round
     loop: list[float] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Alternation:
         self.loop.append(measured * self.batch_size / elapsed)
         self.waiting.append((waited - self._waited) / elapsed)
         if self._bare_step is None:
-            self.peak_memory = peak_memory()
+            self.peak_memory = memory_of(self.device)
             self._bare_step = self.make_bare_step()
         rate_of(self._bare_step, 0)  # as the loop, it is not timed from a standing start
         self.bare.append(rate_of(self._bare_step, self.rounds.seconds))
@@ -93,7 +93,7 @@ def bench_train(
         needed = max(needed, spec.classes)
     with TemporaryDirectory(prefix="alexnet-bench-") as folder, store_of(data, needed, classes=spec.classes) as store:
         spec = replace(spec, classes=len(store.classes))
-        listener = Alternation(rounds, batch_size, partial(BareStep, spec, batch_size, placement))
+        listener = Alternation(rounds, batch_size, partial(BareStep, spec, batch_size, placement), placement.device)
         with suppress(_Enough):
             train(store, spec, recipe, Path(folder) / "run", runtime=runtime, listener=listener)
     dtype = placement.dtype_name
