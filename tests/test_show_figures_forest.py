@@ -35,6 +35,17 @@ def test_ratios_are_on_a_logarithmic_scale_and_bounds_point_where_the_true_one_l
     assert next(list(line.get_xdata()) for line in axes.lines) == [1.0, 1.0]
 
 
+def test_points_and_tens_of_points_are_both_to_be_seen() -> None:
+    wide = [*BRANCHES, Branch("crops", -28.6, None, None, 1), Branch("decay", -0.3, None, None, 1)]
+    drawn = figure(Forest("Effects", "", [Panel("points", wide), Panel("even", BRANCHES[:1])]))
+    first, second = (axes for axes in drawn.axes if axes.lines)
+    assert (first.get_xscale(), second.get_xscale()) == ("symlog", "linear")
+    assert "points; logarithmic beyond ±2" in texts(drawn) and "even" in texts(drawn)
+    low, high = first.get_xlim()
+    assert low < -28.6 and high > 12 and [tick for tick in first.get_xticks() if tick > 0] == [1, 2, 5, 10]
+    check_layout(drawn)
+
+
 def test_the_numbers_are_plain_types() -> None:
     told = Forest("Effects", "", [Panel("points", BRANCHES[:1])]).to_json()
     assert told["panels"][0]["unit"] == "points" and told["panels"][0]["branches"][0]["low"] == -0.9

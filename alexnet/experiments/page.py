@@ -237,9 +237,9 @@ def _times(found: Findings) -> Iterator[str]:
     runs = [*found.results.values(), *found.searches.values()]
     hours = sum(run["seconds"] for run in runs) / 3600
     processor = sum(run["cpu_seconds"] for run in runs) / 3600
-    machines = sorted({str(run["environment"].get("processor")) for run in runs})
+    machines = sorted({str(run["environment"].get("gpu") or run["environment"].get("processor")) for run in runs})
     numbers = sorted({str(run["identity"]["dtype"]) for run in runs})
-    what = "looks" if found.row.of else "runs"
+    what = ("look" if found.row.of else "run") + "s" * (len(runs) != 1)
     yield (
         f"{len(runs)} {what}, {hours:.1f} hours by the clock, {processor:.1f} of a processor; {', '.join(numbers)}, "
         f"{'; '.join(machines)}. {_command(found.row)}\n"
