@@ -45,6 +45,15 @@ def test_records_are_small_and_hold_no_places_of_a_machine() -> None:
         assert not json.loads(text)["quick"]
 
 
+def test_the_arms_of_a_seed_ran_on_one_machine() -> None:
+    for each in EXPERIMENTS.values():
+        machines: dict[int, set[str]] = {}
+        for (_, seed), run in findings(each, RECORDS).results.items():
+            told = run["environment"]
+            machines.setdefault(seed, set()).add(told.get("gpu") or told["processor"])
+        assert all(len(kinds) == 1 for kinds in machines.values()), each.name
+
+
 def test_what_has_no_record_is_said_so(tmp_path: Path) -> None:
     text = page([findings(THREE, tmp_path)])
     assert table(text, "experiment")[0][-1] == "not run yet"
