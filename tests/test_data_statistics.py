@@ -79,6 +79,27 @@ def test_the_largest_component_of_each_eigenvector_is_positive():
         assert (vectors.max(axis=0) == np.abs(vectors).max(axis=0)).all()
 
 
+def test_principal_components_are_lapacks_and_their_bits_are_those_of_every_machine():
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        covariance = np.cov(generator.normal(size=(3, 10)) * 10 ** generator.uniform(-3, 3, size=(3, 1)))
+        values, vectors = principal_components(covariance)
+        np.testing.assert_allclose(values, np.linalg.eigvalsh(covariance)[::-1], rtol=0, atol=1e-14 * values[0])
+        np.testing.assert_allclose(vectors @ np.diag(values) @ vectors.T, covariance, rtol=0, atol=1e-14 * values[0])
+    values, vectors = principal_components(np.array([[4000.0, 3500.0, 3000.0], [3500, 3900, 3600], [3000, 3600, 4700]]))
+    assert [value.hex() for value in values.tolist()] == [
+        *("0x1.5604f2aa680efp+13", "0x1.53d2286e4076ap+10", "0x1.281908f9fc46ep+8")
+    ]
+    assert [value.hex() for value in vectors.ravel().tolist()] == [
+        *("0x1.1a4e31603fce9p-1", "-0x1.532c60c2ec385p-1", "-0x1.03a1f0a5dc089p-1"),
+        *("0x1.291742693322bp-1", "-0x1.0ec0c60511eafp-3", "0x1.9b75c1da1e7ccp-1"),
+        *("0x1.32e52b7e47988p-1", "0x1.7985edef87adbp-1", "-0x1.3ef889f600392p-2"),
+    ]
+    # of grey photographs two components are any two: these
+    grey = principal_components(np.full((3, 3), 3.0))[1]
+    assert grey[:, 1].tolist() == [0.7071067811865475, -0.7071067811865475, 0.0]
+
+
 def test_principal_components_of_the_published_covariance_are_the_published_ones():
     # ImageNet's, from the 2014 release of the original code
     deviations = np.array([121.78006, 37.09389, 19.72083])

@@ -1,5 +1,6 @@
 """The mean image and the principal components of RGB, exact: the same bits in whatever order they are summed."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -10,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from alexnet.data.preparation import DEFAULT
 from alexnet.errors import ConfigError
+
+SWEEPS = 12  # of rotations; five leave nothing to do
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +111,35 @@ def principal_components(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The eigenvalues of a covariance (3, 3), descending, and the eigenvectors in columns, signs determined.
 
-    A variance that rounding made negative (grey photographs have two zero ones) is given as 0.
+    The same bits on every machine, which LAPACK's are not: they are part of what tells one store from another. A
+    variance that rounding made negative (grey photographs have two zero ones) is given as 0.
     """
-    ascending, columns = np.linalg.eigh(covariance)
-    eigenvalues = np.maximum(ascending[::-1], 0.0)
-    eigenvectors = columns[:, ::-1]
+    values, columns = _diagonal(covariance.tolist())
+    order = sorted(range(3), key=lambda i: (-values[i], i))
+    eigenvalues = np.maximum(np.array(values)[order], 0.0)
+    eigenvectors = np.array(columns)[:, order]
     largest = np.abs(eigenvectors).argmax(axis=0)
     signs = np.sign(eigenvectors[largest, np.arange(3)])
     return eigenvalues, np.ascontiguousarray(eigenvectors * signs)
+
+
+def _diagonal(a: list[list[float]]) -> tuple[list[float], list[list[float]]]:
+    """Eigenvalues of a symmetric matrix (3, 3), and eigenvectors in columns, by Jacobi's rotations.
+
+    Python's numbers, one operation after another, each rounded as IEEE 754 says: no library and no compiler has a say.
+    """
+    vectors = [[float(i == j) for j in range(3)] for i in range(3)]
+    for _ in range(SWEEPS):
+        for p, q in ((0, 1), (0, 2), (1, 2)):
+            if a[p][q] == 0.0:
+                continue
+            half = (a[q][q] - a[p][p]) / (2 * a[p][q])  # the cotangent of twice the angle
+            tangent = math.copysign(1.0, half) / (abs(half) + math.sqrt(half * half + 1))
+            cosine = 1 / math.sqrt(tangent * tangent + 1)
+            sine, moved, r = tangent * cosine, tangent * a[p][q], 3 - p - q
+            a[p][p], a[q][q], a[p][q], a[q][p] = a[p][p] - moved, a[q][q] + moved, 0.0, 0.0
+            a[r][p], a[r][q] = cosine * a[r][p] - sine * a[r][q], sine * a[r][p] + cosine * a[r][q]
+            a[p][r], a[q][r] = a[r][p], a[r][q]
+            for row in vectors:
+                row[p], row[q] = cosine * row[p] - sine * row[q], sine * row[p] + cosine * row[q]
+    return [a[i][i] for i in range(3)], vectors
