@@ -98,6 +98,7 @@ def _compute() -> dict[str, Any]:
         "waiting": describe_waiting(),
         "compiled_kernels": kernels.available(),
         "kernels": kernels.describe(),
+        "gpu_kernels": None if automatic.device.type == "cpu" else kernels.describe(automatic.device),
         "convolutions": kernels.describe_convolutions(automatic.dtype),
         "library": kernels.where(),
         "resizing": resize.describe(),
@@ -144,6 +145,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"answering  convolutions: {found['convolutions']}",
             *([f"library    {found['library']}"] if found["library"] else []),
             f"resizing   {found['resizing']}",
+            *([f"GPU        {found['gpu_kernels']}"] if found["gpu_kernels"] else []),
             f"runs on    {found['device']}, in {found['dtype']} (what --device auto and --dtype auto choose)",
         ]
     for package, number in found["extras"].items():
