@@ -34,7 +34,7 @@ def data() -> None:
 @reading_options
 @max_pixels_option
 @json_option
-@workers_option("Processes; 0: one for each core.", default=0)
+@workers_option("Processes; 0: one for each core.")
 @progress_options
 @click.pass_obj
 def check(

@@ -121,10 +121,10 @@ def crops_option(verb: F) -> F:
     )(verb)
 
 
-def workers_option(text: str, default: int) -> Callable[[F], F]:
-    """Adds -j, whose meaning is `text`; its default is also the least that it may be."""
-    kind = click.IntRange(min=default)
-    return click.option("-j", "--workers", type=kind, default=default, metavar="N", show_default=True, help=text)
+def workers_option(text: str) -> Callable[[F], F]:
+    """Adds -j, whose meaning is `text`."""
+    kind = click.IntRange(min=0)
+    return click.option("-j", "--workers", type=kind, default=0, metavar="N", show_default=True, help=text)
 
 
 def settings_given(assignments: Iterable[str], shorthands: Mapping[str, str | None]) -> dict[str, str]:

@@ -46,7 +46,7 @@ _LINES = "\n".join(f"  {name:10} {text}" for name, text in DESCRIPTIONS.items())
 @click.option("--resize", default="shorter", metavar="shorter|squash|torchvision", help="squash: as Caffe does.")
 @click.option("--interpolation", default="bicubic", metavar="bicubic|bilinear", help="Both with antialiasing.")
 @max_pixels_option
-@workers_option("Processes; 0: one for each core.", default=0)
+@workers_option("Processes; 0: one for each core.")
 @click.option("--strict", is_flag=True, help="Stop at the first photograph that cannot be used.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out files that cannot be opened or read.")
 @click.option("--per-class", metavar="train=150,val=25,test=50", help="Pictures of each class of 'shapes'.")

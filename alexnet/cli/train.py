@@ -90,7 +90,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @towers_option("Under torchrun: 2 makes every two processes hold one network, half each, as on the two GPUs of 2012.")
 @wait_option
 @place_options
-@workers_option("Threads that assemble batches.", default=1)
+@workers_option("Threads that assemble batches; 0: one, four on a GPU.")
 @progress_options
 @click.pass_context
 def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_recipe: bool, **options: Any) -> None:

@@ -19,6 +19,7 @@ from alexnet.data.store import Store
 from alexnet.errors import WeightsError
 from alexnet.evaluation.evaluate import VIEWS_PER_BATCH, input_layout, shared_probabilities
 from alexnet.evaluation.metrics import Tally
+from alexnet.hardware import cores
 from alexnet.model.account import account
 from alexnet.model.crossings import crossings
 from alexnet.model.device import Placement, working_copy
@@ -39,6 +40,8 @@ from alexnet.training.team import ALONE, Team
 from alexnet.training.watch import StuckWatch, check_finite
 from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
 from alexnet.weights.statistics_tensors import to_tensors
+
+FEEDING = 4  # threads that keep a GPU fed: one alone was waited for half of the time (docs/performance.md)
 
 
 class UnderWay(NamedTuple):
@@ -87,7 +90,7 @@ class Trainer:
             augmentation=plan.augmentation,
             seed=recipe.seed,
             reshuffle=recipe.reshuffle,
-            workers=workers,
+            workers=workers or (min(FEEDING, cores()) if placement.runs_ahead else 1),
             layout=input_layout(self.net, placement),
             parts=self.parts,
         )

@@ -50,7 +50,7 @@ class Runtime:
     device: str = "auto"
     dtype: str = "auto"
     threads: int = 0  # 0: PyTorch's choice
-    workers: int = 1  # threads that assemble batches
+    workers: int = 0  # threads that assemble batches; 0: one, four on a GPU
     save_every: float = 120.0  # seconds between checkpoints
     minutes: float | None = None  # after which training stops, saved, to be resumed; None: when it is done
     compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
