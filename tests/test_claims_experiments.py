@@ -27,6 +27,17 @@ def test_how_much_faster_relu_is_depends_on_the_start() -> None:
     assert not missing(README, *said)
 
 
+def test_what_three_seeds_say_of_ten_crops_and_of_response_normalisation() -> None:
+    said = []
+    for name in ("ten-crops", "lrn"):
+        told = found(name).effects[0].estimate
+        assert told.n == 3 and told.mean < 0 and told.low is not None and told.high is not None
+        said += [f"{-told.mean:.1f} points"]
+        low, high = abs(told.low), abs(told.high)
+        said += [f"{high:.1f} to {low:.1f}"] if told.high < 0 else [f"{low:.1f} lower to {high:.1f} higher"]
+    assert not missing(README, *said)
+
+
 def test_the_printed_network_stands_still_where_the_one_that_was_run_learns() -> None:
     printed = found("printed")
     errors = {}
