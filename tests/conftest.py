@@ -13,6 +13,9 @@ from alexnet.data.store import Store
 from alexnet.kernels import routes
 from alexnet.weights.model_dir import save_model
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which PyTorch's compiler does too
+
 os.environ["ALEXNET_ALLOCATOR"] = "system"  # commands called in this process must not set up its heap for good
 
 routes.WORTH = 1 << 60  # no test measures time, and none leaves in ALEXNET_HOME what it found

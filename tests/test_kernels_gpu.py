@@ -1,6 +1,5 @@
 """The kernels in Triton against their twins: on a GPU where there is one, else by Triton's interpreter."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +11,6 @@ from alexnet.kernels import twins
 from alexnet.kernels.twins import Order, Padding, Spatial
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-if DEVICE == "cpu":
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
 pytest.importorskip("triton", reason="needs Triton, which PyTorch's builds for GPUs bring")
 
 from alexnet.kernels import gpu  # noqa: E402

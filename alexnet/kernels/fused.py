@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -45,6 +47,12 @@ def on_gpu(x: Tensor) -> bool:
 @cache
 def _has_triton() -> bool:
     return find_spec("triton") is not None and torch.cuda.get_device_capability() >= (7, 0)
+
+
+@cache
+def gpu_kernels() -> ModuleType:
+    """The room's module that needs Triton, imported where a GPU is in use."""
+    return import_module("alexnet.kernels.gpu")
 
 
 def describe(device: torch.device | str = "cpu") -> str:

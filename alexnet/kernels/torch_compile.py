@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from alexnet.kernels.fused import on_gpu
+from alexnet.kernels.fused import gpu_kernels, on_gpu
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -33,9 +33,7 @@ def twin(function: F, x: Tensor) -> F:
         return compiled
     if not on_gpu(x):
         return function
-    from alexnet.kernels import gpu  # needs Triton
-
-    kernel: F = getattr(gpu, function.__name__)
+    kernel: F = getattr(gpu_kernels(), function.__name__)
     return kernel
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from alexnet.kernels import native, twins
-from alexnet.kernels.fused import fused, is_bf16, on_gpu
+from alexnet.kernels.fused import fused, gpu_kernels, is_bf16, on_gpu
 from alexnet.kernels.operators import fake, operator
 
 
@@ -36,9 +36,7 @@ def momentum_update(
     if not (types and master.device == grad.device and _is_dense(master)):
         twins.momentum_update(master, velocity, grad, working, *numbers)
     elif on_gpu(grad):
-        from alexnet.kernels import gpu  # needs Triton
-
-        gpu.momentum_update(master, velocity, grad, working, *numbers)
+        gpu_kernels().momentum_update(master, velocity, grad, working, *numbers)
     elif not fused(grad.device, grad.dtype):
         twins.momentum_update(master, velocity, grad, working, *numbers)
     else:
