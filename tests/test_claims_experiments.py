@@ -1,6 +1,8 @@
 """What README says of the experiments, held to their records."""
 
+import json
 from pathlib import Path
+from statistics import median
 
 from printed import missing, percent
 
@@ -46,6 +48,37 @@ def test_the_printed_network_stands_still_where_the_one_that_was_run_learns() ->
         if seed == 0:
             errors[arm] = percent(run["test"]["top1_error"])
     assert not missing(README, errors["base"], errors["start=printed"], errors["model=paper"])
+
+
+def test_what_was_seen_on_a_gpu_is_what_is_recorded() -> None:
+    told = (ROOT / "docs" / "decisions" / "0021-gpu-kernels.md").read_text(encoding="utf-8")
+    seen = json.loads((ROOT / "results" / "gpu" / "nvidia-h100.json").read_text(encoding="utf-8"))
+    networks = seen["agreement"]["networks"]
+    gradients = {name: found["worst_gradient"][1] for name, found in networks.items()}
+    small = max(error for name, error in gradients.items() if name.startswith("cifar"))
+    assert len(networks) == 12
+    said = [
+        f"{max(found['logits'] for found in networks.values()):.1e}",
+        f"{max(gradients.values()):.1e}",
+        f"{small:.1e}",
+    ]
+    beside = seen["side_by_side"]
+    for runs in (beside["one"], beside["twelve"], beside["twelve_mps"]):
+        begin, end = max(ends[0] for ends in runs), min(ends[-1] for ends in runs)  # while all of them ran
+        epochs = sum(begin < moment <= end for ends in runs for moment in ends)
+        said.append(f"{beside['steps'] * epochs / (end - begin):.0f}")
+    tests = seen["tests"]["kernels, model, training, evaluation"]
+    said += [f"{tests['passed']:,}", str(tests["failed"]), str(seen["tests"]["gpu_kernels"]["passed"])]
+    assert not missing(told, *said)
+
+
+def test_days_of_imagenet_on_a_gpu_follow_from_the_recorded_rate() -> None:
+    record = json.loads((ROOT / "results" / "speed" / "nvidia-h100.json").read_text(encoding="utf-8"))
+    (loop,) = (row for result in record["results"] for row in result["rows"] if row["what"] == "training loop")
+    hours = 90 * 1_281_167 / median(loop["samples"]) / 3600
+    assert 5.25 < hours < 5.75
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert not missing(page, "five and a half hours", "90 epochs of ImageNet")
 
 
 def test_the_number_of_experiments_on_record_is_that_of_the_records() -> None:

@@ -84,6 +84,9 @@ def test_a_trial_runs_on_built_in_pictures(tmp_path: Path, monkeypatch: pytest.M
     [
         (("lnr",), "Unknown experiment 'lnr'; did you mean 'lrn'"),
         (("lrn",), "lrn needs photographs: make a store with alexnet prepare"),
+        (("lrn", "relu"), "These rows need different stores, alexnet prepare cifar10 cifar10-32.store"),
+        (("imagenet20-64", "overlap"), "imagenet20-64 overlap needs photographs: make a store with alexnet prepare"),
+        (("lrn", "--report", "page.md"), "--report writes of all experiments, so lrn has no meaning beside it"),
         (("lrn", "--seeds", "0..4"), "--seeds takes numbers and ranges like 0-4 or 0,2,5, not '0..4'."),
         (("lrn", "--budget", "soon"), "--budget takes a time like 90m or 2h, not 'soon'."),
     ],

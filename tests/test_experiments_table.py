@@ -9,7 +9,7 @@ from alexnet.errors import ConfigError
 from alexnet.experiments.design import ALIKE, BASE, EPOCHS, OUTCOMES, TEN, TOGETHER, Arm, Experiment
 from alexnet.experiments.looking import LOOKS
 from alexnet.experiments.records import Task
-from alexnet.experiments.table import EXPERIMENTS, experiment
+from alexnet.experiments.table import EXPERIMENTS, experiment, rows_called
 from alexnet.model.account import account
 from alexnet.model.options import OPTIONS, with_options
 
@@ -82,6 +82,12 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
         experiment("lnr")
     with pytest.raises(ConfigError, match="'norm=false'"):
         experiment("lrn").arm("norm=fals")
+
+
+def test_a_bench_stands_for_its_rows_and_a_row_comes_once() -> None:
+    names = [row.name for row in rows_called(["overlap", "imagenet20-64", "relu"])]
+    on_it = [row.name for row in EXPERIMENTS.values() if row.bench.name == "imagenet20-64"]
+    assert names == ["overlap", *(name for name in on_it if name != "overlap"), "relu"] and len(on_it) > 10
 
 
 @ROWS

@@ -137,6 +137,9 @@ def test_what_was_run_becomes_what_is_printed_in_three_steps() -> None:
     learned = [(layer.name, layer.std, layer.bias) for layer in kinds(printed, Conv | Linear)]
     assert learned == [(layer.name, layer.std, layer.bias) for layer in kinds(variant("paper"), Conv | Linear)]
     assert [layer.name for layer in printed.layers] == [layer.name for layer in variant("paper").layers]
+    for first, then in (("fan", "printed"), ("printed", "fan"), ("printed", "published")):
+        with pytest.raises(ConfigError, match="not as published any more"):
+            with_options(variant("original2012", start=first), start=then)
     with pytest.raises(ConfigError, match="relu_first is true or left out"):
         variant("paper", relu_first=False)
     with pytest.raises(ConfigError, match="has no spatial normalisation to keep"):

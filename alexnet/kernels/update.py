@@ -33,16 +33,16 @@ def momentum_update(
         raise ValueError(f"Weights, velocity and working copy differ in shape or memory layout: {layouts}.")
     types = [t.dtype for t in held] == [torch.float32, torch.float32, torch.bfloat16][: len(held)]
     numbers = lr, momentum, weight_decay
-    if not (types and master.device == grad.device and _is_dense(master)):
-        twins.momentum_update(master, velocity, grad, working, *numbers)
-    elif on_gpu(grad):
-        gpu_kernels().momentum_update(master, velocity, grad, working, *numbers)
-    elif not fused(grad.device, grad.dtype):
-        twins.momentum_update(master, velocity, grad, working, *numbers)
-    else:
+    fits = types and master.device == grad.device and _is_dense(master)
+    if fits and fused(grad.device, grad.dtype):
         _momentum_update(master, velocity, grad, working, *numbers)
-        for changed in held:
-            increment_version(changed)  # for the gradients of graphs that hold the old values
+    elif fits and on_gpu(grad):
+        gpu_kernels().momentum_update(master, velocity, grad, working, *numbers)
+    else:
+        twins.momentum_update(master, velocity, grad, working, *numbers)
+        return
+    for changed in held:
+        increment_version(changed)  # PyTorch has not seen it: for the gradients of graphs that hold the old values
 
 
 def _is_dense(x: Tensor) -> bool:

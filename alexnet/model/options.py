@@ -166,12 +166,12 @@ def _pixels(spec: Spec, scale: str) -> Spec:
 def _start(spec: Spec, start: str) -> Spec:
     if start not in ("published", "printed", "fan"):
         raise unknown("start", start, ("published", "printed", "fan"))
+    spec = spec if start == "fan" else _published(spec, FAN)
+    spec = spec if start == "printed" else _published(spec, PRINTED)
     if start == "fan":
         return _other(spec, _fan_layers(spec), FAN)
-    if start == "printed":
-        even = {"initialisation": "normal", "std": PRINTED_STD}
-        return _each(spec, Conv | Local | Linear, lambda layer: replace(layer, **even), "printed-start")
-    return _published(_published(spec, FAN), "printed-start")
+    even = {"initialisation": "normal", "std": PRINTED_STD} if start == "printed" else {}
+    return _each(spec, Conv | Local | Linear, lambda layer: replace(layer, **even), PRINTED)
 
 
 def _relu_first(spec: Spec, wanted: bool) -> Spec:
@@ -259,7 +259,7 @@ def _has(spec: Spec, difference: str) -> bool:
     return difference in spec.name.split("+")[1:]
 
 
-FAN = "fan-start"
+FAN, PRINTED = "fan-start", "printed-start"
 
 
 # In the order in which they are applied.
