@@ -132,11 +132,13 @@ def test_a_network_of_other_layers_says_so_in_its_name() -> None:
     assert variant("paper", **usual) == PAPER
 
 
-def test_what_was_run_becomes_what_is_printed_in_three_steps() -> None:
+def test_what_was_run_becomes_what_is_printed_but_for_towers_and_rounding() -> None:
     printed = variant("original2012", start="printed", relu_first=True, spatial=False)
     learned = [(layer.name, layer.std, layer.bias) for layer in kinds(printed, Conv | Linear)]
     assert learned == [(layer.name, layer.std, layer.bias) for layer in kinds(variant("paper"), Conv | Linear)]
     assert [layer.name for layer in printed.layers] == [layer.name for layer in variant("paper").layers]
+    others = {ResponseNorm: {"towers": 1}, MaxPool: {"padding": 0}, Dropout: {"inverted": True}}
+    assert printed.mapped(lambda layer: replace(layer, **others.get(type(layer), {}))).layers == variant("paper").layers
     for first, then in (("fan", "printed"), ("printed", "fan"), ("printed", "published")):
         with pytest.raises(ConfigError, match="not as published any more"):
             with_options(variant("original2012", start=first), start=then)

@@ -245,7 +245,8 @@ PRINTED = Experiment(
     "chance in the end; the other two less than two points each. A pilot on ten classes had the printed network at "
     "chance after 12 epochs, and the one that was run at 31 %.",
     smallest=1.0,
-    note="What was run and what is printed differ in three things: each is taken back alone, then all at once.",
+    note="Three differences between what was run and what is printed are taken back one by one. `paper` has all three, "
+    "and two more: its pools round down, and its response normalisation crosses from one tower to the other.",
 )
 
 BIASES = Experiment(
