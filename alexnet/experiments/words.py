@@ -38,10 +38,10 @@ def sentence(row: Experiment, effect: Effect) -> str:
     begin = f"{place(row)}, {seeds(found.n)}, {pair.technique}"
     paper = _paper(pair.paper)
     if found.low is None or found.high is None:
-        said = f"{begin} changes {subject} by {_signed(found.mean)} points; below {seeds(LEAST)} no interval is given."
+        said = f"{begin} changes {subject} by {signed(found.mean)} points; below {seeds(LEAST)} no interval is given."
         return " ".join(filter(None, (said, paper, _failures(row, effect))))
     over = "" if effect.over == "seeds" else f" over {effect.over}, with these networks,"
-    interval = f"95 % interval{over} {_signed(found.low)} to {_signed(found.high)}"
+    interval = f"95 % interval{over} {signed(found.low)} to {signed(found.high)}"
     if effect.sign:
         verb = "raises" if effect.sign > 0 else "lowers"
         said = f"{begin} {verb} {subject} by {abs(found.mean):.1f} points ({interval})."
@@ -51,7 +51,7 @@ def sentence(row: Experiment, effect: Effect) -> str:
         return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
     most = max(abs(found.low), abs(found.high))
     said = (
-        f"{begin} changes {subject} by {_signed(found.mean)} points ({interval}): with these {effect.over} no "
+        f"{begin} changes {subject} by {signed(found.mean)} points ({interval}): with these {effect.over} no "
         f"effect at all cannot be excluded, nor one of {most:.1f} points."
     )
     if pair.paper is not None:
@@ -102,7 +102,7 @@ def _interval(ratio: Estimate) -> str:
 
 
 def _paper(number: float | None) -> str:
-    return "" if number is None else f"The paper has {_signed(number)} points, {ONE_RUN}."
+    return "" if number is None else f"The paper has {signed(number)} points, {ONE_RUN}."
 
 
 def _drawn(effect: Effect) -> str:
@@ -114,7 +114,7 @@ def _drawn(effect: Effect) -> str:
     if not apart:
         return ""
     return (
-        f"Drawn anew over seeds and photographs, the interval is {_signed(low)} to {_signed(high)}; the words follow "
+        f"Drawn anew over seeds and photographs, the interval is {signed(low)} to {signed(high)}; the words follow "
         "the wider of the two."
     )
 
@@ -130,10 +130,10 @@ def _failures(row: Experiment, effect: Effect) -> str:
     said += f", and {count} as seen, a network that diverged as 0" if row.of else f", and {count} as chance"
     if effect.without_failed is None:
         return f"{said}; no pair is left without {'it' if one else 'them'}."
-    return f"{said}; without {'it' if one else 'them'} the change is {_signed(effect.without_failed.mean)} points."
+    return f"{said}; without {'it' if one else 'them'} the change is {signed(effect.without_failed.mean)} points."
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
     """A number of points with its sign: −0.3, +1.2, 0.0."""
     text = f"{value:+.1f}".replace("-", "−")
     return "0.0" if text in ("+0.0", "−0.0") else text
