@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def record(runs: list[Path], question: str, note: str = "") -> dict[str, Any]:
-    """The settings of each run that are not its recipe's, and its last and best epochs.
+    """The network of each run, its settings that are not its recipe's, and its last and best epochs.
 
     Raises ValueError for runs on different stores.
     """
@@ -56,7 +56,7 @@ def _row(run: Path) -> dict[str, Any]:
         epochs = [{name: float(row[name]) for name in MEASURED} for row in csv.DictReader(file)]
     return {
         "recipe": settings["name"],
-        "settings": {name: value for name, value in settings.items() if value != usual[name]},
+        "settings": {name: value for name, value in settings.items() if name == "model" or value != usual[name]},
         "epochs": [len(epochs), settings["epochs"]],
         "last": epochs[-1],
         "lowest_val_top1_error": min(epoch["val_top1_error"] for epoch in epochs),
