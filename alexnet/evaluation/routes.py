@@ -1,16 +1,19 @@
 """The routes of fully connected layers on this machine: measured once, alike ever after. N rows at a time."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from json import dumps
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from alexnet.errors import AlexNetError
 from alexnet.hardware import processor
 from alexnet.home import home
 from alexnet.kernels.linear import is_route
 from alexnet.kernels.routes import Product, choose, products
+from alexnet.locking import BusyError
 from alexnet.model.device import Placement
 from alexnet.model.modules import FullConnection, full_connections
 from alexnet.reading import UnfitFileError, read_file
@@ -19,6 +22,7 @@ from alexnet.weights.files import write_text
 
 FILE = "routes.json"  # in ALEXNET_HOME: the routes that were measured, by machine
 MAX_FILE = 1_000_000  # bytes
+MOMENT, TRIES = 0.05, 40  # seconds between tries to write beside other processes, and their number
 
 
 def take_fastest(net: nn.Module, rows: Iterable[int], placement: Placement, folder: Path | None = None) -> None:
@@ -46,23 +50,48 @@ def measured(wanted: Iterable[Product], folder: Path) -> tuple[dict[str, str], s
 
     What was measured on this machine before is taken as it was then; what is new is kept in `folder`.
     """
-    here, path = machine(), folder / FILE
-    kept = _kept(path)
-    known = {name: route for name, route in kept.get(here, {}).items() if is_route(name, route)}
+    path = folder / FILE
+    known = _kept(path).get(machine(), {})
     names = {product.name: product for product in wanted}
     new = choose(product for name, product in names.items() if name not in known)
     remark = ""
     if new:
-        known |= new
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, dumps({**kept, here: known}, indent=1, ensure_ascii=False) + "\n")
-        except OSError as error:
+            known = _added(path, new)
+        except (OSError, AlexNetError) as error:
+            known |= new
             remark = (
-                f"{path} cannot be written ({error.strerror}), so the next run measures anew which library is the "
+                f"{path} cannot be written ({_reason(error)}), so the next run measures anew which library is the "
                 "fastest for the fully connected layers, and may find another; set ALEXNET_HOME to a folder of yours."
             )
     return {name: known[name] for name in names if name in known}, remark
+
+
+def _added(path: Path, new: Mapping[str, str]) -> dict[str, str]:
+    """The routes of this machine, `new` ones kept with them; one that another process has kept meanwhile stays.
+
+    Raises OSError or AlexNetError when they cannot be written, or another process holds the file for long.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for wait in (*(MOMENT,) * TRIES, None):
+        kept = _kept(path)
+        known = {**new, **kept.get(machine(), {})}
+        try:
+            write_text(path, dumps({**kept, machine(): known}, indent=1, ensure_ascii=False) + "\n")
+        except BusyError:
+            if wait is None:
+                raise
+            time.sleep(wait)
+        else:
+            break
+    return known
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, BusyError):
+        return "another process holds it"
+    cause = error.__cause__ or error
+    return str(getattr(cause, "strerror", None) or cause)
 
 
 def _kept(path: Path) -> dict[str, dict[str, str]]:
@@ -71,4 +100,7 @@ def _kept(path: Path) -> dict[str, dict[str, str]]:
         kept: dict[str, dict[str, str]] = decode(read_file(path, MAX_FILE), dict[str, dict[str, str]])
     except (OSError, SchemaError, UnfitFileError):
         return {}
-    return kept
+    return {
+        where: {name: route for name, route in routes.items() if is_route(name, route)}
+        for where, routes in kept.items()
+    }
