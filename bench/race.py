@@ -1,0 +1,184 @@
+"""A race on one set: test error against minutes, of this project and of torchvision's alexnet, from a folder on.
+
+    .venv/bin/python bench/race.py search FOLDER --epochs 4       # three rates each, on held-out photographs
+    .venv/bin/python bench/race.py run FOLDER --minutes 60        # at the best rates; let nothing else run
+    .venv/bin/python bench/race.py draw docs/race.svg             # the curves of the record
+
+FOLDER has train/ and test/ (or val/), each with a folder for each class. Both programs get the same photographs and
+threads; weights are kept on the way and measured when the race is over, all at once, so that no time goes to measuring
+and nothing is chosen by it. The record is results/race.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from alexnet.cli import pictures
+from alexnet.model.device import place
+from alexnet.show.bundles import Bundle, Bundles
+from alexnet.training.run import environment
+
+ROOT = Path(__file__).parents[1]
+PYTHON = {"ours": ROOT / ".venv/bin/python", "torchvision": ROOT / "bench/.venv/bin/python"}
+RATES = {"ours": (0.003, 0.006, 0.012), "torchvision": (0.003, 0.01, 0.03)}  # around those of recipe and reference
+SEARCH_SEED = 100
+EVERY = 10  # of the training photographs of a class, the first of so many is held out in the search
+SAVE_EVERY = 120.0  # seconds
+RECORD = ROOT / "results" / "race.json"
+
+
+def main() -> None:
+    """Runs what is asked for; the record is read and written by each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("search", "run", "draw"))
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "race")
+    parser.add_argument("--epochs", type=int, help="in the search; in the race, those that fit are found out")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--record", type=Path, default=RECORD)
+    arguments = parser.parse_args()
+    record: dict[str, Any] = json.loads(arguments.record.read_text()) if arguments.record.exists() else {}
+    if arguments.what == "draw":
+        draw(record["race"], arguments.path)
+    elif arguments.what == "search":
+        search(arguments, record)
+    else:
+        record["race"] = race(arguments, record["search"])
+        write(record, arguments.record)
+
+
+def write(record: dict[str, Any], file: Path) -> None:
+    """The record, indented."""
+    file.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def search(arguments: argparse.Namespace, record: dict[str, Any]) -> None:
+    """The error on held-out photographs after some epochs, for each rate of each program; those on record stay."""
+    folder, unlimited = arguments.work / "search", 1e6
+    held_out(arguments.path, folder)
+    found = record.setdefault("search", {"epochs": arguments.epochs, "seed": SEARCH_SEED, **circumstances(arguments)})
+    if found["epochs"] != arguments.epochs:
+        raise SystemExit(
+            f"The search on record is of {found['epochs']} epochs, not {arguments.epochs}; name another --record."
+        )
+    for name in PYTHON:
+        tried = found.setdefault(name, {})
+        for rate in RATES[name]:
+            if f"{rate:g}" in tried:
+                continue
+            kept = arguments.work / f"search-{name}-{rate:g}"
+            settings = {"rate": rate, "epochs": arguments.epochs, "seed": SEARCH_SEED}
+            heard = contest(name, folder, kept, arguments, minutes=unlimited, **settings)
+            (*_, last) = measured(name, folder, kept, arguments, "val")
+            tried[f"{rate:g}"] = {"error": last["wrong"] / last["images"], "minutes": heard[-1]["minutes"]}
+            print(name, rate, tried[f"{rate:g}"], flush=True)
+            write(record, arguments.record)
+            shutil.rmtree(kept)
+
+
+def race(arguments: argparse.Namespace, searched: dict[str, Any]) -> dict[str, Any]:
+    """The curves of both programs, at the best rate of each, one after the other; whole epochs as they fit."""
+    folder = arguments.work / "race"
+    halves = {"train": arguments.path / "train", "test": tested(arguments.path)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, half in halves.items():
+        if not (folder / name).exists():
+            (folder / name).symlink_to(half.resolve())
+    found: dict[str, Any] = {"minutes": arguments.minutes, "seed": 0, **circumstances(arguments)}
+    for name in PYTHON:
+        rate = min(searched[name], key=lambda text, name=name: searched[name][text]["error"])
+        settings = {"rate": float(rate), "seed": 0, "minutes": arguments.minutes}
+        pilot = contest(name, folder, arguments.work / f"pilot-{name}", arguments, epochs=1, **settings)
+        epochs = int(arguments.minutes / pilot[-1]["minutes"])
+        kept = arguments.work / f"race-{name}"
+        heard = contest(name, folder, kept, arguments, epochs=epochs, **settings)
+        points = measured(name, folder, kept, arguments, "test")
+        found[name] = {"rate": float(rate), "epochs": epochs, "told": heard, "points": points}
+        print(name, rate, epochs, points[-1], flush=True)
+    return found
+
+
+def contest(
+    name: str, folder: Path, kept: Path, arguments: argparse.Namespace, *, rate: float, **settings: float
+) -> list[dict[str, Any]]:
+    """One program's training from a standing start: what it tells whenever it keeps weights."""
+    if kept.exists():
+        raise SystemExit(f"{kept} is there from an earlier race; take it away, or name another --work.")
+    kept.mkdir(parents=True)
+    asked = {"lr": rate, "save_every": SAVE_EVERY, **settings, **places(folder, kept, arguments)}
+    return told(name, {**asked, "began": time.time()})
+
+
+def measured(name: str, folder: Path, kept: Path, arguments: argparse.Namespace, split: str) -> list[dict[str, Any]]:
+    """How many photographs of a split each of the weights kept gets wrong, in the order of their minutes."""
+    return told(name, {"measure": split, **places(folder, kept, arguments)})
+
+
+def places(folder: Path, kept: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a program needs to know of where it is."""
+    return {"photographs": str(folder), "kept": str(kept), "threads": arguments.threads}
+
+
+def told(name: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of JSON that a program prints."""
+    script = ROOT / "bench" / "contenders" / f"racing_{name}.py"
+    done = subprocess.run(
+        [PYTHON[name], script, json.dumps(settings)], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def held_out(path: Path, folder: Path) -> None:
+    """Links to the training photographs, in train/ and val/: the first of every ten of a class is held out."""
+    for group in sorted((path / "train").iterdir()):
+        for number, photograph in enumerate(sorted(group.iterdir())):
+            place = folder / ("val" if number % EVERY == 0 else "train") / group.name / photograph.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.exists():
+                os.link(photograph.resolve(), place)
+
+
+def tested(path: Path) -> Path:
+    """The folder of test photographs."""
+    return path / "test" if (path / "test").exists() else path / "val"
+
+
+def circumstances(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Machine, versions, commit, and what was typed."""
+    placement = place("cpu")
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT)
+    here = environment(device="cpu", dtype=placement.dtype_name, threads=arguments.threads)
+    peers = [PYTHON["torchvision"], "-m", "pip", "freeze", "--disable-pip-version-check"]
+    frozen = subprocess.run(peers, capture_output=True, text=True, check=True).stdout.split()
+    beside = sorted(line for line in frozen if line.startswith(("torch==", "torchvision==", "pillow==")))
+    command = ["bench/race.py", arguments.what, arguments.path.name, f"--minutes={arguments.minutes:g}"]
+    return {"commit": commit.stdout.strip(), "environment": {**here, "command": command}, "beside": beside}
+
+
+def draw(record: dict[str, Any], file: Path) -> None:
+    """Test error by minutes, of both programs."""
+    names = {"ours": "this project", "torchvision": "torchvision's alexnet"}
+    curves = [
+        Bundle(told, [[(point["minutes"], 100 * point["wrong"] / point["images"]) for point in record[name]["points"]]])
+        for name, told in names.items()
+    ]
+    panel = ("test error, %", curves)
+    figure = pictures.draw("bundles", Bundles("A race on Imagenette2", caption(record), [panel], x="minute"), None)
+    figure.savefig(file)
+
+
+def caption(record: dict[str, Any]) -> str:
+    """What was raced on, and by which settings."""
+    here = record["environment"]
+    rates = ", ".join(f"{name} at {record[name]['rate']:g} for {record[name]['epochs']} epochs" for name in PYTHON)
+    return f"{here['threads']} threads of {here['processor']}, {here['dtype']}; {rates}"
+
+
+if __name__ == "__main__":
+    main()
