@@ -45,7 +45,7 @@ def test_records_are_small_and_hold_no_places_of_a_machine() -> None:
         assert not json.loads(text)["quick"]
 
 
-def test_the_arms_of_a_seed_ran_on_one_machine() -> None:
+def test_the_arms_of_a_seed_ran_on_one_kind_of_machine() -> None:
     for each in EXPERIMENTS.values():
         machines: dict[int, set[str]] = {}
         for (_, seed), run in findings(each, RECORDS).results.items():

@@ -25,7 +25,7 @@ the first run. This page and its pictures are made from [the records](../results
   the words.
 - A run that diverged, or was at chance in the end, is counted and never dropped.
 - A rate is searched for with seeds from 100 on, in steps of two, until the best is not at the edge of its grid.
-- All arms of a seed ran on one machine, the seeds of a row perhaps on several; each record names its own.
+- All arms of a seed ran on one kind of machine, the seeds of a row perhaps on several; each record names its own.
 - Test photographs are met once a run, at its end; and again by the rows that look at networks of other rows, which
   choose nothing by them.
 - None of this is ImageNet. What holds at 64 pixels and a few thousand photographs need not hold there, nor the other
