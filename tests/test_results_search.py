@@ -37,9 +37,10 @@ def test_runs_are_listed_with_what_is_their_own(tmp_path: Path) -> None:
     runs = [run(tmp_path, "a", [0.9, 0.4, 0.5]), run(tmp_path, "b", [0.8], mixup="0.2", epochs="7")]
     found = json.loads(search(*runs).stdout)
     first, second = found["runs"]
-    assert (first["settings"], first["epochs"]) == ({}, [3, recipe("small").epochs])
+    network = {"model": recipe("small").model}  # always told: a recipe may take another one later
+    assert (first["settings"], first["epochs"]) == (network, [3, recipe("small").epochs])
     assert (first["last"]["val_top1_error"], first["lowest_val_top1_error"]) == (0.5, 0.4)
-    assert (second["settings"], second["epochs"]) == ({"mixup": 0.2, "epochs": 7}, [1, 7])
+    assert (second["settings"], second["epochs"]) == ({**network, "mixup": 0.2, "epochs": 7}, [1, 7])
     assert found["environment"] == {"dtype": "bf16"}, "without the command, which names folders"
 
 
