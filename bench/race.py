@@ -95,7 +95,7 @@ def race(arguments: argparse.Namespace, searched: dict[str, Any]) -> dict[str, A
         rate = min(searched[name], key=lambda text, name=name: searched[name][text]["error"])
         settings = {"rate": float(rate), "seed": 0, "minutes": arguments.minutes}
         pilot = contest(name, folder, arguments.work / f"pilot-{name}", arguments, epochs=1, **settings)
-        epochs = int(arguments.minutes / pilot[-1]["minutes"])
+        epochs = max(1, int(arguments.minutes / pilot[-1]["minutes"]))
         kept = arguments.work / f"race-{name}"
         heard = contest(name, folder, kept, arguments, epochs=epochs, **settings)
         points = measured(name, folder, kept, arguments, "test")
@@ -138,10 +138,10 @@ def held_out(path: Path, folder: Path) -> None:
     """Links to the training photographs, in train/ and val/: the first of every ten of a class is held out."""
     for group in sorted((path / "train").iterdir()):
         for number, photograph in enumerate(sorted(group.iterdir())):
-            place = folder / ("val" if number % EVERY == 0 else "train") / group.name / photograph.name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if not place.exists():
-                os.link(photograph.resolve(), place)
+            link = folder / ("val" if number % EVERY == 0 else "train") / group.name / photograph.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                os.link(photograph.resolve(), link)
 
 
 def tested(path: Path) -> Path:
@@ -151,9 +151,8 @@ def tested(path: Path) -> Path:
 
 def circumstances(arguments: argparse.Namespace) -> dict[str, Any]:
     """Machine, versions, commit, and what was typed."""
-    placement = place("cpu")
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT)
-    here = environment(device="cpu", dtype=placement.dtype_name, threads=arguments.threads)
+    here = environment(device="cpu", dtype=place("cpu").dtype_name, threads=arguments.threads)
     peers = [PYTHON["torchvision"], "-m", "pip", "freeze", "--disable-pip-version-check"]
     frozen = subprocess.run(peers, capture_output=True, text=True, check=True).stdout.split()
     beside = sorted(line for line in frozen if line.startswith(("torch==", "torchvision==", "pillow==")))

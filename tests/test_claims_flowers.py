@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from printed import missing, percent, percentages, table
 
+from alexnet.experiments.statistics import student
 from alexnet.model.account import account
 from alexnet.model.variants import variant
 from alexnet.training.recipe import Recipe
@@ -53,14 +54,23 @@ def test_small_takes_the_network_of_its_seeds() -> None:
     assert recipe("small").model == next(iter(NETWORKS)) == "original2012"
 
 
-@pytest.mark.parametrize("text", [README, PAGE], ids=["README", "the page"])
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("crops", ["centre_crop", "ten_crop"])
-def test_mean_and_spread_are_those_of_the_seeds(text: str, network: str, crops: str) -> None:
-    if (text, network, crops) == (README, "paper", "centre_crop"):
-        return  # not told there
+CROPS = ("centre_crop", "ten_crop")
+TOLD = [("README", "original2012", crops) for crops in CROPS] + [("README", "paper", "ten_crop")]
+TOLD += [("the page", network, crops) for network in NETWORKS for crops in CROPS]
+
+
+@pytest.mark.parametrize(("where", "network", "crops"), TOLD)
+def test_mean_and_spread_are_those_of_the_seeds(where: str, network: str, crops: str) -> None:
     errors = [record[crops]["top1_error"] for record in NETWORKS[network]]
+    text = README if where == "README" else PAGE
     assert not missing(text, percent(mean(errors)), percent(min(errors)), percent(max(errors)))
+
+
+@pytest.mark.parametrize("crops", CROPS)
+def test_three_seeds_cannot_tell_the_networks_apart(crops: str) -> None:
+    pairs = zip(*NETWORKS.values(), strict=True)
+    found = student([one[crops]["top1_error"] - other[crops]["top1_error"] for one, other in pairs])
+    assert found.n == 3 and found.sign == 0
 
 
 def test_weights_photographs_and_standard_errors_are_arithmetic() -> None:

@@ -73,17 +73,16 @@ def _added(path: Path, new: Mapping[str, str]) -> dict[str, str]:
     Raises OSError or AlexNetError when they cannot be written, or another process holds the file for long.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for wait in (*(MOMENT,) * TRIES, None):
+    for left in reversed(range(TRIES)):
         kept = _kept(path)
         known = {**new, **kept.get(machine(), {})}
         try:
             write_text(path, dumps({**kept, machine(): known}, indent=1, ensure_ascii=False) + "\n")
-        except BusyError:
-            if wait is None:
-                raise
-            time.sleep(wait)
-        else:
             break
+        except BusyError:
+            if not left:
+                raise
+            time.sleep(MOMENT)
     return known
 
 

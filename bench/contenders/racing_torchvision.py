@@ -12,6 +12,7 @@ the drops come after a third and two thirds of the epochs there are.
 import json
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,12 @@ def train(settings: dict[str, Any]) -> None:
     loader = torch.utils.data.DataLoader(
         data, batch_size=BATCH, shuffle=True, num_workers=settings["threads"], persistent_workers=True
     )
-    kept, saved, losses = Path(settings["kept"]), time.time(), []
+    kept, saved, recent = Path(settings["kept"]), time.time(), deque[float](maxlen=100)  # losses
 
     def keep(epochs: float) -> None:
         minutes = (time.time() - settings["began"]) / 60
         torch.save(net.state_dict(), kept / f"{minutes:07.3f}.pt")
-        print(json.dumps({"minutes": minutes, "epochs": epochs, "train_loss": sum(losses) / len(losses)}), flush=True)
-        losses.clear()
+        print(json.dumps({"minutes": minutes, "epochs": epochs, "train_loss": sum(recent) / len(recent)}), flush=True)
 
     net.train()
     for epoch in range(settings["epochs"]):
@@ -62,7 +62,7 @@ def train(settings: dict[str, Any]) -> None:
             loss = nn.functional.cross_entropy(net(images), labels)
             loss.backward()
             optimiser.step()
-            losses.append(loss.item())
+            recent.append(loss.item())
             if time.time() - settings["began"] > 60 * settings["minutes"]:
                 keep(epoch + step / len(loader))
                 return
