@@ -12,6 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from alexnet.process import set_up
+
+if __name__ == "__main__":
+    set_up(os.environ)  # before torch is imported, as the command line does
+
 import alexnet
 from alexnet.training.events import Event, Saved, WindowEnd
 from alexnet.training.recipes import recipe
@@ -32,15 +37,16 @@ def train(settings: dict[str, Any]) -> None:
             "seed": f"{settings['seed']}",
         }
     )
-    images, last = len(store.split("train")), [0.0, 0.0]
+    steps, loss = -(-len(store.split("train")) // chosen.batch_size), list[float]()
 
     def hear(event: Event) -> None:
         if isinstance(event, WindowEnd):
-            last[:] = [event.photographs / images, event.loss]
+            loss[:] = [event.loss]
         if isinstance(event, Saved) and event.epoch:
             minutes = (time.time() - settings["began"]) / 60
             shutil.copytree(kept / "run" / "model", kept / f"{minutes:07.3f}", copy_function=os.link)
-            print(json.dumps({"minutes": minutes, "epochs": last[0], "train_loss": last[1]}), flush=True)
+            known = {"epochs": event.epoch + event.step / steps, "train_loss": loss[0] if loss else None}
+            print(json.dumps({"minutes": minutes, **known}), flush=True)
 
     left = settings["minutes"] - (time.time() - settings["began"]) / 60
     runtime = Runtime(threads=settings["threads"], minutes=left, save_every=settings["save_every"])

@@ -1,8 +1,8 @@
 """torchvision's alexnet in a race, with the settings of torchvision's training reference. Runs in bench/.venv.
 
 Settings: photographs (a folder with train/ and the split to measure), kept (a folder for weights), lr, epochs, minutes,
-save_every (seconds), threads, began (time.time() at the start). With "measure": the split whose errors the weights in
-`kept` are to be measured by; nothing is trained then.
+save_every (seconds), threads, began (time.time() at the start), channels_last (if true, in memory; the reference has no
+such flag). With "measure": the split whose errors the weights in `kept` are to be measured by; nothing is trained then.
 
 The reference: SGD at 0.01 with momentum 0.9 and decay 0.0001, batches of 32, 90 epochs with the rate divided by ten
 after 30 and 60, crops of 8 to 100 % of a photograph, mirrors; no dropout beyond the network's, no label smoothing. Here
@@ -41,6 +41,8 @@ def train(settings: dict[str, Any]) -> None:
     torch.manual_seed(settings["seed"])
     data = photographs(Path(settings["photographs"]) / "train", augmented=True)
     net = models.alexnet(weights=None, num_classes=len(data.classes))
+    layout = torch.channels_last if settings.get("channels_last") else torch.contiguous_format
+    net = net.to(memory_format=layout)
     optimiser = torch.optim.SGD(net.parameters(), lr=settings["lr"], momentum=0.9, weight_decay=1e-4)
     third = settings["epochs"] / 3
     drops = sorted({max(1, round(third)), max(1, round(2 * third))})
@@ -59,7 +61,7 @@ def train(settings: dict[str, Any]) -> None:
     for epoch in range(settings["epochs"]):
         for step, (images, labels) in enumerate(loader, 1):
             optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(net(images), labels)
+            loss = nn.functional.cross_entropy(net(images.to(memory_format=layout)), labels)
             loss.backward()
             optimiser.step()
             recent.append(loss.item())
@@ -81,10 +83,11 @@ def measure(settings: dict[str, Any]) -> None:
     for path in sorted(Path(settings["kept"]).glob("*.pt")):
         net = models.alexnet(weights=None, num_classes=len(data.classes)).eval()
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True), assign=True)
-        nets.append((float(path.stem), net))
+        nets.append((float(path.stem), net.to(memory_format=torch.channels_last)))
     wrong = [0] * len(nets)
     with torch.inference_mode():
-        for images, labels in loader:
+        for given, labels in loader:
+            images = given.to(memory_format=torch.channels_last)
             for place, (_, net) in enumerate(nets):
                 wrong[place] += int((net(images).argmax(1) != labels).sum())
     for (minutes, _), count in zip(nets, wrong, strict=True):
