@@ -22,15 +22,17 @@ from typing import Any
 from alexnet.cli import pictures
 from alexnet.model.device import place
 from alexnet.show.bundles import Bundle, Bundles
+from alexnet.show.figures.sheet import save
 from alexnet.training.run import environment
 
 ROOT = Path(__file__).parents[1]
 PYTHON = {"ours": ROOT / ".venv/bin/python", "torchvision": ROOT / "bench/.venv/bin/python"}
 RATES = {"ours": (0.003, 0.006, 0.012), "torchvision": (0.003, 0.01, 0.03)}  # around those of recipe and reference
+NAMES = {"ours": "this project", "torchvision": "torchvision's alexnet"}
 SEARCH_SEED = 100
 EVERY = 10  # of the training photographs of a class, the first of so many is held out in the search
 POINTS = 20  # of a curve, as many as the weights kept
-PILOT, PILOT_POINTS = 1 / 15, 4  # of the minutes of the race
+PILOT, PILOT_POINTS = 1 / 20, 4  # of the minutes of the race
 RECORD = ROOT / "results" / "race.json"
 
 
@@ -166,6 +168,8 @@ def circumstances(arguments: argparse.Namespace) -> dict[str, Any]:
     """Machine, versions, commit, and what was typed."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT)
     here = environment(device="cpu", dtype=place("cpu").dtype_name, threads=arguments.threads)
+    for settled in ("memory", "waiting"):  # in each program, not here: ours does as the command line
+        del here[settled]
     peers = [PYTHON["torchvision"], "-m", "pip", "freeze", "--disable-pip-version-check"]
     frozen = subprocess.run(peers, capture_output=True, text=True, check=True).stdout.split()
     beside = sorted(line for line in frozen if line.startswith(("torch==", "torchvision==", "pillow==")))
@@ -175,21 +179,24 @@ def circumstances(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def draw(record: dict[str, Any], file: Path) -> None:
     """Test error by minutes, of both programs."""
-    names = {"ours": "this project", "torchvision": "torchvision's alexnet"}
     curves = [
         Bundle(told, [[(point["minutes"], 100 * point["wrong"] / point["images"]) for point in record[name]["points"]]])
-        for name, told in names.items()
+        for name, told in NAMES.items()
     ]
     panel = ("test error, %", curves)
-    figure = pictures.draw("bundles", Bundles("A race on Imagenette2", caption(record), [panel], x="minute"), None)
-    figure.savefig(file)
+    figure = pictures.draw("bundles", Bundles("A race on Imagenette2", caption(record), [panel], x="minutes"), None)
+    save(figure, file)
 
 
 def caption(record: dict[str, Any]) -> str:
     """What was raced on, and by which settings."""
     here = record["environment"]
-    rates = ", ".join(f"{name} at {record[name]['rate']:g} for {record[name]['epochs']} epochs" for name in PYTHON)
-    return f"{here['threads']} threads of {here['processor']}, {here['dtype']}; {rates}"
+    dtypes = {"ours": here["dtype"], "torchvision": "fp32"}
+    each = (
+        f"{told}: {dtypes[name]}, rate {record[name]['rate']:g}, {record[name]['epochs']} epochs"
+        for name, told in NAMES.items()
+    )
+    return "; ".join((f"{here['threads']} threads of {here['processor']}", *each))
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ def test_each_races_at_its_best_rate_for_the_epochs_that_fit(
     found = race.race(arguments(folder, tmp_path), record["search"])
     runs = [(name, settings["lr"], settings["epochs"], settings["minutes"]) for name, settings in heard]
     assert runs == [
-        *(("ours", 0.006, 90, 4.0), ("ours", 0.006, 8, 60.0)),
-        *(("torchvision", 0.01, 90, 4.0), ("torchvision", 0.01, 8, 60.0)),
+        *(("ours", 0.006, 90, 3.0), ("ours", 0.006, 8, 60.0)),
+        *(("torchvision", 0.01, 90, 3.0), ("torchvision", 0.01, 8, 60.0)),
     ], "8 epochs of 7.05 minutes, and the one before them, are over after 57.4"
     assert not any("channels_last" in settings for _, settings in heard), "the reference has no such flag"
     assert found["torchvision"]["points"][-1]["wrong"] == 20
