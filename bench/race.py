@@ -31,7 +31,7 @@ RATES = {"ours": (0.003, 0.006, 0.012), "torchvision": (0.003, 0.01, 0.03)}  # a
 NAMES = {"ours": "this project", "torchvision": "torchvision's alexnet"}
 SEARCH_SEED = 100
 EVERY = 10  # of the training photographs of a class, the first of so many is held out in the search
-POINTS = 20  # of a curve, as many as the weights kept
+POINTS = 12  # of a curve, as many as the weights kept
 PILOT, PILOT_POINTS = 1 / 20, 4  # of the minutes of the race
 RECORD = ROOT / "results" / "race.json"
 
