@@ -12,6 +12,7 @@ torchvision's network has its maps channels-last, which changes no sum and is fa
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -88,7 +89,7 @@ def search(arguments: argparse.Namespace, record: dict[str, Any]) -> None:
 
 
 def race(arguments: argparse.Namespace, searched: dict[str, Any]) -> dict[str, Any]:
-    """The curves of both programs, at the best rate of each, one after the other; as many epochs as fit."""
+    """The curves of both programs, at the best rate of each, one after the other; as long as the minutes last."""
     folder = arguments.work / "race"
     halves = {"train": arguments.path / "train", "test": tested(arguments.path)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,10 +115,13 @@ def race(arguments: argparse.Namespace, searched: dict[str, Any]) -> dict[str, A
 
 
 def fitting(pilot: list[dict[str, Any]], minutes: float) -> int:
-    """How many whole epochs fit into some minutes, by the speed of a pilot; what it needed to begin counts once."""
+    """How many epochs fit into some minutes, the last begun one counted, by the speed of a pilot.
+
+    What the pilot needed to begin counts once. The clock ends the race, and the schedule within an epoch of it.
+    """
     first, last = pilot[0], pilot[-1]
     speed = (last["epochs"] - first["epochs"]) / (last["minutes"] - first["minutes"])
-    return max(1, int(last["epochs"] + speed * (minutes - last["minutes"])))
+    return math.ceil(last["epochs"] + speed * (minutes - last["minutes"]))
 
 
 def contest(
