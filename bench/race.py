@@ -7,7 +7,8 @@
 FOLDER has train/ and test/ (or val/), each with a folder for each class. Both programs get the same photographs and
 threads; weights are kept on the way and measured when the race is over, all at once, so that no time goes to measuring
 and nothing is chosen by it. A pilot of some minutes tells how many epochs fit. The search measures no speed, so there
-torchvision's network has its maps channels-last, which changes no sum and is faster. The record is results/race.json.
+torchvision's network has its maps channels-last, which changes no sum and is faster. The record is
+results/race/imagenette.json.
 """
 
 import argparse
@@ -34,7 +35,7 @@ SEARCH_SEED = 100
 EVERY = 10  # of the training photographs of a class, the first of so many is held out in the search
 POINTS = 12  # of a curve, as many as the weights kept
 PILOT, PILOT_POINTS = 1 / 20, 4  # of the minutes of the race
-RECORD = ROOT / "results" / "race.json"
+RECORD = ROOT / "results" / "race" / "imagenette.json"
 
 
 def main() -> None:

@@ -187,4 +187,7 @@ def test_every_percentage_of_the_text_is_recorded_or_quoted() -> None:
         seeds = [RECORDS[f"{name}-seed{seed}"] for seed in (0, 1, 2)]
         known |= {percent(mean(each[crops]["top1_error"] for each in seeds)) for crops in ("centre_crop", "ten_crop")}
     known.add(percent(9 / 10))  # chance among ten breeds
+    raced = json.loads((ROOT / "results" / "race" / "imagenette.json").read_text(encoding="utf-8"))["race"]
+    ends = [raced[name]["points"][-1] for name in ("ours", "torchvision")]  # test_claims_race.py says which
+    known |= {percent(end["wrong"] / end["images"]) for end in ends}
     assert percentages(prose) - known == SHARES, "and those that test_claims_speed.py holds"
