@@ -120,6 +120,8 @@ def fitting(pilot: list[dict[str, Any]], minutes: float) -> int:
 
     What the pilot needed to begin counts once. The clock ends the race, and the schedule within an epoch of it.
     """
+    if len(pilot) < 2:
+        raise SystemExit("The pilot was too short to tell a pace; give the race more --minutes.")
     first, last = pilot[0], pilot[-1]
     speed = (last["epochs"] - first["epochs"]) / (last["minutes"] - first["minutes"])
     return math.ceil(last["epochs"] + speed * (minutes - last["minutes"]))

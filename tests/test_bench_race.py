@@ -65,6 +65,11 @@ def test_all_rates_are_searched_once(folder: Path, tmp_path: Path, heard: list[t
     assert len(heard) == len(tried), "those on record stay"
 
 
+def test_a_pilot_without_a_pace_is_said_so() -> None:
+    with pytest.raises(SystemExit, match="--minutes"):
+        race.fitting([{"minutes": 1.0, "epochs": 0.5}], 60)
+
+
 def test_each_races_at_its_best_rate_for_the_epochs_that_fit(
     folder: Path, tmp_path: Path, heard: list[tuple[str, dict[str, Any]]]
 ) -> None:

@@ -26,7 +26,10 @@ SHARE = recipe("small").warmup / recipe("small").epochs  # of the epochs, while 
 
 
 def train(settings: dict[str, Any]) -> None:
-    """Trains until the epochs or the minutes are over; keeps a model every `save_every` seconds from epoch 1 on."""
+    """Trains until the epochs or the minutes are over; tells its pace every `save_every` seconds.
+
+    From the end of epoch 1 on it keeps a model then, too.
+    """
     kept = Path(settings["kept"])
     store = alexnet.prepare(Path(settings["photographs"]), kept / "photographs.store")
     chosen = recipe("small").updated(
@@ -42,9 +45,10 @@ def train(settings: dict[str, Any]) -> None:
     def hear(event: Event) -> None:
         if isinstance(event, WindowEnd):
             loss[:] = [event.loss]
-        if isinstance(event, Saved) and event.epoch:
+        if isinstance(event, Saved):
             minutes = (time.time() - settings["began"]) / 60
-            shutil.copytree(kept / "run" / "model", kept / f"{minutes:07.3f}", copy_function=os.link)
+            if event.epoch:  # there is a model from the first epoch's end on
+                shutil.copytree(kept / "run" / "model", kept / f"{minutes:07.3f}", copy_function=os.link)
             known = {"epochs": event.epoch + event.step / steps, "train_loss": loss[0] if loss else None}
             print(json.dumps({"minutes": minutes, **known}), flush=True)
 
