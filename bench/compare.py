@@ -98,9 +98,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 record["train"] = training_loop(options)
                 continue
             made = materials(name, Path(folder), options.rows)
-            wanted = {key: each for key, each in SECTIONS[name].entrants.items() if re.search(options.only, key)}
-            rows = take_turns(wanted, settings | made, rounds=options.rounds, bf16=bf16)
-            record["sections"][name] = rows
+            rows: dict[str, dict[str, Any]] = {}
+            for together in SECTIONS[name].turns():
+                wanted = {key: each for key, each in together.items() if re.search(options.only, key)}
+                rows |= take_turns(wanted, settings | made, rounds=options.rounds, bf16=bf16)
+            record["sections"][name] = {key: rows[key] for key in SECTIONS[name].entrants if key in rows}
     return record | {"minutes": round((time.time() - began) / 60, 1)}
 
 

@@ -25,10 +25,21 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Section:
-    """Contenders that take turns in one run, by the names that `RATIOS` know them by."""
+    """Contenders that take turns in one run, by the names that `RATIOS` know them by.
+
+    With `by_dtype` those in fp32 take their turns first, then those in bf16, where all at once need too much memory.
+    """
 
     title: str
     entrants: Mapping[str, Entrant]
+    by_dtype: bool = False
+
+    def turns(self) -> list[dict[str, Entrant]]:
+        """The contenders whose processes are there together."""
+        if not self.by_dtype:
+            return [dict(self.entrants)]
+        dtypes = dict.fromkeys(each.dtype for each in self.entrants.values())
+        return [{name: each for name, each in self.entrants.items() if each.dtype == dtype} for dtype in dtypes]
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,7 @@ SECTIONS: Final[dict[str, Section]] = {
             **_ceiling("fp32"),
             **_ceiling("bf16"),
         },
+        by_dtype=True,
     ),
     "forward": Section(
         "Inference on a batch of noise",

@@ -11,7 +11,7 @@ import compare
 import pytest
 from compare import NO_BF16, slug, take_turns
 from contenders.protocol import Unable
-from entrants import OURS, SECTIONS, THEIRS, Entrant
+from entrants import OURS, RATIOS, SECTIONS, THEIRS, Entrant
 
 
 class Fake:
@@ -124,6 +124,27 @@ def test_a_record_says_all_that_a_figure_needs(monkeypatch: pytest.MonkeyPatch) 
     assert {"processor", "cores", "commit", "kernels", "torch", "python"} <= set(record["machine"])
     wanted = {name for name in SECTIONS["step"].entrants if name.startswith("ours") or name.endswith("fp32")}
     assert set(record["sections"]["step"]) == wanted
+
+
+def test_training_steps_of_one_dtype_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    together: list[set[str]] = []
+
+    def turns(entrants: Any, settings: dict[str, Any], *, rounds: int, bf16: bool) -> dict[str, Any]:
+        together.append({each.dtype for each in entrants.values()})
+        return {name: compare.describe(each) for name, each in entrants.items()}
+
+    monkeypatch.setattr(compare, "take_turns", turns)
+    options = argparse.Namespace(
+        sections=["step", "forward"], batch_size=4, rounds=1, seconds=0.0, threads=1, bf16=True, only="", rows=8
+    )
+    record = compare.run(options)
+    assert together == [{"fp32"}, {"bf16"}, {"fp32", "bf16"}]
+    assert list(record["sections"]["step"]) == list(SECTIONS["step"].entrants)
+    assert all(
+        len({SECTIONS["step"].entrants[name].dtype for name in (each.ours, *each.others)}) == 1
+        for each in RATIOS
+        if each.section == "step"
+    )
 
 
 def test_a_contender_starts_in_its_environment_with_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,8 @@ contend(make)
         ('raise Unable("no such hardware")', "no such hardware"),
         ("import a_package_that_is_not_there", "No module named 'a_package_that_is_not_there'"),
         ('raise ValueError("odd shape")', "ended with status 1: ValueError: odd shape"),
-        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9; .* when memory runs out"),
+        ("import os; os.kill(os.getpid(), 15)", "ended by signal 15$"),
         ("import time; time.sleep(60)", "said nothing for 1 seconds"),
     ],
 )

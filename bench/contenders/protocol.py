@@ -8,6 +8,7 @@ says so in lines of JSON on its standard output. In between it sleeps, and anoth
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,4 +137,7 @@ class Contender:
         code = self._process.wait()
         self._errors.seek(0)
         last = (self._errors.read().strip().splitlines() or [""])[-1]
-        raise Unable(f"ended with status {code}: {last}" if code >= 0 else f"ended by signal {-code}")
+        if code < 0:
+            killed = "; the system ends programs so when memory runs out" if -code == signal.SIGKILL else ""
+            raise Unable(f"ended by signal {-code}{killed}")
+        raise Unable(f"ended with status {code}: {last}")
