@@ -18,8 +18,8 @@ model = alexnet.load(weights)
 # photographs are resized as the model has always seen them; a fifth of each class is held out
 store = alexnet.prepare(photographs, "finetune.store", split={"val": 0.2}, preparation=model.preparation)
 
-# the last layer is new, because the classes are; the first layers, which see edges and colours, stay as they are
-run = alexnet.train(store, model, recipe="finetune", out="runs/finetune", freeze=["conv1", "conv2"])
+# the last layer is new, because the classes are; freeze=["conv1", "conv2"] would save time and may cost accuracy
+run = alexnet.train(store, model, recipe="finetune", out="runs/finetune")
 
 tally = alexnet.evaluate(run.model, store, crops=10)
 print(f"{tally.top1_error:.1%} of {tally.images} photographs that were held out are named wrongly")
