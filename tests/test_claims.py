@@ -175,7 +175,11 @@ INTERVAL = "95 %"
 def test_every_percentage_of_the_text_is_recorded_or_quoted() -> None:
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     known = QUOTED | {percent(16 / 17), INTERVAL}  # chance among 17 flowers
-    for arm in ("base/imagenet20-64", "printed/model=paper", "printed/start=printed"):  # test_claims_experiments.py says which
+    for arm in (
+        "base/imagenet20-64",
+        "printed/model=paper",
+        "printed/start=printed",
+    ):  # test_claims_experiments.py says which
         paths = (ROOT / "results" / "experiments" / arm).parent.glob(f"{Path(arm).name}-[0-9].json")
         known.add(percent(mean(json.loads(path.read_text(encoding="utf-8"))["test"]["top1_error"] for path in paths)))
     for record in RECORDS.values():

@@ -49,7 +49,9 @@ def test_the_printed_network_stands_still_where_the_one_that_was_run_learns() ->
         assert run["test"] is not None
         errors.setdefault(arm, []).append(run["test"]["top1_error"])
     assert len(errors["base"]) == len(errors["model=paper"]) == 3
-    assert not missing(README, *(percent(mean(errors[arm])) for arm in ("base", "start=printed", "model=paper")), "0.01", "0.03")
+    assert not missing(
+        README, *(percent(mean(errors[arm])) for arm in ("base", "start=printed", "model=paper")), "0.01", "0.03"
+    )
 
 
 def test_what_was_seen_on_a_gpu_is_what_is_recorded() -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from alexnet.data.source import Category, Example
-from alexnet.data.sources import files as module
-from alexnet.data.sources.files import FolderFiles, Listing, Span, TarFiles, open_files
+from alexnet.data.sources import archives
+from alexnet.data.sources import files as files_module
+from alexnet.data.sources.archives import TarFiles, open_files
+from alexnet.data.sources.files import FolderFiles, Listing, Span
 from alexnet.errors import DataError, ImageError
 
 CONTENT = {"b/2.jpg": b"second", "b/1.jpg": b"first", "a/deep/er/3.jpg": b"third", "top.txt": b""}
@@ -121,7 +123,7 @@ def test_what_is_no_regular_file_or_too_large_is_refused(tmp_path, monkeypatch):
         file.truncate(20 * 10**9)
     with pytest.raises(ImageError, match="it has 20,000,000,000 bytes, more than the 500,000,000 that are read"):
         files.read("a/sparse.jpg")
-    monkeypatch.setattr(module, "MAX_BYTES", 3)
+    monkeypatch.setattr(files_module, "MAX_BYTES", 3)
     with pytest.raises(ImageError, match="it has 4 bytes, more than the 3"):
         files.read("a/0.jpg")
 
@@ -136,7 +138,7 @@ def test_names_that_begin_with_a_slash_are_taken_without_it(tmp_path, top):
 
 @pytest.mark.parametrize("kind", ["gz", "xz", "bz2"])
 def test_an_archive_that_unpacks_to_more_than_memory_should_hold_is_an_error(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(module, "MAX_UNPACKED", 3_000_000)
+    monkeypatch.setattr(archives, "MAX_UNPACKED", 3_000_000)
     bomb = make_tar(tmp_path / "set", {"a": bytes(10_000_000)}, f"w:{kind}")
     assert bomb.stat().st_size < 100_000
     with pytest.raises(DataError, match=r"set unpacks to more than 3,000,000 bytes.*unpack it yourself and give the"):

@@ -143,3 +143,73 @@ def test_the_path_of_a_list_is_a_source(tmp_path):
 def test_what_a_list_cannot_say_is_a_sentence(tmp_path, text, sentence):
     with pytest.raises((DataError, ConfigError), match=sentence):
         listed(make(tmp_path, FLAT), text)
+
+
+@pytest.mark.parametrize("given", ["p", "./p", "absolute", "link"])
+def test_absolute_paths_are_found_however_the_place_is_given(tmp_path, monkeypatch, given):
+    root = make(tmp_path / "p", "dog/1.png cat/2.png")
+    (tmp_path / "link").symlink_to(root)
+    (tmp_path / "all.txt").write_text(f"{root}/dog/1.png\n{root}/cat/2.png\n")
+    monkeypatch.chdir(tmp_path)
+    source = PhotographList(root if given == "absolute" else Path(given), [("train", Path("all.txt"))])
+    assert said(source) == [("cat/2.png", "cat", "train"), ("dog/1.png", "dog", "train")]
+
+
+def test_lists_of_paths_say_which_photographs_and_a_pattern_what_they_show(tmp_path):
+    root = make(tmp_path / "p", "cat.1.png cat.2.png cat.3.png dog.1.png dog.2.png dog.3.png")
+    (tmp_path / "train.txt").write_text("cat.1.png\ndog.1.png\n")
+    (tmp_path / "test.txt").write_text("dog.2\n")
+    lists = [("train", tmp_path / "train.txt"), ("test", tmp_path / "test.txt")]
+    source = PhotographList(root, lists, "^(cat|dog)")
+    assert said(source) == [("cat.1.png", "cat", "train"), ("dog.1.png", "dog", "train"), ("dog.2.png", "dog", "test")]
+    assert source.remarks == ("Not listed, and left out: 3, first cat.2.png.",)
+    (tmp_path / "train.txt").write_text("cat.1.png,cat\ndog.1.png,dog\n")
+    with pytest.raises(ConfigError, match=r"a list has some \(cat.1.png: cat\); leave one of them out"):
+        PhotographList(root, lists, "^(cat|dog)")
+
+
+@pytest.mark.parametrize("pattern", ["(cat)|(dog)", "(cat)?"])
+def test_a_pattern_whose_first_parenthesis_finds_nothing_finds_no_label(tmp_path, pattern):
+    root = make(tmp_path / "p", "cat.1.png cat.2.png dog.1.png sub/dog.2.png")
+    with pytest.raises(DataError, match=r"no label in the path of 2 of 4 .*, first dog\.1\.png; the label is what"):
+        PhotographList(root, (), pattern)
+
+
+def test_a_path_goes_before_a_number(tmp_path):
+    root = make(tmp_path / "set", FLAT)
+    rows = "id,filename,label\n1,4.png,cat\n2,3.png,cat\n3,2.png,dog\n"
+    assert said(listed(root, rows)) == [("3.png", "cat", None), ("4.png", "cat", None), ("2.png", "dog", None)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ("file,image,label", "Of the columns of the list .* file and image may each be the path; give another name"),
+        ("path,species,breed", "species and breed may each be the label"),
+        ("path,label,patient,subject_id", "patient and subject_id may each be the group"),
+    ],
+)
+def test_two_columns_for_one_thing_are_told(tmp_path, columns, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        listed(make(tmp_path / "set", FLAT), f"{columns}\n1.png,2.png,3.png,4.png\n")
+
+
+def test_labels_and_paths_that_are_one_in_unicode_are_one(tmp_path):
+    root = make(tmp_path / "set", "cafe\u0301.png 2.png 3.png 4.png")
+    source = listed(root, "path,label\ncaf\u00e9.png,caf\u00e9\n2.png,cafe\u0301\n3.png,Dog\n4.png,dog\n")
+    assert [category.key for category in source.categories] == ["Dog", "caf\u00e9", "dog"]
+    assert [example.path for example in source.examples] == ["3.png", "2.png", "cafe\u0301.png", "4.png"]
+    assert "Classes whose names differ in capitals alone are taken for different ones: Dog, dog." in source.remarks
+
+
+def test_a_name_that_fits_several_files_is_told_so(tmp_path):
+    root = make(tmp_path / "p", "cat/1.png dog/1.png dog/2.png")
+    sentence = "1 of 2 photographs listed may be several files in .*: 1 is cat/1.png or dog/1.png; write more of their"
+    with pytest.raises(DataError, match=sentence):
+        listed(root, "path,label\n1,a\n2,b\n")
+
+
+def test_a_quotation_mark_that_stays_open_is_told(tmp_path):
+    root = make(tmp_path / "set", FLAT)
+    with pytest.raises(DataError, match=r"cannot be read as a table .* at line [0-9,]+.; a quotation mark may be open"):
+        listed(root, 'path,label\n"1.png,cat\n' + "2.png,dog\n" * 20_000)

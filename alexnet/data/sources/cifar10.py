@@ -8,7 +8,8 @@ import numpy as np
 from alexnet.data.images import resized
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
-from alexnet.data.sources.files import ListedSource, Listing, Span, open_files
+from alexnet.data.sources.archives import open_files
+from alexnet.data.sources.files import ListedSource, Listing, Span
 from alexnet.data.sources.folder import list_class_folders
 from alexnet.errors import DataError
 

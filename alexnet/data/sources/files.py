@@ -1,25 +1,14 @@
-"""What sources are made of: files by name, in a folder or in an archive, and the examples among them."""
+"""What sources are made of: files by name, here those of a folder, and the examples among them."""
 
-import bz2
-import errno
-import gzip
 import hashlib
-import io
-import lzma
 import os
-import tarfile
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from posixpath import dirname, normpath
 from typing import Any, ClassVar, Final, NamedTuple
 
 from alexnet.data.decode import MAX_PIXELS
-from alexnet.data.formats import format_of
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category, Example, Prepared
@@ -96,7 +85,7 @@ class FolderFiles(Files):
 
     def read(self, name: str, part: Span | None = None) -> bytes:
         """The content of a file, or a part of it; see `Files.read`."""
-        return _read(self.path / name, part)
+        return read_part(self.path / name, part)
 
     def _look(self) -> Found:
         spans: dict[str, Span] = {}
@@ -131,190 +120,13 @@ class FolderFiles(Files):
 MAX_BYTES: Final = 500_000_000
 """Files of more bytes are not read; a bitmap of the most pixels that are decoded has somewhat fewer."""
 
-MAX_UNPACKED: Final = 2_000_000_000
-"""Compressed archives that hold more bytes are not read."""
 
-_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.GzipFile,
-    b"\xfd7zXZ": lzma.LZMAFile,
-    b"BZh": bz2.BZ2File,
-}
-_OTHER_ARCHIVES: Final = {b"Rar!": "RAR", b"7z\xbc\xaf'\x1c": "7-Zip", b"\x28\xb5\x2f\xfd": "Zstandard"}
-_ELSE: Final = ", or give a folder, another archive (tar, zip) or a list (.csv, .txt)"
-
-
-@dataclass(frozen=True)
-class TarFiles(Files):
-    """The files in a tar archive, read at random without extracting it.
-
-    A plain archive stays on the disk. A compressed one is unpacked into memory, once in each process that
-    reads from it. `inside` is a folder of the archive that is left out of the names; `start` is the offset at
-    which the archive begins, for one that is itself a member of another.
-    """
-
-    inside: str = ""
-    start: int = 0
-
-    def read(self, name: str, part: Span | None = None) -> bytes:
-        """The content of a file, or a part of it; see `Files.read`."""
-        if name not in self._spans:
-            raise FileNotFoundError(errno.ENOENT, f"it is not in {self.path}", name)
-        offset, size = self._spans[name]
-        if part:
-            offset, size = offset + part.offset, part.size
-        if self._unpacked is not None:
-            return self._unpacked[offset : offset + size]
-        return _read(self.path, Span(offset, size))
-
-    def offset(self, name: str) -> int:
-        """Where in the file the content of a member of a plain archive begins."""
-        return self._spans[name].offset
-
-    def _look(self) -> Found:
-        spans: dict[str, Span] = {}
-        folders: set[str] = set()
-        hidden: set[str] = set()  # the upper end of a hidden branch
-        top = f"{self.inside}/" if self.inside else ""
-        try:
-            with self.path.open("rb") if self._unpacked is None else io.BytesIO(self._unpacked) as stream:
-                stream.seek(self.start)
-                with tarfile.open(fileobj=stream, mode="r:") as archive:
-                    for member in archive:
-                        name = _inner(member.name, top)
-                        if cut := _hidden_part(name):
-                            hidden.add(cut)
-                            continue
-                        if member.isdir():
-                            folders.add(name)
-                        elif member.isfile():
-                            spans[name] = Span(member.offset_data, member.size)
-                        while name := dirname(name):  # an archive need not hold its folders as members
-                            folders.add(name)
-                stream.seek(archive.offset)
-                if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile does not mind
-                    raise EOFError("it breaks off")
-        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
-            if isinstance(error, OSError) and error.strerror:  # the disk's own word, not gzip's
-                raise DataError(f"{self.path} cannot be read ({error.strerror}).") from error
-            raise DataError(f"{self.path} is not a whole tar archive ({error}); get it again{_ELSE}.") from error
-        return Found(spans, folders, sorted(name.rpartition("/")[2] for name in hidden - {"."}))
-
-    @cached_property
-    def _unpacked(self) -> bytes | None:
-        """The content of a compressed archive, None for a plain one."""
-        with self.path.open("rb") as file:
-            magic = file.read(5)
-        return next((_unpack(self.path, way) for start, way in _COMPRESSED.items() if magic.startswith(start)), None)
-
-
-@dataclass(frozen=True)
-class ZipFiles(Files):
-    """The files in a zip archive, read at random without extracting it; see `TarFiles` for `inside`."""
-
-    inside: str = ""
-
-    def read(self, name: str, part: Span | None = None) -> bytes:
-        """The content of a file, or a part of it; see `Files.read`."""
-        if name not in self._spans:
-            raise FileNotFoundError(errno.ENOENT, f"it is not in {self.path}", name)
-        if self._spans[name].size > MAX_BYTES:
-            raise ImageError(f"it holds more than {MAX_BYTES:,} bytes")
-        try:
-            content = self._archive.read(self._members[name])
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise ImageError(f"it cannot be unpacked ({error})") from error
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            raise ImageError("it cannot be unpacked (its place in the archive is none)") from error
-        return content if part is None else content[part.offset : part.offset + part.size]
-
-    def _look(self) -> Found:
-        return self._index[0]
-
-    @property
-    def _members(self) -> dict[str, str]:
-        return self._index[1]
-
-    @cached_property
-    def _archive(self) -> zipfile.ZipFile:
-        """The archive, opened once in each process; its reader lets threads take turns."""
-        try:
-            return zipfile.ZipFile(self.path)
-        except OSError as error:
-            raise DataError(f"{self.path} cannot be read ({error.strerror}).") from error
-        except (zipfile.BadZipFile, ValueError) as error:
-            raise DataError(f"{self.path} is not a whole zip archive ({error}); get it again.") from error
-
-    @cached_property
-    def _index(self) -> tuple[Found, dict[str, str]]:
-        """What is there, and the archive's own name of each file."""
-        found, members, hidden = Found({}, set(), []), {}, set()
-        top = f"{self.inside}/" if self.inside else ""
-        for info in self._archive.infolist():
-            if info.flag_bits & 1:
-                raise DataError(f"{self.path} is encrypted; unpack it with its password and give the folder.")
-            name = _inner(info.filename, top)
-            if cut := _hidden_part(name):
-                hidden.add(cut)
-                continue
-            if info.is_dir():
-                found.folders.add(name)
-            else:
-                found.spans[name], members[name] = Span(0, info.file_size), info.filename
-            while name := dirname(name):
-                found.folders.add(name)
-        found.hidden.extend(sorted(name.rpartition("/")[2] for name in hidden - {"."}))
-        return found, members
-
-
-def _inner(name: str, top: str) -> str:
-    """The name of an archive's member below its place."""
-    return normpath(name).lstrip("/").removeprefix(top) or "."
-
-
-def _hidden_part(name: str) -> str:
-    """The upper end of a hidden branch; empty for what is not hidden."""
-    parts = name.split("/")
-    return "/".join(parts[: next((end for end, part in enumerate(parts, 1) if is_hidden(part)), 0)])
-
-
-def _unpack(path: Path, way: Callable[[Path], Any]) -> bytes:
-    """What a compressed file holds. Raises DataError when it is more than is to be held in memory."""
-    content = io.BytesIO()
-    with way(path) as stream:
-        while block := stream.read(1 << 20):
-            content.write(block)
-            if content.tell() > MAX_UNPACKED:
-                raise DataError(
-                    f"{path} unpacks to more than {MAX_UNPACKED:,} bytes, and a compressed archive is unpacked into "
-                    "memory; unpack it yourself and give the folder."
-                )
-    return content.getvalue()
-
-
-def _read(path: Path, part: Span | None) -> bytes:
+def read_part(path: Path, part: Span | None) -> bytes:
     """A file or a part of it. It is opened each time, so that threads and processes share no position in it."""
     try:
         return read_file(path, MAX_BYTES, *(part or ()))
     except UnfitFileError as error:
         raise ImageError(str(error)) from error
-
-
-def open_files(path: Path, inside: str = "") -> Files:
-    """The files in a folder, a tar or a zip archive; in its folder `inside`, if there is one of that name."""
-    if path.is_dir():
-        return FolderFiles(path / inside if (path / inside).is_dir() else path)
-    if not path.is_file():
-        fault = "is neither a folder nor a regular file" if path.exists() else "does not exist"
-        raise DataError(f"{path} {fault}; give the path of a folder, or of a tar or zip archive.")
-    with path.open("rb") as file:
-        start = file.read(16)
-    if (kind := format_of(start)) is not None:
-        raise DataError(f"{path} is one {kind} image; give the folder of photographs, an archive or a list of them.")
-    if other := next((name for magic, name in _OTHER_ARCHIVES.items() if start.startswith(magic)), None):
-        raise DataError(f"{path} is a {other} archive, which is not read; unpack it and give the folder.")
-    return ZipFiles(path, inside) if start.startswith(b"PK") else TarFiles(path, inside)
 
 
 @dataclass(frozen=True)

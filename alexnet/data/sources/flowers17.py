@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from alexnet.data.source import Category, Example
-from alexnet.data.sources.files import ListedSource, Listing, open_files
+from alexnet.data.sources.archives import open_files
+from alexnet.data.sources.files import ListedSource, Listing
 from alexnet.errors import DataError
 
 NAMES: Final = (

@@ -8,8 +8,9 @@ from unicodedata import normalize
 
 from alexnet.data.decode import SUFFIXES
 from alexnet.data.source import SPLITS, Category, Example
-from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
-from alexnet.data.sources.photographs import is_photograph, passed_over
+from alexnet.data.sources.archives import open_files
+from alexnet.data.sources.files import Files, ListedSource, Listing
+from alexnet.data.sources.photographs import alike_but_for_capitals, few, is_photograph, passed_over
 from alexnet.data.sources.split_names import splits_of
 from alexnet.errors import DataError
 from alexnet.reading import instead
@@ -206,18 +207,11 @@ def _remarks(
     spellings = Counter(normalize("NFC", name) for name in {name for branch in branches for name in tree.below[branch]})
     if several := sorted(name for name, count in spellings.items() if count > 1):
         yield f"Folders whose names are one in Unicode are one class: {few(several)}."
-    folded = Counter(name.casefold() for name in spellings)
-    if near := sorted(name for name in spellings if folded[name.casefold()] > 1):
-        yield f"Classes whose names differ in capitals alone are taken for different ones: {few(near)}."
+    if sentence := alike_but_for_capitals(spellings):
+        yield sentence
     if inner := sorted(nested):
         yield f"Photographs in folders inside a class count as the class's: {few(inner)}."
     if beside:
         yield f"Left out, photographs beside the splits: {few(f'{count:,} in {top}' for top, count in beside.items())}."
     if sentence := passed_over(others, tree.files.hidden):
         yield sentence
-
-
-def few(names: Iterable[str]) -> str:
-    """The names for a sentence, at most five of them."""
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

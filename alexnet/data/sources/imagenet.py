@@ -11,7 +11,8 @@ from pathlib import Path
 from alexnet.data.images import load_photograph
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category, Example, Prepared
-from alexnet.data.sources.files import Files, FolderFiles, Found, ListedSource, Listing, Span, TarFiles
+from alexnet.data.sources.archives import TarFiles
+from alexnet.data.sources.files import Files, FolderFiles, Found, ListedSource, Listing, Span
 from alexnet.data.sources.photographs import is_photograph
 from alexnet.errors import DataError
 

@@ -5,14 +5,16 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import normpath
 from typing import Final
+from unicodedata import normalize
 
 from alexnet.data.source import SPLITS, Category, Example
-from alexnet.data.sources.files import Files, ListedSource, Listing, open_files
-from alexnet.data.sources.photographs import is_photograph, passed_over
+from alexnet.data.sources.archives import open_files
+from alexnet.data.sources.files import Files, ListedSource, Listing
+from alexnet.data.sources.photographs import alike_but_for_capitals, is_photograph, passed_over
 from alexnet.data.sources.split_names import split_of
 from alexnet.errors import ConfigError, DataError
 from alexnet.reading import MAX_LIST, UnfitFileError, read_file
@@ -20,10 +22,10 @@ from alexnet.reading import MAX_LIST, UnfitFileError, read_file
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".lst")
 """What the name of a list ends with."""
 
+_NUMBERS: Final = ("image_id", "id")  # columns that are the path where no other is
+
 _COLUMNS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_id", "id"), "path"
-    ),
+    **dict.fromkeys(("path", "file", "filename", "file_name", "filepath", "image", "image_path", *_NUMBERS), "path"),
     **dict.fromkeys(("label", "class", "category", "target", "class_name", "species", "breed"), "label"),
     **dict.fromkeys(("split", "set", "subset", "partition"), "split"),
     **dict.fromkeys(("group", "subject", "patient", "subject_id", "patient_id", "group_id"), "group"),
@@ -47,11 +49,12 @@ class PhotographList(ListedSource):
     `lists` are files with the splits that they stand for (None: the list says, or there is none): lines of
     `path,label[,split[,group]]`, of `path label`, or of paths alone, whose folder is then the label. A first line of
     names of columns is known by them. `label_from` is a regular expression that finds the label in the path of every
-    photograph, in its first parenthesis. Labels that are all whole numbers are in the order of numbers. Photographs of
-    one group are kept in one split. Where no split is given, a tenth of each class is held out for validation.
+    photograph, in its first parenthesis; with it lists are of paths alone. Labels that are all whole numbers are in the
+    order of numbers. Photographs of one group are kept in one split. Where no split is given, a tenth of each class is
+    held out for validation.
 
     Raises DataError when a list names what is not there or contradicts itself, and for fewer than two classes;
-    ConfigError for a pattern that is none.
+    ConfigError for a pattern that is none, and for one beside lists that have labels.
     """
 
     name = "list"
@@ -68,10 +71,12 @@ class PhotographList(ListedSource):
         return {} if self.examples[0].split else {"val": 0.1}
 
     def _list(self) -> Listing:
-        if self._label_from is not None:
-            return _listing(self._files, _found_rows(self._files, self._label_from), _Names(self._files))
         names = _Names(self._files)
         rows = [row for split, path in self.lists for row in read_list(path, split, names)]
+        if self._label_from is not None:
+            everything = [Row(path) for path in sorted(filter(is_photograph, self._files.sizes))]
+            listed = [replace(row, path=names.find(row.path) or row.path) for row in rows]
+            rows = _labelled(listed if self.lists else everything, self._label_from)
         return _listing(self._files, rows, names)
 
 
@@ -84,19 +89,28 @@ class _Names:
 
     def find(self, text: str) -> str | None:
         """The file's name in its place, None if there is none or more than one."""
+        fitting = self.fitting(text)
+        return fitting[0] if len(fitting) == 1 else None
+
+    def fitting(self, text: str) -> Sequence[str]:
+        """The names in their place of the files that may be meant; accents may be written in either form of Unicode."""
         name = normpath(text.strip().replace("\\", "/"))
-        if Path(name).is_absolute() and Path(name).is_relative_to(self._files.path):
-            name = Path(name).relative_to(self._files.path).as_posix()
-        name = name.removeprefix(f"{self._files.path.name}/") if name not in self._files.sizes else name
+        place = self._files.path
+        if Path(name).is_absolute():
+            for above in (place.absolute(), place.resolve()):
+                if Path(name).is_relative_to(above):
+                    name = Path(name).relative_to(above).as_posix()
+                    break
+        name = name.removeprefix(f"{place.absolute().name}/") if name not in self._files.sizes else name
         if name in self._files.sizes:
-            return name
+            return [name]
         if self._tails is None:
             self._tails = defaultdict(list)
             for path in filter(is_photograph, self._files.sizes):
                 for tail in {path, path.rpartition("/")[2]}:
-                    self._tails[tail].append(path)
-                    self._tails[tail.rpartition(".")[0]].append(path)
-        return self._tails[name][0] if len(self._tails.get(name, ())) == 1 else None
+                    self._tails[normalize("NFC", tail)].append(path)
+                    self._tails[normalize("NFC", tail.rpartition(".")[0])].append(path)
+        return self._tails.get(normalize("NFC", name), ())
 
 
 def read_list(path: Path, split: str | None, names: _Names) -> list[Row]:
@@ -118,9 +132,13 @@ def read_list(path: Path, split: str | None, names: _Names) -> list[Row]:
     if delimiter is None:
         cells = [line.rsplit(maxsplit=1) for line in lines]
     else:
-        cells = [
-            [cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
-        ]
+        reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+        try:
+            cells = [[cell.strip() for cell in row] for row in reader]
+        except csv.Error as error:
+            raise DataError(
+                f"{path} cannot be read as a table ({error} at line {reader.line_num:,}); a quotation mark may be open."
+            ) from error
     columns = _columns(path, cells[0], names)
     rows = cells if columns is None else cells[1:]
     columns = columns or dict(zip(("path", "label", "split", "group"), range(len(cells[0])), strict=False))
@@ -131,8 +149,17 @@ def _columns(path: Path, first: Sequence[str], names: _Names) -> dict[str, int] 
     """Where each column is, by the names in the first line; None when that line is a photograph's."""
     if names.find(first[0]):
         return None
-    known = [_COLUMNS.get(cell.lower().replace(" ", "_")) for cell in first]
-    columns = {name: index for index, name in reversed(list(enumerate(known))) if name is not None}
+    spelled = [cell.lower().replace(" ", "_") for cell in first]
+    known = [_COLUMNS.get(cell) for cell in spelled]
+    if known.count("path") > 1:
+        known = [None if cell in _NUMBERS else name for cell, name in zip(spelled, known, strict=True)]
+    columns = {name: index for index, name in enumerate(known) if name is not None}
+    for name in columns:
+        if len(same := [cell for cell, what in zip(first, known, strict=True) if what == name]) > 1:
+            raise ConfigError(
+                f"Of the columns of the list {path} {' and '.join(same)} may each be the {name}; give another name to "
+                "those that are not."
+            )
     if len(first) == 2 and "path" in columns:
         columns.setdefault("label", 1 - columns["path"])
     if "path" not in columns and "label" not in columns:
@@ -161,20 +188,25 @@ def _row(path: Path, number: int, cells: Sequence[str], columns: Mapping[str, in
     return Row(cells[columns["path"]], label, split or (split_of(given) if given else None), cell("group"))
 
 
-def _found_rows(files: Files, label_from: str) -> list[Row]:
-    """A row for each photograph, its label found in its path."""
+def _labelled(rows: Sequence[Row], label_from: str) -> list[Row]:
+    """The rows with their labels, found in their paths."""
+    if labelled := next((row for row in rows if row.label is not None), None):
+        raise ConfigError(
+            f"--label-from is for photographs without labels, and a list has some ({labelled.path}: {labelled.label}); "
+            "leave one of them out."
+        )
     try:
         pattern = re.compile(label_from)
     except re.error as error:
         raise ConfigError(f"--label-from takes a regular expression, not {label_from!r} ({error}).") from error
-    paths = sorted(filter(is_photograph, files.sizes))
-    matches = [(path, pattern.search(path)) for path in paths]
-    if missed := [path for path, match in matches if not match]:
+    matches = [pattern.search(row.path) for row in rows]
+    labels = [match[min(1, pattern.groups)] if match else None for match in matches]
+    if missed := [row.path for row, label in zip(rows, labels, strict=True) if not label]:
         raise DataError(
-            f"--label-from {label_from!r} finds no label in the path of {len(missed):,} of {len(paths):,} photographs, "
-            f"first {missed[0]}."
+            f"--label-from {label_from!r} finds no label in the path of {len(missed):,} of {len(rows):,} photographs, "
+            f"first {missed[0]}; the label is what the first parenthesis finds, or the whole where there is none."
         )
-    return [Row(path, match[min(1, pattern.groups)]) for path, match in matches if match]
+    return [replace(row, label=label) for row, label in zip(rows, labels, strict=True)]
 
 
 def _listing(files: Files, rows: Sequence[Row], names: _Names) -> Listing:
@@ -185,11 +217,18 @@ def _listing(files: Files, rows: Sequence[Row], names: _Names) -> Listing:
         if name is None:
             missing.append(row.path)
             continue
-        row = Row(name, row.label or name.rpartition("/")[0].rpartition("/")[2], row.split, row.group)
+        label = normalize("NFC", row.label or name.rpartition("/")[0].rpartition("/")[2])
+        row = Row(name, label, row.split, row.group)
         if found.setdefault(name, row) != row:
             raise DataError(
                 f"The photograph {name} is listed twice, and differently: {_said(found[name])}; {_said(row)}."
             )
+    if ambiguous := [path for path in missing if len(names.fitting(path)) > 1]:
+        fitting = names.fitting(ambiguous[0])
+        raise DataError(
+            f"{len(ambiguous):,} of {len(rows):,} photographs listed may be several files in {files.path}: "
+            f"{ambiguous[0]} is {' or '.join(sorted(fitting)[:2])}; write more of their paths."
+        )
     if missing:
         raise DataError(
             f"{len(missing):,} of {len(rows):,} photographs listed are not in {files.path}, first {missing[0]}; name "
@@ -226,6 +265,8 @@ def _remarks(files: Files, found: Mapping[str, Row], rows: Sequence[Row]) -> Ite
     unlisted = [path for path in others if is_photograph(path)]
     if unlisted:
         yield f"Not listed, and left out: {len(unlisted):,}, first {min(unlisted)}."
+    if sentence := alike_but_for_capitals(str(row.label) for row in found.values()):
+        yield sentence
     if len(rows) > len(found):
         yield f"Listed more than once, and taken once: {len(rows) - len(found):,}."
     if sentence := passed_over((path for path in others if not is_photograph(path)), files.hidden):

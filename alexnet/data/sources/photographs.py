@@ -49,3 +49,17 @@ def passed_over(others: Iterable[str], hidden: Iterable[str] = ()) -> str | None
     more = f" and {sum(kinds.values()) - sum(sorted(kinds.values())[-5:]):,} more" if len(listed) > 5 else ""
     things = "thing that is no photograph" if kinds.total() == 1 else "things that are no photographs"
     return f"Passed over {kinds.total():,} {things}: {', '.join(listed[:5])}{more}."
+
+
+def alike_but_for_capitals(classes: Iterable[str]) -> str | None:
+    """A sentence on classes whose names differ in capitals alone."""
+    classes = set(classes)
+    folded = Counter(name.casefold() for name in classes)
+    near = sorted(name for name in classes if folded[name.casefold()] > 1)
+    return f"Classes whose names differ in capitals alone are taken for different ones: {few(near)}." if near else None
+
+
+def few(names: Iterable[str]) -> str:
+    """The names for a sentence, at most five of them."""
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
