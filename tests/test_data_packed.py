@@ -123,3 +123,19 @@ def test_forged_lists_are_refused_when_they_are_asked_for(store: Store) -> None:
     forge(store, "report.json", lambda report: {**report, "refused": 7})
     with pytest.raises(DataError, match=r"report\.json is no store's: refused is 7, expected a list"):
         _ = Store.open(store.path).report
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda groups: groups.__setitem__(1, 9), "it names groups from 0 to 9, expected 0 to 5"),
+        (lambda groups: groups.__setitem__(1, -1), "it names groups from -1 to"),
+        (lambda groups: groups[:2], r"it holds int64 of shape \(2,\), expected int64 of shape \(6,\)"),
+        (lambda groups: groups.astype(np.float64), "it holds float64"),
+    ],
+)
+def test_groups_that_no_photograph_names_are_refused(tmp_path: Path, change: Any, said: str) -> None:
+    store = prepare(FakeSource(6), tmp_path / "s", split={"val": 0.5}, together=[r"([024]?)\.jpg$"], workers=1)
+    forge(store, "groups.npy", change)
+    with pytest.raises(DataError, match=f"groups.npy is no store's: {said}"):
+        Store.open(store.path)

@@ -376,3 +376,22 @@ def test_a_changed_journal_is_noticed_and_the_work_done_again(tmp_path, whole):
     assert b", 280]" in content
     journal.write_bytes(content.replace(b", 280]", b", 281]", 1))  # the height of a photograph
     assert contents(prepare(SOURCE, tmp_path / "store", workers=1).path) == whole
+
+
+def test_a_link_to_an_empty_folder_is_filled_where_it_leads(tmp_path):
+    (tmp_path / "disk" / "empty").mkdir(parents=True)
+    for name in ("empty", "none yet"):
+        (tmp_path / name).symlink_to(tmp_path / "disk" / name)
+        store = prepare(FakeSource(6), tmp_path / name, workers=1)
+        assert store.path == tmp_path / "disk" / name
+        assert len(Store.open(tmp_path / name)) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "empty", "none yet"]
+
+
+def test_a_mount_point_is_told_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "volume")
+    with pytest.raises(DataError, match=r"volume is a mount point, .*; give .*/volume/store\."):
+        prepare(FakeSource(6), tmp_path / "volume", workers=1)
+    assert not (tmp_path / "volume.partial").exists()
+    assert len(prepare(FakeSource(6), tmp_path / "volume" / "store", workers=1)) == 6

@@ -1,9 +1,14 @@
+import pickle
+
 import numpy as np
 import pytest
 from fake_source import FakeSource
+from PIL import Image
 
 from alexnet.data.check import check
 from alexnet.data.prepare import prepare
+from alexnet.data.sources.table import open_source
+from alexnet.data.split import holdout
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, DataError
 
@@ -81,3 +86,36 @@ def test_look_alikes_are_kept_together_if_asked_for(tmp_path):
 def test_what_cannot_be_kept_together_is_a_sentence(tmp_path, together, split, sentence):
     with pytest.raises(ConfigError, match=sentence):
         prepare(FakeSource(8), tmp_path / "s", split=split, together=together, workers=1)
+
+
+def test_training_holds_out_no_part_of_what_was_kept_together(tmp_path):
+    pattern = r"/(\d)\d?\.jpg$"
+    store = prepare(FakeSource(80), tmp_path / "s", split={"test": 0.2}, together=[pattern], workers=1)
+    train = store.split("train")
+    kept, held = holdout(store.labels[train], 0.2, 5, store.parties(train))
+    subjects = [{store.paths[row].partition("/")[2][0] for row in train[part]} for part in (kept, held)]
+    assert all(subjects)
+    assert not subjects[0] & subjects[1]
+    alone = prepare(FakeSource(80), tmp_path / "t", split={"test": 0.2}, workers=1)
+    assert not (alone.path / "groups.npy").exists()
+
+
+def test_groups_of_a_list_are_kept_together_in_splits_that_are_given(tmp_path):
+    root = tmp_path / "p"
+    root.mkdir()
+    for number in range(8):
+        Image.new("RGB", (40, 40), (30 * number, 9, 9)).save(root / f"{number}.png")
+    rows = [f"{row}.png,{'ab'[row % 2]},{'test' if row > 5 else 'train'},{'xy'[row % 3 == 0]}" for row in range(8)]
+    (root / "list.csv").write_text("\n".join(["path,label,split,patient", *rows]))
+    store = prepare(open_source(root / "list.csv"), tmp_path / "s", workers=1)
+    train = store.split("train")
+    assert [store.paths[row] for row in train] == ["0.png", "2.png", "4.png", "1.png", "3.png", "5.png"]
+    assert store.parties(train).tolist() == [0, 1, 1, 1, 0, 1]
+    reopened = pickle.loads(pickle.dumps(Store.open(store.path, verify=True)))
+    assert reopened.parties(train[2:4]).tolist() == [0, 0]
+
+
+def test_what_is_all_one_group_cannot_be_parted(tmp_path):
+    with pytest.raises(ConfigError, match="All 8 photographs are to be kept together, so none can be held out"):
+        prepare(FakeSource(8), tmp_path / "s", split=SHARES, together=["(jpg)"], workers=1)
+

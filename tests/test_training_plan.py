@@ -151,7 +151,7 @@ def test_a_holdout_parts_no_copies(tmp_path: Path) -> None:
     originals = {position % 40 for position in plan.val.tolist()}
     assert len(plan.val) == 2 * len(originals) == 16
     assert not originals & {position % 40 for position in plan.train.tolist()}
-    assert store.copies(np.array([3, 43, 5])).tolist() == [0, 0, 2]
+    assert store.parties(np.array([3, 43, 5])).tolist() == [0, 0, 2]
 
 
 def test_want_of_memory_names_the_batch_and_what_takes_less() -> None:

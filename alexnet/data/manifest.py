@@ -36,6 +36,7 @@ FilesJson = TypedDict(
         "mean.npy": FileJson,
         "paths.json": FileJson,
         "report.json": FileJson,
+        "groups.npy": NotRequired[FileJson],
     },
 )
 
@@ -118,6 +119,14 @@ def check_index(index: NDArray[Any], dtype: np.dtype[Any], manifest: Mapping[str
             raise SchemaError(
                 f"photograph {int(rows.argmax())} has a {name} that cannot be: {index[int(rows.argmax())]}"
             )
+
+
+def check_groups(groups: NDArray[Any], images: int) -> None:
+    """Raises SchemaError unless each photograph's group is named by a photograph."""
+    if groups.dtype != np.int64 or groups.shape != (images,):
+        raise SchemaError(f"it holds {groups.dtype} of shape {groups.shape}, expected int64 of shape ({images},)")
+    if images and not 0 <= groups.min() <= groups.max() < images:
+        raise SchemaError(f"it names groups from {groups.min()} to {groups.max()}, expected 0 to {images - 1}")
 
 
 def check_mean(mean: NDArray[Any], side: int) -> None:

@@ -13,17 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.data.jpeg import encode_jpeg
-from alexnet.data.likeness import outline
 from alexnet.data.packed import IMAGES, INDEX, Images
+from alexnet.data.parting import drawn_splits
 from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Example, Source
 from alexnet.data.sources.table import open_source
-from alexnet.data.split import assign_splits
 from alexnet.data.statistics import InputStatistics, Sums
 from alexnet.data.store import Store, partial, seal
 from alexnet.data.store_plan import RAW_LIMIT, StorePlan, store_plan
-from alexnet.data.together import groups, identical
 from alexnet.data.unfinished import Chunk, Unfinished, discard
 from alexnet.errors import DataError, ImageError
 
@@ -84,7 +82,7 @@ def prepare(
     store. Whatever the error, what is done is kept and continued next time.
     """
     refuse_in_worker()
-    path = Path(path).absolute()
+    path = _place(Path(path).absolute())
     source = open_source(source) if isinstance(source, str | Path) else source
     options: dict[str, Any] = {"encoding": encoding, "quality": quality, "split": split, "seed": seed}
     plan = store_plan(source, **options, together=together, preparation=preparation)
@@ -218,7 +216,7 @@ def _complete(
     index["label"] = [example.label for example in accepted]
     _check_classes(source, index["label"], refused)
     images = Images(work.store / IMAGES, index, plan.encoding, plan.preparation.side)
-    index["split"] = _splits(source, accepted, plan, images, workers)
+    index["split"], kept = drawn_splits(source, accepted, plan, images, workers)
     train = index[index["split"] == SPLITS.index("train")]
     measured = train if len(train) else index  # photographs to measure a model on alone
     raw = len(examples) * plan.preparation.stored_bytes
@@ -250,6 +248,7 @@ def _complete(
             "split": {"shares": plan.shares, "seed": plan.seed},
             **plan.resizing,
         },
+        groups=kept,
     )
 
 
@@ -262,38 +261,6 @@ def _check_classes(source: Source, labels: NDArray[np.int32], refused: Mapping[i
             f"The class {source.categories[empty[0]].key!r} of the source {source.name} has no usable "
             f"photograph ({why}); repair its photographs or leave the class out."
         )
-
-
-def _splits(
-    source: Source, accepted: Sequence[Example], plan: StorePlan, images: Images, workers: int
-) -> NDArray[np.uint8]:
-    """The split of each photograph: the source's, else drawn, so that no group of photographs is parted."""
-    splits = np.array([SPLITS.index(example.split or "train") for example in accepted], dtype=np.uint8)
-    if plan.seed is not None:
-        labels = np.array([example.label for example in accepted])
-        free = np.flatnonzero(splits == SPLITS.index("train"))
-        keys = [category.key for category in source.categories]
-        part = images.part(free)
-        copies = identical(part.index["crc32"], part.stored)
-        parties = groups(
-            [accepted[row] for row in free.tolist()], plan.together, copies, lambda: _outlines(part, plan, workers)
-        )
-        splits[free] = assign_splits(labels[free], plan.shares, plan.seed, keys, parties)
-    return splits
-
-
-def _outlines(images: Images, plan: StorePlan, workers: int) -> Iterator[int]:
-    index = images.index
-    parts = [index[start : start + 4 * CHUNK] for start in range(0, len(index), 4 * CHUNK)]
-    with closing(in_order(_outline, (images.file, plan.encoding, plan.preparation.side), parts, workers)) as results:
-        for outlines in results:
-            yield from outlines
-
-
-def _outline(shared: tuple[Path, str, int], index: NDArray[np.void]) -> list[int]:
-    file, encoding, side = shared
-    images = Images(file, index, encoding, side)
-    return [outline(images.read(position)) for position in range(len(index))]
 
 
 def _measure(
@@ -319,6 +286,14 @@ def _sum(shared: tuple[Path, str, int], index: NDArray[np.void]) -> Sums:
     file, encoding, side = shared
     images = Images(file, index, encoding, side)
     return Sums.of((images.read(position) for position in range(len(index))), side)
+
+
+def _place(path: Path) -> Path:
+    """Where the store is to be. Raises DataError for a place that no finished store can be moved to."""
+    path = path.resolve() if path.is_symlink() else path
+    if _vacant(path) and path.is_mount():
+        raise DataError(f"{path} is a mount point, which a finished store cannot take the place of; give {path}/store.")
+    return path
 
 
 def _vacant(path: Path) -> bool:

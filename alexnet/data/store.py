@@ -7,6 +7,7 @@ A store is a folder:
     index.npy       one INDEX record a photograph
     paths.json      each photograph's path in its source
     mean.npy        the mean image
+    groups.npy      if preparation kept photographs of one subject together: the first of each one's group, int64 (N,)
     report.json     every refused photograph with the reason, every treated one with its treatments
 
 The same source and options give the same bytes: nothing in it tells the time, the machine or the package's
@@ -26,12 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.manifest import MAX_JSON, ManifestJson, Paths, ReportJson, check_index, check_mean
+from alexnet.data.manifest import MAX_JSON, ManifestJson, Paths, ReportJson, check_groups, check_index, check_mean
 from alexnet.data.packed import IMAGES, INDEX, Images
 from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import SPLITS, Category
 from alexnet.data.statistics import InputStatistics
-from alexnet.data.together import identical
+from alexnet.data.together import identical, same, united
 from alexnet.errors import ConfigError, DataError
 from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import SchemaError, check, decode
@@ -39,6 +40,7 @@ from alexnet.schema import SchemaError, check, decode
 FORMAT = "alexnet store"
 VERSION = 1
 ENCODINGS = ("raw", "jpeg")
+GROUPS = "groups.npy"
 
 
 class Store:
@@ -54,7 +56,14 @@ class Store:
     labels: NDArray[np.int64]  # (N,)
     statistics: InputStatistics  # of the "train" photographs, of all where there are none
 
-    def __init__(self, path: Path, manifest: dict[str, Any], index: NDArray[np.void], mean: NDArray[np.float32]):
+    def __init__(
+        self,
+        path: Path,
+        manifest: dict[str, Any],
+        index: NDArray[np.void],
+        mean: NDArray[np.float32],
+        groups: NDArray[np.int64] | None = None,
+    ):
         self.path = path
         self.manifest = manifest
         self.fingerprint = manifest["fingerprint"]
@@ -69,6 +78,7 @@ class Store:
             saved["images"],
         )
         self._index = index
+        self._groups = groups
         side = self.preparation.side
         self._images = Images(path / IMAGES, index, self.encoding, side)
 
@@ -95,7 +105,11 @@ class Store:
             check_index(index, INDEX, manifest, held.stored_bytes)
         with _forged(path / "mean.npy"):
             check_mean(mean, held.side)
-        return cls(path, manifest, index, mean)
+        groups = _load(path / GROUPS, content) if GROUPS in content else None
+        if groups is not None:
+            with _forged(path / GROUPS):
+                check_groups(groups, len(index))
+        return cls(path, manifest, index, mean, groups)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -174,13 +188,14 @@ class Store:
             raise DataError(f"The store {self.path} has no photographs in split {name!r}; it has {found}.")
         return np.flatnonzero(self._index["split"] == SPLITS.index(name))
 
-    def copies(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The group of each photograph (N,): the same number for those whose pixels are the same as stored."""
+    def parties(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The group of each photograph (N,), the same number for those that no split may part.
+
+        Those are photographs whose pixels are the same as stored, and those that preparation kept together.
+        """
         part = self._images.part(positions)
-        found = np.arange(len(positions))
-        for rows in identical(part.index["crc32"], part.stored):
-            found[rows] = rows[0]
-        return found
+        kept = () if self._groups is None else same(self._groups[positions].tolist())
+        return united(len(positions), (*identical(part.index["crc32"], part.stored), *kept))
 
     def split_of(self, position: int) -> str:
         """The name of the photograph's split."""
@@ -210,20 +225,18 @@ def seal(
     statistics: InputStatistics,
     report: Mapping[str, Sequence[object]],
     origin: Mapping[str, object],
+    groups: NDArray[np.int64] | None = None,
 ) -> None:
     """Complete a folder that holds images.bin into a store: the manifest last, all flushed to the disk.
 
     `origin` becomes part of the manifest and says how the store was made; it must have "encoding".
     """
-    mean = io.BytesIO()
-    np.save(mean, statistics.mean_image)
-    records = io.BytesIO()
-    np.save(records, index)
     contents = {
-        "index.npy": records.getvalue(),
-        "mean.npy": mean.getvalue(),
+        "index.npy": _saved(index),
+        "mean.npy": _saved(statistics.mean_image),
         "paths.json": as_json(list(paths)),
         "report.json": as_json(report),
+        **({} if groups is None else {GROUPS: _saved(groups)}),
     }
     files = {IMAGES: {"bytes": (folder / IMAGES).stat().st_size, "sha256": images_sha256}}
     for name, content in contents.items():
@@ -368,6 +381,12 @@ def _load(file: Path, content: Mapping[str, bytes]) -> NDArray[Any]:
     except Exception as error:  # a stranger's file fails in any way
         raise DataError(f"{file} is no store's: {error}.") from error
     return array
+
+
+def _saved(array: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -38,29 +38,34 @@ def groups(
     keys: list[list[Hashable]] = [[example.group for example in examples]]
     for rule in rules:
         keys.append(list(outlines()) if rule == LOOKALIKES else _found(rule, examples))
-    leader = list(range(len(examples)))
+    found = united(len(examples), (*copies, *(members for column in keys for members in same(column))))
+    return None if len(np.unique(found)) == len(examples) else found
+
+
+def united(count: int, parties: Iterable[Sequence[int]]) -> NDArray[np.int64]:
+    """The group of each of `count` rows, as the number of its first member; parties that share a row are one group."""
+    leader = list(range(count))
 
     def first(row: int) -> int:
         while leader[row] != row:
             leader[row] = row = leader[leader[row]]
         return row
 
-    for rows in (*copies, *(members for column in keys for members in _same(column))):
+    for rows in parties:
         for row in rows[1:]:
             one, other = sorted((first(rows[0]), first(row)))
             leader[other] = one
-    found = np.array([first(row) for row in range(len(examples))], dtype=np.int64)
-    return None if len(np.unique(found)) == len(examples) else found
+    return np.array([first(row) for row in range(count)], dtype=np.int64)
 
 
 def identical(crc32: NDArray[np.uint32], content: Callable[[int], bytes]) -> list[list[int]]:
     """The rows that have the same content, in groups; `content` is asked for those of equal checksums alone."""
     _, inverse, counts = np.unique(crc32, return_inverse=True, return_counts=True)
     suspected = np.flatnonzero(counts[inverse] > 1).tolist()
-    return list(_same([content(row) for row in suspected], suspected))
+    return list(same([content(row) for row in suspected], suspected))
 
 
-def _same(keys: Sequence[Hashable], rows: Sequence[int] | None = None) -> Iterator[list[int]]:
+def same(keys: Sequence[Hashable], rows: Sequence[int] | None = None) -> Iterator[list[int]]:
     """The rows of equal keys, wherever there are several; None is equal to nothing."""
     members: dict[Hashable, list[int]] = {}
     for row, key in zip(range(len(keys)) if rows is None else rows, keys, strict=True):

@@ -46,7 +46,7 @@ def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0)
     """The plan for training `spec` with `recipe` on the "train" photographs of `store`.
 
     Validation takes the store's "val" split, else a share `holdout` of each class of "train", which
-    parts no copies of a photograph. With `overfit`, that many
+    parts no copies of a photograph and nothing that preparation kept together. With `overfit`, that many
     photographs are seen over and over in the same centre crop, without dropout, to see that the network can learn.
     Raises ConfigError when network, recipe and store do not fit together.
     """
@@ -63,7 +63,7 @@ def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0)
     elif "val" in store.splits:
         val = store.split("val")
     elif recipe.holdout:
-        kept, held = holdout(store.labels[train], recipe.holdout, recipe.seed, store.copies(train))
+        kept, held = holdout(store.labels[train], recipe.holdout, recipe.seed, store.parties(train))
         train, val = train[kept], train[held]
     if recipe.schedule == "plateau" and not len(val):
         raise ConfigError(
