@@ -161,6 +161,18 @@ def test_work_of_an_interrupted_preparation_is_found_there(home: Path) -> None:
     assert not list((home / "stores").iterdir())
 
 
+def test_a_link_to_a_store_is_listed_and_only_the_link_removed(tmp_path: Path, home: Path, colours: Store) -> None:
+    (home / "stores").mkdir(parents=True)
+    shutil.copytree(colours.path, tmp_path / "elsewhere")
+    (home / "stores" / "linked.store").symlink_to(tmp_path / "elsewhere")
+    (home / "stores" / "gone.store").symlink_to(tmp_path / "nowhere")
+    names = [entry["name"] for entry in json.loads(alexnet("data", "list", "--json").stdout)]
+    assert names == ["gone.store", "linked.store"]
+    assert alexnet("data", "remove", *names).exit_code == 0
+    assert not list((home / "stores").iterdir())
+    assert Store.open(tmp_path / "elsewhere").fingerprint == colours.fingerprint
+
+
 def interrupt(progress: PrepareProgress) -> None:
     if progress.done >= 64:
         raise KeyboardInterrupt

@@ -1,3 +1,4 @@
+import io
 import struct
 import threading
 import warnings
@@ -143,6 +144,14 @@ def test_a_jpeg_of_too_many_pixels_is_read_at_reduced_scale(limit, scale, orient
     assert np.abs(load_photograph(content, max_pixels=limit).pixels - full).mean() < 2
     with pytest.raises(ImageError, match=r"claims \d+×800 pixels, more than 100; --max-pixels raises the limit"):
         decode(content, max_pixels=100)
+
+
+def test_a_jpeg_of_several_pictures_is_reduced_like_any_other():
+    stream, pixels = io.BytesIO(), Image.fromarray(picture(800, 640))
+    pixels.save(stream, "MPO", save_all=True, append_images=[pixels.resize((64, 80))])
+    found = decode(stream.getvalue(), max_pixels=130_000)
+    assert found.pixels.shape == (400, 320, 3)
+    assert "640×800 pixels read at 1/2 of the size" in found.treatments
 
 
 SAMPLES = [

@@ -274,3 +274,11 @@ def test_what_systems_leave_is_passed_over_and_counted(tmp_path):
     assert source.remarks == (
         "Passed over 5 things that are no photographs: 1 .mov, 1 @eaDir, 1 Thumbs.db, 1 __MACOSX, 1 hidden.",
     )
+
+
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_a_class_that_is_a_broken_link_is_told(tmp_path, above):
+    make(tmp_path, f"{above}cat/1.jpg {above}dog/1.jpg")
+    (tmp_path / above / "bird").symlink_to(tmp_path / "not mounted")
+    with pytest.raises(DataError, match="bird is a link that leads nowhere; mend or remove it"):
+        Folder(tmp_path)

@@ -332,3 +332,12 @@ def test_real_ground_truth_and_caffe_list_agree_on_all_50000_photographs(shared_
     assert len(set(labels[0].values())) == 1_000
     assert labels[0]["ILSVRC2012_val_00000001.JPEG"] == "n01751748"
     assert texts.names()["n01751748"] == "sea snake"
+
+
+def test_words_that_are_not_utf_8_are_told(tmp_path):
+    train_folders(tmp_path)
+    val_tar(tmp_path)
+    label_list(tmp_path)
+    (tmp_path / "synset_words.txt").write_bytes(f"{WNIDS[0]} cr\xeape\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"synset_words\.txt is not text in UTF-8 .* at byte 12\); save it as such"):
+        ImageNet(tmp_path)

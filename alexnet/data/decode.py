@@ -217,7 +217,7 @@ def _reduce(image: Image.Image, max_pixels: int, in_hand: bool) -> str | None:
     An image `in_hand` is somebody's: it is left as it is.
     """
     width, height = image.size
-    can = image.format == "JPEG" and not in_hand
+    can = image.format in ("JPEG", "MPO") and not in_hand
     for scale in (2, 4, 8) if can and width * height > max_pixels else ():
         if -(-width // scale) * -(-height // scale) <= max_pixels:
             image.draft(image.mode, (width // scale, height // scale))

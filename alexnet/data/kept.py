@@ -41,7 +41,7 @@ def kept(home: Path) -> list[Kept]:
             unfinished = path.suffix in (".partial", ".part")
             files = [file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
             size = sum(file.stat().st_size for file in files)
-            changed = max(file.stat().st_mtime for file in [*files, path])
+            changed = max([path.lstat().st_mtime, *(file.stat().st_mtime for file in files)])
             found.append(Kept(path.name, kind, unfinished, path, size, _detail(path, kind, unfinished), changed))
     return found
 
@@ -63,7 +63,7 @@ def remove(home: Path, names: Iterable[str]) -> list[Kept]:
                 pass
     for thing in things:
         try:
-            if thing.path.is_dir():
+            if thing.path.is_dir() and not thing.path.is_symlink():
                 shutil.rmtree(thing.path)
             else:
                 thing.path.unlink()

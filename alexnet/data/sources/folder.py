@@ -66,6 +66,8 @@ def list_class_folders(files: Files, tops: Tops | None = None) -> Listing:
     rows, others, beside, nested = [], [], Counter[str](), set[str]()
     for path, size in files.sizes.items():
         branch = next((branch for branch in branches if path.startswith(branch)), None)
+        if size < 0 and "/" not in path.removeprefix(branch or inside):
+            raise DataError(f"{files.path / path} is a link that leads nowhere; mend or remove it.")
         if not is_photograph(path):
             others.append(path)
             continue

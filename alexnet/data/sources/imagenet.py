@@ -204,7 +204,13 @@ class Texts:
 
     def _rows(self, name: str, columns: int) -> list[list[str]]:
         """The lines of a text file, cut into so many columns; empty where there is no such file."""
-        rows = [line.split(maxsplit=columns - 1) for line in self._read(name).decode().splitlines()]
+        try:
+            text = self._read(name).decode()
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{name} is not text in UTF-8 ({error.reason} at byte {error.start:,}); save it as such."
+            ) from error
+        rows = [line.split(maxsplit=columns - 1) for line in text.splitlines()]
         for number, row in enumerate(rows, start=1):
             if len(row) != columns:
                 raise DataError(f"{name}, line {number}: found {' '.join(row)!r}, expected {columns} columns.")
