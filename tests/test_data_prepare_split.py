@@ -118,4 +118,3 @@ def test_groups_of_a_list_are_kept_together_in_splits_that_are_given(tmp_path):
 def test_what_is_all_one_group_cannot_be_parted(tmp_path):
     with pytest.raises(ConfigError, match="All 8 photographs are to be kept together, so none can be held out"):
         prepare(FakeSource(8), tmp_path / "s", split=SHARES, together=["(jpg)"], workers=1)
-
