@@ -113,6 +113,10 @@ def test_groups_of_a_list_are_kept_together_in_splits_that_are_given(tmp_path):
     assert store.parties(train).tolist() == [0, 1, 1, 1, 0, 1]
     reopened = pickle.loads(pickle.dumps(Store.open(store.path, verify=True)))
     assert reopened.parties(train[2:4]).tolist() == [0, 0]
+    for subject in (open_source(root / "list.csv"), reopened):
+        (problem,) = check(subject, workers=1).problems
+        assert problem.startswith("The splits part 2 groups, each of one subject; the first is 0.png (train, a) = ")
+        assert "6.png (test, a)" in problem
 
 
 def test_what_is_all_one_group_cannot_be_parted(tmp_path):

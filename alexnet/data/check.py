@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from alexnet.data.pool import in_order, refuse_in_worker
 from alexnet.data.prepare import CHUNK, PrepareProgress
 from alexnet.data.source import SPLITS, Example, Prepared, Source
 from alexnet.data.store import Store
+from alexnet.data.together import same
 from alexnet.errors import DataError
 
 NAMED = 5  # photographs of a group
@@ -65,7 +66,8 @@ class CheckReport:
     `width` and `height` are of the originals, None where they are not known. `treatments` counts the
     photographs of a source that needed each. `duplicates` have equal pixels after preparation; `lookalikes`
     differ in them, but agree in 64 comparisons of neighbouring areas' brightness, which is a hint and no
-    more. `refused` is the number left out when a store was prepared.
+    more. `refused` is the number left out when a store was prepared. `parted` are of one group, such as a
+    subject's, and lie in several splits.
     """
 
     name: str
@@ -79,6 +81,7 @@ class CheckReport:
     duplicates: tuple[Alike, ...]
     lookalikes: tuple[Alike, ...]
     refused: int = 0
+    parted: tuple[Alike, ...] = ()
 
     @property
     def balance(self) -> float:
@@ -95,6 +98,10 @@ class CheckReport:
             found.append(f"Of the photographs, {len(self.broken)} cannot be used; the first is {path}: {reason}.")
         if leaks := [group for group in self.duplicates if group.leaks]:
             found.append(f"The splits leak: {_groups(leaks)} in more than one split; the first is {_first(leaks)}.")
+        if self.parted:
+            found.append(
+                f"The splits part {len(self.parted):,} groups, each of one subject; the first is {_first(self.parted)}."
+            )
         return tuple(found)
 
     @property
@@ -187,11 +194,13 @@ def _report(
         name, categories, refused = str(subject.path), subject.classes, len(subject.report["refused"])
         paths, labels = subject.paths, subject.labels
         splits = [subject.split_of(position) for position in range(len(subject))]
+        groups: list[Any] = [] if subject.groups is None else subject.groups.tolist()
     else:
         name, categories, refused = subject.name, subject.categories, 0
         paths = [example.path for example in subject.examples]
         labels = np.array([example.label for example in subject.examples], dtype=np.int64)
         splits = [example.split or UNSPLIT for example in subject.examples]
+        groups = [example.group for example in subject.examples]
 
     def alike(column: str) -> list[NDArray[np.int64]]:
         """The numbers of the photographs that agree in the column, group by group."""
@@ -202,7 +211,9 @@ def _report(
         return sorted(np.split(grouped, ends[:-1]), key=lambda rows: int(rows[0])) if len(ends) else []
 
     def described(rows: NDArray[np.int64]) -> Alike:
-        numbers = facts["number"][rows].tolist()
+        return told(facts["number"][rows].tolist())
+
+    def told(numbers: Sequence[int]) -> Alike:
         return Alike(
             tuple(paths[number] for number in numbers),
             tuple(splits[number] for number in numbers),
@@ -232,6 +243,7 @@ def _report(
         duplicates=tuple(map(described, alike("digest"))),
         lookalikes=tuple(described(rows) for rows in alike("outline") if len(set(facts["digest"][rows].tolist())) > 1),
         refused=refused,
+        parted=tuple(group for rows in same(groups) if (group := told(rows)).leaks),
     )
 
 

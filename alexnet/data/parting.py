@@ -13,7 +13,7 @@ from alexnet.data.pool import in_order
 from alexnet.data.source import SPLITS, Example, Source
 from alexnet.data.split import assign_splits
 from alexnet.data.store_plan import StorePlan
-from alexnet.data.together import groups, identical
+from alexnet.data.together import groups, identical, same, united
 from alexnet.errors import ConfigError
 
 PART = 128  # photographs in a worker's task
@@ -32,9 +32,9 @@ def drawn_splits(
     part = images.part(free)
     copies = [] if plan.seed is None else identical(part.index["crc32"], part.stored)
     parties = groups(examples, plan.together, copies, lambda: _outlines(part, plan, workers))
-    subjects = bool(plan.together) or any(example.group is not None for example in examples)
+    subjects = list(same([example.group for example in accepted]))
     if plan.seed is not None:
-        if parties is not None and subjects and not parties.any():
+        if parties is not None and (plan.together or subjects) and not parties.any():
             raise ConfigError(
                 f"All {len(free):,} photographs are to be kept together, so none can be held out; give groups, or a "
                 "pattern, that tell them apart."
@@ -42,11 +42,10 @@ def drawn_splits(
         labels = np.array([example.label for example in examples])
         keys = [category.key for category in source.categories]
         splits[free] = assign_splits(labels, plan.shares, plan.seed, keys, parties)
-    if parties is None or not subjects:
+    if not plan.together and not subjects:
         return splits, None
-    kept = np.arange(len(accepted))
-    kept[free] = free[parties]
-    return splits, kept
+    drawn = [] if parties is None else [free[rows].tolist() for rows in same(parties.tolist())]
+    return splits, united(len(accepted), (*drawn, *subjects))
 
 
 def _outlines(images: Images, plan: StorePlan, workers: int) -> Iterator[int]:

@@ -55,6 +55,7 @@ class Store:
     classes: tuple[Category, ...]
     labels: NDArray[np.int64]  # (N,)
     statistics: InputStatistics  # of the "train" photographs, of all where there are none
+    groups: NDArray[np.int64] | None  # (N,) the first of each one's group, where preparation kept some together
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Store:
             saved["images"],
         )
         self._index = index
-        self._groups = groups
+        self.groups = groups
         side = self.preparation.side
         self._images = Images(path / IMAGES, index, self.encoding, side)
 
@@ -194,7 +195,7 @@ class Store:
         Those are photographs whose pixels are the same as stored, and those that preparation kept together.
         """
         part = self._images.part(positions)
-        kept = () if self._groups is None else same(self._groups[positions].tolist())
+        kept = () if self.groups is None else same(self.groups[positions].tolist())
         return united(len(positions), (*identical(part.index["crc32"], part.stored), *kept))
 
     def split_of(self, position: int) -> str:
