@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from asking import Service, serving
-from making import CLASSES, Colours, tiny_model, tiny_store
+from making import CLASSES, Bytes, Colours, tiny_model, tiny_store
 
 from alexnet.data.store import Store
 from alexnet.kernels import routes
@@ -41,6 +41,12 @@ def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of three of the six classes and nothing to validate on: 24 train photographs."""
     source = Colours({"train": 24}, classes=CLASSES[:3])
     return tiny_store(tmp_path_factory.mktemp("three_colours") / "store", source)
+
+
+@pytest.fixture(scope="session")
+def in_bytes(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The store `colours` with names of photographs and classes that are no Unicode."""
+    return tiny_store(tmp_path_factory.mktemp("in_bytes") / "store", Bytes())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Small things for tests to work on: a data set, a network, a recipe, a model; child processes can import it."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,23 @@ class Colours:
         return repr(self)
 
     def load(self, example: Example, preparation: Preparation = DEFAULT) -> Prepared:
-        rng = np.random.default_rng([len(example.path), *example.path.encode()])
+        rng = np.random.default_rng([len(example.path), *os.fsencode(example.path)])
         # coarse noise: 8 × 8 blocks
         noise = rng.normal(0, self.noise, (32, 32, 3)).repeat(8, axis=0).repeat(8, axis=1)
         colour = COLOURS[self.classes[example.label]]
         return Prepared(resized((noise + colour).clip(0, 255).astype(np.uint8), preparation))
+
+
+class Bytes(Colours):
+    """The same with names that are no Unicode, as Python reads them from a disk: of files and of classes."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        return tuple(Category(f"{key}\udce9", f"{key.title()}\udce9") for key in self.classes)
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        return tuple(replace(each, path=each.path.replace(".", "\udce9.")) for each in super().examples)
 
 
 def tiny_store(path: Path, source: Colours | None = None, preparation: Preparation = DEFAULT) -> Store:

@@ -238,6 +238,26 @@ def test_the_answers_to_each_photograph_as_csv(models: list[Path], colours: Stor
     assert "there is no folder" in refusal("evaluate", *words[:-2], tmp_path / "no" / "a.csv")[1]
 
 
+def test_names_that_are_no_unicode_are_written_as_the_disk_has_them(in_bytes: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(in_bytes), tmp_path / "model")
+    files = ("--answers", tmp_path / "a.csv", "--confusion", tmp_path / "c.csv")
+    assert alexnet("evaluate", tmp_path / "model", in_bytes.path, *files, "--json").exit_code == 0
+    rows = (tmp_path / "a.csv").read_bytes().splitlines()[1:]
+    assert [row.split(b",")[:2] for row in rows[:2]] == [
+        [b"val/0\xe9.jpg", b"Amber\xe9"],
+        [b"val/1\xe9.jpg", b"Blue\xe9"],
+    ]
+    assert (tmp_path / "c.csv").read_bytes().startswith(b"true class,Amber\xe9,Blue\xe9")
+
+
+def test_errors_are_told_before_a_file_fails(models: list[Path], colours: Store, tmp_path: Path) -> None:
+    for how, option in (("", "--answers"), ("--json", "--confusion")):
+        words = filter(None, (models[0], colours.path, option, tmp_path, how))
+        result = alexnet("evaluate", *words)
+        assert result.exit_code == 1 and f"Cannot write {tmp_path}" in result.stderr
+        assert "error" in result.stdout
+
+
 def test_scores_of_classes_are_in_the_json_by_name(models: list[Path], colours: Store) -> None:
     plain = json.loads(alexnet("evaluate", models[0], colours.path, "--json").stdout)
     assert set(plain["class_scores"]) == set(plain["classes"])

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def test_what_is_known_of_rows_is_read_when_asked_for_and_not_kept(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 500_000, "the names alone are 1.5 MB"
+
+
+def test_places_that_are_no_unicode_are_kept(in_bytes: Store, path: Path, predictor: Predictor) -> None:
+    shutil.copytree(in_bytes.path, moved := path.parent / "store\udce9")
+    found = write_features(path, predictor, of_split(Store.open(moved), "val"), path.parent / "f", Plan(("relu2",)))
+    assert found.description["data"]["path"] == str(moved)
+    assert [row["image"] for row in found.images] == [in_bytes.paths[position] for position in in_bytes.split("val")]
 
 
 def test_ten_views_are_averaged_positions_pooled_and_numbers_halved(

@@ -164,6 +164,21 @@ def test_neighbours_are_those_of_search(model: Model, colours: Store, tmp_path: 
         assert service.ask("/v1/model").json["features"] == {"images": 42}
 
 
+def test_names_that_are_no_unicode_are_escapes(in_bytes: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(in_bytes), tmp_path / "model")
+    predictor = Predictor(tmp_path / "model", placement=place("cpu", "fp32"))
+    made = tmp_path / "made\udce9"
+    write_features(tmp_path / "model", predictor, of_split(in_bytes, "val"), made, Plan(("relu2",)))
+    with serving(tmp_path / "model", tmp_path / "log", features=made) as service:
+        found = service.ask("/v1/search?k=2", CONTENT)
+        assert found.status == 200 and found.body.decode("utf-8")
+        assert {each["image"] for each in found.json["neighbours"]} < set(in_bytes.paths)
+        names = {each.name for each in in_bytes.classes}
+        assert {each["class"] for each in service.ask("/v1/model").json["classes"]} == names
+        assert service.ask("/v1/predict", CONTENT).json["predictions"][0]["class"] in names
+        assert service.ask("/v1/saliency", CONTENT).json["class"] in names
+
+
 def test_features_of_another_model_are_refused(model: Model, colours: Store, tmp_path: Path) -> None:
     save_model(model, tmp_path / "model")
     save_model(tiny_model(colours, seed=1), tmp_path / "other")

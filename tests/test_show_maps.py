@@ -116,3 +116,13 @@ def test_the_command_draws_one_page_or_a_folder(colours: Store, tmp_path: Path, 
     assert mirrored["stages"] != told["stages"]
     code, sentence = refusal(*words, "--crop", "topleft")
     assert (code, "did you mean 'top-left'" in sentence) == (2, True)
+
+
+def test_a_name_that_is_no_unicode_stands_in_the_page_as_an_escape(
+    colours: Store, tmp_path: Path, one_thread: None
+) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    Image.fromarray(colours.read(0)).save(tmp_path / "a\udce9.png")
+    words = ("show", "maps", tmp_path / "model", tmp_path / "a\udce9.png", "--stage", "all", "-o", tmp_path / "all")
+    assert alexnet(*words).exit_code == 0
+    assert r"<h1>a\udce9.png in tiny</h1>" in (tmp_path / "all" / "index.html").read_text(encoding="utf-8")

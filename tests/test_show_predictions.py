@@ -76,3 +76,13 @@ def test_the_commands_draw_and_print_and_list(colours: Store, tmp_path: Path, on
         "--only-errors needs photographs whose classes are known"
         in refusal("show", "predictions", model, "a.jpg", "--only-errors")[1]
     )
+
+
+def test_names_that_are_no_unicode_are_listed_as_the_disk_has_them(
+    in_bytes: Store, tmp_path: Path, one_thread: None
+) -> None:
+    save_model(tiny_model(in_bytes), tmp_path / "model")
+    out = tmp_path / "e.png"
+    assert alexnet("show", "errors", tmp_path / "model", in_bytes.path, "-o", out).exit_code == 0
+    rows = out.with_suffix(".csv").read_bytes().splitlines()[1:]
+    assert rows and all(b"\xe9.jpg," in row and row.count(b"\xe9") == 3 for row in rows)

@@ -204,3 +204,19 @@ def test_onnx_is_one_of_the_formats(tmp_path: Path) -> None:
     found = export(model_of(lively(small("paper"))), tmp_path / "net.onnx", "onnx", GraphOptions("views"))
     assert found and found.inputs == 5
     assert (tmp_path / "net.onnx").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torch-export", "onnx"])
+def test_names_that_are_no_unicode_come_back(in_bytes: Store, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"net{SUFFIXES[kind]}"
+    export(tiny_model(in_bytes), path, kind)
+    match kind:
+        case "safetensors":
+            with safe_open(path, "pt") as file:
+                texts = file.metadata()
+        case "torch-export":
+            texts = {"alexnet.model": "", "alexnet.statistics": ""}
+            torch.export.load(path, extra_files=texts)
+        case _:
+            texts = {each.key: each.value for each in pytest.importorskip("onnx").load(path).metadata_props}
+    assert from_texts(texts, path).categories == in_bytes.classes

@@ -64,6 +64,12 @@ def test_a_model_comes_back_bit_for_bit(model: Model, saved: Path) -> None:
     )
 
 
+def test_names_that_are_no_unicode_come_back(in_bytes: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(in_bytes), tmp_path / "m")
+    assert load_model(tmp_path / "m").categories == in_bytes.classes
+    assert r"Amber\udce9, Blue\udce9" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_loaded_model_answers_and_can_be_trained_on(saved: Path, model: Model) -> None:
     back = load_model(saved)
     assert not back.net.training

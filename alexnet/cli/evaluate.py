@@ -99,13 +99,6 @@ def evaluate(
     if not session.speaks:
         return
     classes = [category.name for category in models[0].categories]
-    if answers is not None and table is not None:
-        write_text(answers, table.text)
-    if confusion is not None:
-        write_text(confusion, confusion_csv(tally, classes))
-        drawn = confusion.with_suffix(".png")
-        of = f"{store.path.name} ({chosen})"
-        draw_along(session, "confusion", lambda: counted_as(models[0].net.spec.name, of, tuple(classes), tally), drawn)
     if as_json:
         asked = {"models": [str(path) for path in paths], "data": str(store.path), "split": chosen, "crops": int(crops)}
         print_json({**asked, **as_plain(tally, classes)})
@@ -113,6 +106,13 @@ def evaluate(
         click.echo(f"{', '.join(map(str, paths))} on {chosen!r} of {store.path}")
         click.echo()
         _print(tally, classes, int(crops))
+    if answers is not None and table is not None:
+        write_text(answers, table.text, "surrogateescape")
+    if confusion is not None:
+        write_text(confusion, confusion_csv(tally, classes), "surrogateescape")
+        drawn = confusion.with_suffix(".png")
+        of = f"{store.path.name} ({chosen})"
+        draw_along(session, "confusion", lambda: counted_as(models[0].net.spec.name, of, tuple(classes), tally), drawn)
 
 
 def measure(session: Session, models: "Sequence[Model]", store: "Store", **how: Any) -> "Tally":

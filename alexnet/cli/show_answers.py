@@ -1,6 +1,7 @@
 """`alexnet show predictions`, `errors` and `confusion`: what a network says of photographs, and where it is wrong."""
 
 import csv
+import io
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,7 +187,7 @@ def confusion(
     picture.deliver(session, "confusion", numbers)
     if len(classes) > MOST and not picture.as_json:
         whole = (picture.out or Path("confusion.png")).with_suffix(".csv")
-        write_text(whole, confusion_csv(tally, classes))
+        write_text(whole, confusion_csv(tally, classes), "surrogateescape")
         click.echo(f"Matrix   {whole}")
 
 
@@ -195,10 +196,13 @@ def _of(store: "Store", split: str) -> str:
 
 
 def _write_errors(errors: "Errors", path: Path) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["image", "said", "probability", "is", "probability of that"])
-        for entry in errors.entries:
-            assert entry.true is not None
-            first = entry.answers[0]
-            table.writerow([entry.name, first.name, first.probability, entry.true.name, entry.true.probability])
+    from alexnet.weights.files import write_text
+
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["image", "said", "probability", "is", "probability of that"])
+    for entry in errors.entries:
+        assert entry.true is not None
+        first = entry.answers[0]
+        table.writerow([entry.name, first.name, first.probability, entry.true.name, entry.true.probability])
+    write_text(path, text.getvalue(), "surrogateescape")

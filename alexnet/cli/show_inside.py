@@ -77,6 +77,7 @@ def _write_folder(session: Session, found: "Maps", picture: Picture) -> None:
     from dataclasses import replace
 
     from alexnet.show.figures.sheet import save
+    from alexnet.weights.files import write_text
 
     folder = picture.out or Path("maps")
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def _write_folder(session: Session, found: "Maps", picture: Picture) -> None:
     rows = "".join(f'<p><img src="{stage.name}.png" alt="{stage.name}"></p>\n' for stage in found.stages)
     title = escape(f"{found.image} in {found.model}")
     head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-    (folder / "index.html").write_text(f"{head}<h1>{title}</h1>\n{rows}", encoding="utf-8")
+    write_text(folder / "index.html", f"{head}<h1>{title}</h1>\n{rows}", "backslashreplace")
     click.echo(f"Pictures {folder}, {len(found.stages)} of them; open {folder / 'index.html'}")
 
 

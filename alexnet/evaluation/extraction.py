@@ -45,6 +45,7 @@ from alexnet.model.account import account
 from alexnet.model.spec import Activation, Linear, Spec
 from alexnet.threads import Threads
 from alexnet.version import VERSION
+from alexnet.weights.files import write_text
 
 STORED = {"fp32": "<f4", "fp16": "<f2"}
 POOLS = ("none", "mean")
@@ -369,7 +370,7 @@ class _Writer:
                     file.flush()
                     os.fsync(file.fileno())
         text = json.dumps({**description, "images": self._rows, "complete": True}, indent=1, ensure_ascii=False)
-        (self.path / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+        write_text(self.path / DESCRIPTION, text + "\n")
 
     def finish(self) -> None:
         """The journal goes; all else is there."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from alexnet.data.source import Prepared
@@ -19,7 +19,7 @@ from alexnet.errors import WeightsError, unknown
 from alexnet.evaluation.search import METRICS
 from alexnet.serve.body import Bodies, while_connected
 from alexnet.serve.pictures import data_url, grey, png, signed, thumbnail, tiles
-from alexnet.serve.problems import Problem, bad
+from alexnet.serve.problems import Json, Problem, bad
 from alexnet.serve.query import Query
 from alexnet.serve.service import Service
 from alexnet.show.architecture import architecture
@@ -67,7 +67,7 @@ class InsideRoutes:
         _, found = await self._photograph(request, lambda prepared: self._features(prepared, names, as_file))
         if isinstance(found, bytes):
             return Response(found, media_type="application/x-npy")
-        return JSONResponse(found)
+        return Json(found)
 
     async def maps(self, request: Request) -> Response:
         """The strongest maps of one stage as tiles of a PNG."""
@@ -76,7 +76,7 @@ class InsideRoutes:
         stage = self._layer(query.text("stage", self.service.known.spec.layers[0].name), "stage")
         top = query.whole("top", 96, 1, MOST_MAPS)
         _, found = await self._photograph(request, lambda prepared: self._maps(prepared, stage, top))
-        return JSONResponse(found)
+        return Json(found)
 
     async def saliency(self, request: Request) -> Response:
         """What in a photograph speaks for a class, by one method."""
@@ -103,7 +103,7 @@ class InsideRoutes:
             }
 
         _, found = await self._photograph(request, work, slow=True)
-        return JSONResponse(found)
+        return Json(found)
 
     async def search(self, request: Request) -> Response:
         """The photographs of the features' set that are nearest."""
@@ -136,7 +136,7 @@ class InsideRoutes:
             }
 
         _, found = await self._photograph(request, work, slow=True)
-        return JSONResponse(found)
+        return Json(found)
 
     async def filters(self, request: Request) -> Response:
         """The kernels of a layer, or the planes of one, as tiles: 16 a row, a gap of a pixel."""
@@ -169,7 +169,7 @@ class InsideRoutes:
         after = query.whole("after", 0, 0, 10**9)
         if self.service.run is None:
             raise Problem(404, "no_run", "No run is followed; start the service with --run RUN.")
-        return JSONResponse(await asyncio.to_thread(self._run, self.service.run, after))
+        return Json(await asyncio.to_thread(self._run, self.service.run, after))
 
     async def _photograph(
         self, request: Request, work: Callable[[Prepared], T], *, slow: bool = False

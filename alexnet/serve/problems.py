@@ -1,7 +1,9 @@
 """What a client is told when there is no answer: RFC 9457, one short code for each kind."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
@@ -28,7 +30,16 @@ class Problem(Exception):
 
     def response(self) -> Response:
         """The answer that says it."""
-        return JSONResponse(self.to_json(), self.status, self.headers, JSON)
+        return Json(self.to_json(), self.status, self.headers, JSON)
+
+
+class Json(JSONResponse):
+    """An answer in JSON. What a name has that is no Unicode is escaped, as `--json` prints it."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "backslashreplace")
 
 
 class Gone(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
 from alexnet.data.augment import fixed_views
@@ -18,6 +18,7 @@ from alexnet.serve.body import Bodies, while_connected
 from alexnet.serve.inside import InsideRoutes
 from alexnet.serve.metrics import TYPE
 from alexnet.serve.page import PageRoutes
+from alexnet.serve.problems import Json
 from alexnet.serve.query import Query
 from alexnet.serve.service import Service
 
@@ -67,24 +68,24 @@ class Routes:
                     return prepared, await place.ask(crops, prepared.pixels)
 
                 prepared, votes = await while_connected(request, work())
-        return JSONResponse(self._answer(prepared, votes, top))
+        return Json(self._answer(prepared, votes, top))
 
     async def model(self, request: Request) -> Response:
         """The model's card."""
         Query(request)
-        return JSONResponse(self.service.card)
+        return Json(self.service.card)
 
     async def layers(self, request: Request) -> Response:
         """The network's account."""
         Query(request)
-        return JSONResponse(self.service.layers)
+        return Json(self.service.layers)
 
     async def health(self, request: Request) -> Response:
         """Whether requests are taken."""
         Query(request)
         if self.service.stopping:
-            return JSONResponse({"status": "stopping"}, 503)
-        return JSONResponse({"status": "ok"})
+            return Json({"status": "stopping"}, 503)
+        return Json({"status": "ok"})
 
     async def metrics(self, request: Request) -> Response:
         """The counters."""
@@ -94,7 +95,7 @@ class Routes:
     async def openapi(self, request: Request) -> Response:
         """This interface, described; with the names of this model's layers and the number of its classes."""
         Query(request)
-        return JSONResponse(described(self.service.known.spec))
+        return Json(described(self.service.known.spec))
 
     def _answer(self, prepared: Prepared, votes: NDArray[np.float32], top: int) -> dict[str, Any]:
         """Votes (V, K) of the views as JSON: their mean; of several, each."""

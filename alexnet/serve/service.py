@@ -1,7 +1,6 @@
 """The model at work for many clients: photographs are decoded, wait, go through the network together, are answered."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
@@ -32,7 +31,7 @@ from alexnet.serve.problems import Problem
 from alexnet.serve.settings import Settings
 from alexnet.threads import Threads
 from alexnet.weights.files import sha256
-from alexnet.weights.model_dir import DESCRIPTION, WEIGHTS, Model, load_model
+from alexnet.weights.model_dir import WEIGHTS, Model, load_model, read_description
 from alexnet.weights.onnx.session import OnnxModel
 
 BASELINE = (0xC0, 0xC1)  # JPEG frames that are decoded row by row; of others all coefficients are in memory at once
@@ -60,7 +59,7 @@ class Service:
         else:
             self.model = load_model(path)
             self.predictor = Predictor(self.model, placement=placement, share=True)
-            self.digest = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
+            self.digest = read_description(path)["sha256"][WEIGHTS]
         self.known = self.predictor.description
         self.features = None if features is None else _of_this_model(features, path)
         self.stopping = False

@@ -62,12 +62,17 @@ def to_texts(model: Model) -> dict[str, str]:
         "provenance": model.provenance,
     }
     return {
-        "classes": json.dumps([category.name for category in model.categories], ensure_ascii=False),
-        "preparation": json.dumps(model.preparation.in_words, ensure_ascii=False),
+        "classes": _json([category.name for category in model.categories]),
+        "preparation": _json(model.preparation.in_words),
         "mean": json.dumps([round(float(value), 4) for value in model.statistics.mean_image.mean((0, 1), float)]),
-        MODEL: json.dumps(exact, ensure_ascii=False),
+        MODEL: _json(exact),
         STATISTICS: b64encode(save(to_tensors(model.statistics))).decode("ascii"),
     }
+
+
+def _json(value: object) -> str:
+    """JSON of valid Unicode: what a name has that is none is escaped."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def from_texts(texts: Mapping[str, str], where: object) -> Description:

@@ -145,10 +145,15 @@ def _sentence(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8, whole or not at all."""
+def write_text(path: Path, text: str, errors: str = "surrogatepass") -> None:
+    """Writes `text` as UTF-8, whole or not at all.
+
+    `errors` says what becomes of names that are no Unicode, as files may have them: "surrogatepass" for JSON, which
+    `alexnet.schema.decode` reads back; "surrogateescape" for the bytes that the disk has, in a list; "backslashreplace"
+    for escapes, in a page.
+    """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors=errors, newline="\n")
 
 
 def copy(source: Path, path: Path) -> None:

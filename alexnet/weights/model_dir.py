@@ -100,7 +100,7 @@ def save_model(model: Model, path: str | Path) -> None:
         }
         description["fingerprint"] = fingerprint(description)
         write_text(folder / DESCRIPTION, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
-        write_text(folder / CARD, model_card(description))
+        write_text(folder / CARD, model_card(description), "backslashreplace")
 
 
 def _save_tensors(tensors: dict[str, torch.Tensor], file: Path) -> None:
