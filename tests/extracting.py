@@ -13,6 +13,7 @@ import torch
 
 from alexnet.data.store import Store
 from alexnet.evaluation import extraction
+from alexnet.evaluation.photographs import of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 
@@ -35,7 +36,7 @@ def main(model: str, store: str, out: str, batches: str) -> None:
 
     extraction._append = killed
     plan = extraction.Plan(("conv1", "relu2"))
-    extraction.write_features(Path(model), predictor, extraction.of_split(Store.open(store), "all"), Path(out), plan)
+    extraction.write_features(Path(model), predictor, of_split(Store.open(store), "all"), Path(out), plan)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 from commanding import alexnet, photographs, refusal
 from making import CLASSES, Colours, tiny_model, tiny_store
 
+from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.model.device import place
@@ -263,6 +264,29 @@ def test_scores_of_classes_are_in_the_json_by_name(models: list[Path], colours: 
     assert set(plain["class_scores"]) == set(plain["classes"])
     for name, scores in plain["class_scores"].items():
         assert scores["recall"] == pytest.approx(1 - plain["class_errors"][name])
+
+
+CRANES = tuple(
+    Category(key, name) for key, name in zip(CLASSES, ("crane", "Blue", "crane", "D", "E", "F"), strict=True)
+)
+TOLD_APART = ["crane (amber)", "Blue", "crane (coal)", "D", "E", "F"]
+
+
+def test_classes_that_share_a_name_are_told_apart(colours: Store, tmp_path: Path) -> None:
+    save_model(replace(tiny_model(colours), categories=CRANES), tmp_path / "model")
+    words = ("--answers", tmp_path / "a.csv", "--confusion", tmp_path / "c.csv", "--dtype", "fp32", "--json")
+    plain = json.loads(alexnet("evaluate", tmp_path / "model", colours.path, *words).stdout)
+    tally = evaluate(tmp_path / "model", colours, placement=place("cpu", "fp32"))
+    assert plain["classes"] == TOLD_APART
+    assert plain["class_errors"] == dict(zip(TOLD_APART, tally.class_errors(), strict=True))
+    assert list(plain["class_scores"]) == TOLD_APART
+    assert (tmp_path / "c.csv").read_text().splitlines()[0] == f"true class,{','.join(TOLD_APART)}"
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as file:
+        assert {row["true class"] for row in csv.DictReader(file)} == set(TOLD_APART)
+    source = Colours(counts={"train": 6, "val": 12}, classes=CLASSES[:3])
+    some = tiny_store(tmp_path / "store", source)
+    among = json.loads(alexnet("evaluate", tmp_path / "model", some.path, "--json").stdout)["among_present"]
+    assert list(among["class_errors"]) == TOLD_APART[:3]
 
 
 def test_of_five_classes_or_fewer_the_top_five_are_no_measure(three_colours: Store, tmp_path: Path) -> None:

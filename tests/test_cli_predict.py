@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from commanding import alexnet, python, refusal
 from making import tiny_model
 from PIL import Image
 
+from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
@@ -115,6 +117,15 @@ def test_a_model_that_is_none_is_an_error(pictures: Path, tmp_path: Path) -> Non
     code, sentence = refusal("predict", pictures, pictures)
     assert code == 3
     assert f"{pictures} is not a model directory: it has no model.json" in sentence
+
+
+def test_classes_that_share_a_name_are_told_apart(model: Path, pictures: Path, tmp_path: Path) -> None:
+    loaded = load_model(model)
+    cranes = tuple(Category(each.key, "crane") for each in loaded.categories)
+    save_model(replace(loaded, categories=cranes), tmp_path / "m")
+    lines = alexnet("predict", tmp_path / "m", pictures / "b.png", "-k", 2).stdout.splitlines()
+    keys = {each.key for each in loaded.categories}
+    assert all(line.split()[0] == "crane" and line.split()[1].strip("()") in keys for line in lines[1:3])
 
 
 def test_a_name_that_is_not_unicode_is_printed(model: Path, pictures: Path) -> None:

@@ -16,8 +16,9 @@ from alexnet.data.store import Store
 from alexnet.errors import ConfigError
 from alexnet.evaluation import copies, extraction
 from alexnet.evaluation.copies import _Disk, write_copies
-from alexnet.evaluation.extraction import Plan, of_files, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
 from alexnet.evaluation.features import Features
+from alexnet.evaluation.photographs import of_files, of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.weights.model_dir import save_model

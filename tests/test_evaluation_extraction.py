@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 from commanding import python
-from making import tiny_model
+from making import CLASSES, Colours, tiny_model, tiny_store
 from PIL import Image
 
 import alexnet.evaluation.extraction as extraction
+from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError
-from alexnet.evaluation.extraction import Plan, before_relu, of_files, of_split, write_features
+from alexnet.evaluation.extraction import Plan, before_relu, write_features
 from alexnet.evaluation.features import Features
+from alexnet.evaluation.photographs import of_files, of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.locking import BusyError
 from alexnet.model.device import place
@@ -67,6 +69,19 @@ def test_rows_are_those_of_the_predictor_and_names_lie_beside_them(
     assert np.allclose(found.array("relu2"), expected, rtol=1e-5, atol=1e-6)
     assert (len(found), found.array("relu2").dtype, found.description["complete"]) == (11, np.float32, True)
     assert found.description["stages"]["relu2"] == {"shape": [16], "dtype": "<f4", "before_relu": False}
+
+
+def test_classes_that_share_a_name_are_told_apart(tmp_path: Path, predictor: Predictor) -> None:
+    store = tiny_store(tmp_path / "store", Cranes({"train": 6}, classes=CLASSES[:3]))
+    assert of_split(store, "train").labels == [f"Crane ({key})" for key in CLASSES[:3]] * 2
+
+
+class Cranes(Colours):
+    """Classes of one name."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        return tuple(Category(key, "Crane") for key in self.classes)
 
 
 def test_what_is_known_of_rows_is_read_when_asked_for_and_not_kept(

@@ -11,8 +11,9 @@ from PIL import Image
 
 from alexnet.data.store import Store
 from alexnet.errors import DataError
-from alexnet.evaluation.extraction import Plan, of_files, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
 from alexnet.evaluation.features import Features
+from alexnet.evaluation.photographs import of_files, of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.evaluation.search import nearest
 from alexnet.model.device import place

@@ -14,7 +14,8 @@ from running import begin
 
 from alexnet.data.source import Category
 from alexnet.data.store import Store
-from alexnet.evaluation.extraction import Plan, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
+from alexnet.evaluation.photographs import of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.weights.model_dir import Model, save_model

@@ -10,7 +10,8 @@ from naming import ODD
 from PIL import Image
 
 from alexnet.data.store import Store
-from alexnet.evaluation.extraction import Plan, of_files, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
+from alexnet.evaluation.photographs import of_files, of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.show.figures.neighbours import figure

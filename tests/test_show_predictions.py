@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commanding import alexnet, refusal
-from making import tiny_model
+from making import CLASSES, tiny_model
 
+from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.evaluation.predictor import Predictor
@@ -76,6 +78,13 @@ def test_the_commands_draw_and_print_and_list(colours: Store, tmp_path: Path, on
         "--only-errors needs photographs whose classes are known"
         in refusal("show", "predictions", model, "a.jpg", "--only-errors")[1]
     )
+
+
+def test_classes_that_share_a_name_are_told_apart(colours: Store, one_thread: None) -> None:
+    model = replace(tiny_model(colours), categories=tuple(Category(key, "crane") for key in CLASSES))
+    predictor = Predictor(model, placement=place("cpu", "fp32"))
+    (entry,) = predictions(predictor, of_store(predictor, colours, [0]), "one").entries
+    assert {each.name for each in (*entry.answers, entry.true)} <= {f"crane ({key})" for key in CLASSES}
 
 
 def test_names_that_are_no_unicode_are_listed_as_the_disk_has_them(

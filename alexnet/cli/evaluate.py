@@ -71,6 +71,7 @@ def evaluate(
     """
     from alexnet.cli.answers import AnswerTable
     from alexnet.cli.places import find_model, find_store, is_model
+    from alexnet.data.source import told_apart
     from alexnet.show.confusion import confusion as counted_as
     from alexnet.weights.files import write_text
     from alexnet.weights.loading import load
@@ -94,11 +95,11 @@ def evaluate(
         if sentence := _seen(models, store, chosen):
             session.warn(sentence)
         how: dict[str, Any] = {"split": chosen, "crops": int(crops), "placement": placement, "sharers": team.everyone}
-        table = AnswerTable([category.name for category in models[0].categories]) if answers else None
+        classes = told_apart(models[0].categories)
+        table = AnswerTable(classes) if answers else None
         tally = measure(session, models, store, answers=table and table.add, **how)
     if not session.speaks:
         return
-    classes = [category.name for category in models[0].categories]
     if as_json:
         asked = {"models": [str(path) for path in paths], "data": str(store.path), "split": chosen, "crops": int(crops)}
         print_json({**asked, **as_plain(tally, classes)})
@@ -112,7 +113,7 @@ def evaluate(
         write_text(confusion, confusion_csv(tally, classes), "surrogateescape")
         drawn = confusion.with_suffix(".png")
         of = f"{store.path.name} ({chosen})"
-        draw_along(session, "confusion", lambda: counted_as(models[0].net.spec.name, of, tuple(classes), tally), drawn)
+        draw_along(session, "confusion", lambda: counted_as(models[0].net.spec.name, of, classes, tally), drawn)
 
 
 def measure(session: Session, models: "Sequence[Model]", store: "Store", **how: Any) -> "Tally":
@@ -164,7 +165,7 @@ def _seen(models: "Sequence[Model]", store: "Store", split: str) -> str | None:
 
 
 def as_plain(tally: "Tally", classes: Sequence[str]) -> dict[str, Any]:
-    """The tally as JSON types, errors of classes by name."""
+    """The tally as JSON types, errors of classes by name: `classes` are told apart."""
     plain = tally.to_json()
     for name in ("class_errors", "class_scores"):
         plain[name] = dict(zip(classes, plain[name], strict=True))

@@ -13,7 +13,8 @@ from alexnet.errors import ConfigError, DataError
 from alexnet.reading import MAX_LIST, UnfitFileError, read_text
 
 if TYPE_CHECKING:
-    from alexnet.evaluation.extraction import Photographs, Plan
+    from alexnet.evaluation.extraction import Plan
+    from alexnet.evaluation.photographs import Photographs
     from alexnet.evaluation.predictor import Predictor
 
 
@@ -126,7 +127,7 @@ def _photographs(predictor: "Predictor", data: Path, split: str | None, skip_unr
     from alexnet.data.sources.files import FolderFiles
     from alexnet.data.sources.photographs import is_photograph
     from alexnet.data.store import Store
-    from alexnet.evaluation.extraction import of_files, of_split
+    from alexnet.evaluation.photographs import of_files, of_split
 
     if is_store(str(data)):
         return of_split(Store.open(data), split or "all")

@@ -117,13 +117,15 @@ def _print_csv(answers: "Iterable[Prediction]") -> bool:
 
 def print_bars(answers: "Iterable[Prediction]") -> bool:
     """Prints predictions for a person; returns whether an image could not be read."""
+    from alexnet.data.source import told_apart
+
     failed = False
     for prediction in answers:
         click.echo(named(prediction.image))
         if prediction.error is not None:
             failed = True
             click.echo(f"  error: {prediction.error}")
-        names = [named(answer.name) for answer in prediction.answers]
+        names = list(map(named, told_apart(prediction.answers)))
         width = max(map(cell_len, names), default=0)
         for answer, name in zip(prediction.answers, names, strict=True):
             drawn = bar(answer.probability)

@@ -172,6 +172,7 @@ def confusion(
     a CSV file beside the picture.
     """
     from alexnet.cli.places import find_model, find_store
+    from alexnet.data.source import told_apart
     from alexnet.show.confusion import MOST, confusion
     from alexnet.weights.files import write_text
     from alexnet.weights.model_dir import load_model
@@ -182,7 +183,7 @@ def confusion(
     store = find_store(session, data, location, loaded.preparation, max_pixels)
     chosen = split or usual_split(session, data, store)
     tally = measure(session, [loaded], store, split=chosen, crops=int(crops), placement=placement)
-    classes = tuple(category.name for category in loaded.categories)
+    classes = told_apart(loaded.categories)
     numbers = confusion(loaded.net.spec.name, _of(store, chosen), classes, tally)
     picture.deliver(session, "confusion", numbers)
     if len(classes) > MOST and not picture.as_json:

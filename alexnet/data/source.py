@@ -1,5 +1,7 @@
 """What a source of photographs is: classes, a determined list of examples, and pixels on demand."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +19,24 @@ class Category:
 
     key: str
     name: str
+
+
+class Named(Protocol):
+    """A class of a data set, or what stands for one."""
+
+    @property
+    def key(self) -> str:
+        """No other class has it."""
+
+    @property
+    def name(self) -> str:
+        """Several may have it: ImageNet has two classes "crane"."""
+
+
+def told_apart(classes: Sequence[Named]) -> tuple[str, ...]:
+    """The names of classes, with its key behind each that several have: "crane (n02012849)"."""
+    times = Counter(each.name for each in classes)
+    return tuple(each.name if times[each.name] == 1 else f"{each.name} ({each.key})" for each in classes)
 
 
 @dataclass(frozen=True)

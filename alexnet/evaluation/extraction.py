@@ -4,11 +4,10 @@ Photographs go through in batches that depend on nothing but their order, so the
 however often it was killed. Everything is written into FOLDER.partial, which becomes FOLDER when all is there.
 """
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -21,9 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.inputs import content_of, read_image
 from alexnet.data.source import Prepared
-from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError, unknown
 from alexnet.evaluation.copies import check_copies, copies_size, write_copies
 from alexnet.evaluation.features import (
@@ -39,6 +36,7 @@ from alexnet.evaluation.features import (
     stage_file,
 )
 from alexnet.evaluation.journal import last, sealed
+from alexnet.evaluation.photographs import Photographs
 from alexnet.evaluation.predictor import READERS, VIEWS_PER_STAGES, Predictor
 from alexnet.locking import held
 from alexnet.model.account import account
@@ -50,60 +48,6 @@ from alexnet.weights.files import write_text
 STORED = {"fp32": "<f4", "fp16": "<f2"}
 POOLS = ("none", "mean")
 JOURNAL, PLAN = "journal.jsonl", "plan.json"
-
-
-@dataclass(frozen=True)
-class Photographs:
-    """What features are made of: names with classes where known, in order, and how to get at one.
-
-    `read` gives the prepared photograph with a SHA-256; it raises ImageError for one that cannot be used. `identity`
-    tells one set of photographs from another.
-    """
-
-    names: Sequence[str]
-    labels: Sequence[str | None]
-    read: Callable[[int], tuple[Prepared, str]]
-    identity: str
-    origin: dict[str, Any]
-
-
-def of_files(paths: Iterable[Path], predictor: Predictor, *, skip_unreadable: bool = False) -> Photographs:
-    """Image files in the order given, none of more pixels than the predictor reads; the SHA-256 is the file's.
-
-    One that cannot be opened or read is a DataError, because that may pass; or, with `skip_unreadable`, not used.
-    """
-
-    def read(number: int) -> tuple[Prepared, str]:
-        try:
-            content = content_of(Path(names[number]))
-        except ImageError as error:
-            if skip_unreadable or not isinstance(error.__cause__, OSError):
-                raise
-            raise DataError(
-                f"The photograph {names[number]} {error}. What is done so far is kept: when it can be read again, give "
-                "the same command; or leave out what cannot be read with --skip-unreadable."
-            ) from error
-        return read_image(content, *how), hashlib.sha256(content).hexdigest()
-
-    names, how = [str(path) for path in paths], (predictor.description.preparation, predictor.max_pixels)
-    told = hashlib.sha256(str(predictor.max_pixels).encode())
-    for name in names:
-        told.update(f"\0{name}".encode("utf-8", "surrogatepass"))
-    return Photographs(names, [None] * len(names), read, told.hexdigest(), {"kind": "files", "sha256_of": "the file"})
-
-
-def of_split(store: Store, split: str) -> Photographs:
-    """The photographs of a split of a store, in its order; the SHA-256 is of the prepared pixels."""
-    positions = store.split(split)
-
-    def read(number: int) -> tuple[Prepared, str]:
-        pixels = store.read(int(positions[number]))
-        return Prepared(pixels), hashlib.sha256(pixels.tobytes()).hexdigest()
-
-    names = [store.paths[position] for position in positions]
-    labels = [store.class_names[store.labels[position]] for position in positions]
-    origin = {"kind": "store", "path": str(store.path), "split": split, "sha256_of": "the prepared pixels"}
-    return Photographs(names, labels, read, f"{store.fingerprint} {split}", origin)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Photographs with the classes that a network finds in them, as on the left of figure 4 of the paper; and mistakes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from operator import attrgetter
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from alexnet.data.source import told_apart
 from alexnet.errors import DataError
 from alexnet.evaluation.answers import Answer, ranked
 from alexnet.evaluation.predictor import Predictor
@@ -113,7 +114,8 @@ def errors(predictor: Predictor, photographs: Iterable[Photograph], of: str, *, 
 
 
 def _answers(predictor: Predictor, photographs: Iterable[Photograph], crops: int) -> Iterator[Answered]:
-    categories = predictor.description.categories
+    known = predictor.description.categories
+    categories = [replace(each, name=name) for each, name in zip(known, told_apart(known), strict=True)]
     for photograph, probabilities in answered(predictor, photographs, crops):
         answers = ranked(torch.from_numpy(probabilities), categories, TOP)
         true = None

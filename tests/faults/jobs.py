@@ -16,7 +16,8 @@ from alexnet.data.prepare import prepare
 from alexnet.data.sources.folder import Folder
 from alexnet.data.store import Store
 from alexnet.errors import DataError
-from alexnet.evaluation.extraction import Plan, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
+from alexnet.evaluation.photographs import of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.training.run import Run

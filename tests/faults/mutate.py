@@ -34,8 +34,9 @@ from alexnet.data.prepare import PrepareProgress, prepare
 from alexnet.data.sources.folder import Folder
 from alexnet.data.sources.lists import PhotographList
 from alexnet.data.store import Store
-from alexnet.evaluation.extraction import Plan, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
 from alexnet.evaluation.features import Features
+from alexnet.evaluation.photographs import of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
 from alexnet.model.net import AlexNet

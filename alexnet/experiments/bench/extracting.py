@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alexnet.evaluation.evaluate import evaluate
-from alexnet.evaluation.extraction import Plan, of_split, write_features
+from alexnet.evaluation.extraction import Plan, write_features
+from alexnet.evaluation.photographs import of_split
 from alexnet.evaluation.predictor import Predictor
 from alexnet.experiments.bench.photographs import store_of
 from alexnet.experiments.bench.predicting import untrained_model

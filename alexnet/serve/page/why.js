@@ -62,11 +62,14 @@ export async function show(context) {
     h("p", { class: "quiet" }, "Each method answers another question, and none proves what the network looks at. Colours go by the square root, so that little is seen too.")))];
 }
 
-// The first answers first, then all classes by name.
+// The first answers first, then all classes by name, with its key where several have it.
 function ordered(card, found) {
-  const first = found.predictions.map((each) => [each.index, `${each.class} (${percent(each.probability)})`]);
+  const times = new Map();
+  card.classes.forEach((each) => times.set(each.class, (times.get(each.class) ?? 0) + 1));
+  const named = (each) => times.get(each.class) > 1 ? `${each.class} (${each.key})` : each.class;
+  const first = found.predictions.map((each) => [each.index, `${named(each)} (${percent(each.probability)})`]);
   const known = new Set(first.map(([index]) => index));
-  const rest = card.classes.map((each, index) => [index, each.class]).filter(([index]) => !known.has(index));
+  const rest = card.classes.map((each, index) => [index, named(each)]).filter(([index]) => !known.has(index));
   return [...first, ...rest.sort((one, other) => one[1].localeCompare(other[1]))];
 }
 
