@@ -1,5 +1,6 @@
 import re
 from base64 import b64decode
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from asking import Service, picture, serving
 from making import tiny_model
 from PIL import Image
 
+from alexnet.data.source import Category
 from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.evaluation.extraction import Plan, write_features
@@ -85,6 +87,15 @@ def test_saliency_is_that_of_show(served: Service, model: Model, predictor: Pred
     np.testing.assert_allclose(values, right.heats[0].values, rtol=1e-3, atol=1e-6)
     assert answer["class"] == model.categories[2].name and answer["box"] == [112, 112, 32, 32]
     assert answer["empty"] is right.heats[0].empty
+
+
+def test_a_class_is_explained_by_its_number_whatever_its_name(model: Model, tmp_path: Path) -> None:
+    keys = [each.key for each in model.categories]
+    crossed = tuple(Category(key, name) for key, name in zip(keys, [*keys[1:], keys[0]], strict=True))
+    save_model(replace(model, categories=crossed), tmp_path / "model")
+    with serving(tmp_path / "model", tmp_path / "log") as service:
+        told = [service.ask(f"/v1/saliency?class={index}", CONTENT).json["class"] for index in range(6)]
+    assert told == [each.name for each in crossed]
 
 
 def test_a_class_that_is_not_there_is_refused(served: Service) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,25 @@ def test_a_class_is_found_by_name_or_the_first_answer_is_taken(model: Model, col
         saliency(model, colours.read(0), "a", ["grad"])
     with pytest.raises(ConfigError, match="The window is from 1 to 32 pixels"):
         saliency(model, colours.read(0), "a", window=33)
+
+
+def test_a_key_goes_before_a_name_and_a_name_of_several_is_refused(model: Model, colours: Store) -> None:
+    named = ("blue", "coal", "amber", "crane", "crane", "Fuchsia")
+    classes = tuple(replace(each, name=name) for each, name in zip(model.categories, named, strict=True))
+    model = replace(model, categories=classes)
+
+    def shown(category: str | int) -> tuple[str, float]:
+        found = saliency(model, colours.read(0), "a", ["gradient"], category=category)
+        return found.category, found.share
+
+    for index, told in enumerate((*named[:3], "crane (drab)", "crane (emerald)", "Fuchsia")):
+        assert shown(index) == shown(classes[index].key) == (told, shown(index)[1])
+    assert len({shown(index)[1] for index in range(6)}) == 6
+    assert shown("Fuchsia") == shown(5) and shown("crane (emerald)") == shown(4)
+    with pytest.raises(ConfigError, match="2 classes are named 'crane'; give the key of one: drab, emerald"):
+        shown("crane")
+    with pytest.raises(ConfigError, match="There is no class 6; the model's are 0 to 5"):
+        shown(6)
 
 
 def test_the_model_is_left_as_it_was(model: Model, colours: Store) -> None:

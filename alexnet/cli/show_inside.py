@@ -93,7 +93,9 @@ def _write_folder(session: Session, found: "Maps", picture: Picture) -> None:
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("image", type=PATH)
-@click.option("--class", "category", metavar="NAME", help="What is to be explained.  [default: the first answer]")
+@click.option(
+    "--class", "category", metavar="NAME", help="Name or key of what is explained.  [default: the first answer]"
+)
 @click.option(
     "--method",
     "methods",

@@ -83,12 +83,11 @@ class InsideRoutes:
         model = self.service.inside()
         query = Query(request, "method", "class")
         method = query.choice("method", METHODS, "gradient")
-        last = len(model.categories) - 1
-        index = query.whole("class", -1, 0, last)
-        key = None if index < 0 else model.categories[index].key
+        index = query.whole("class", -1, 0, len(model.categories) - 1)
+        chosen = None if index < 0 else index
 
         def work(prepared: Prepared) -> dict[str, Any]:
-            found = saliency(model, prepared.pixels, "", (method,), category=key, stride=STRIDE)
+            found = saliency(model, prepared.pixels, "", (method,), category=chosen, stride=STRIDE)
             (heat,) = found.heats
             left, top, right, bottom = found.box
             return {

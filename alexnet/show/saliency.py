@@ -16,6 +16,7 @@ from alexnet.data.augment import fixed_views, view_means
 from alexnet.data.decode import MAX_PIXELS
 from alexnet.data.inputs import ImageInput, read_image
 from alexnet.data.loader import view_batch
+from alexnet.data.source import Category, told_apart
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.net import AlexNet
 from alexnet.show.maps import usual_stages
@@ -82,15 +83,15 @@ def saliency(
     name: str,
     methods: Sequence[str] = METHODS,
     *,
-    category: str | None = None,
+    category: str | int | None = None,
     window: int = 32,
     stride: int = 8,
     max_pixels: int = MAX_PIXELS,
 ) -> Saliency:
-    """What speaks for a class, by name or key, in the centre of an image; without one, for the first answer.
+    """What speaks for a class in the centre of an image: by key, name or number from 0; None is the first answer.
 
-    In fp32 on the processor, whatever the machine. Raises ConfigError for an unknown class or method and for a window
-    that does not fit, ImageError for an image that cannot be used.
+    In fp32 on the processor, whatever the machine. Raises ConfigError for an unknown class or method, for a name that
+    several classes have and for a window that does not fit, ImageError for an image that cannot be used.
     """
     spec, preparation = model.net.spec, model.preparation
     for method in methods:
@@ -105,7 +106,7 @@ def saliency(
     )
     with torch.no_grad():
         answer = model.net(x).softmax(1)[0]
-    chosen = int(answer.argmax()) if category is None else _index(model, category)
+    chosen = int(answer.argmax()) if category is None else _index(model.categories, category)
     heats = []
     for method in methods:
         values = {
@@ -116,7 +117,7 @@ def saliency(
         heats.append(Heat(method, values.clamp_min(0).double().numpy()))
     left, top = int(views.left[0]), int(views.top[0])
     box = (left, top, left + spec.input_size, top + spec.input_size)
-    told = model.categories[chosen].name
+    told = told_apart(model.categories)[chosen]
     return Saliency(spec.name, name, square, box, told, float(answer[chosen]), window, tuple(heats))
 
 
@@ -164,8 +165,14 @@ def occlusion(net: AlexNet, x: Tensor, category: int, window: int, stride: int) 
     return torch.cat(falls).view(len(centres), len(centres))
 
 
-def _index(model: Model, category: str) -> int:
-    for index, each in enumerate(model.categories):
-        if category in (each.name, each.key):
-            return index
-    raise unknown("class", category, (each.name for each in model.categories))
+def _index(classes: Sequence[Category], category: str | int) -> int:
+    if isinstance(category, int):
+        if not 0 <= category < len(classes):
+            raise ConfigError(f"There is no class {category}; the model's are 0 to {len(classes) - 1}.")
+        return category
+    for known in ([each.key for each in classes], told_apart(classes)):
+        if category in known:
+            return known.index(category)
+    if keys := [each.key for each in classes if each.name == category]:
+        raise ConfigError(f"{len(keys)} classes are named {category!r}; give the key of one: {', '.join(keys)}.")
+    raise unknown("class", category, (each.name for each in classes))
