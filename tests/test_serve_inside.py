@@ -1,4 +1,5 @@
 import re
+import shutil
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
@@ -174,6 +175,23 @@ def test_neighbours_are_those_of_search(model: Model, colours: Store, tmp_path: 
         assert first["label"] in {category.name for category in colours.classes} and first["image"] in colours.paths
         assert first["thumbnail"].startswith("data:image/jpeg;base64,")
         assert service.ask("/v1/model").json["features"] == {"images": 42}
+
+
+def test_a_store_that_has_moved_is_told_at_the_start_and_its_photographs_are_named(
+    model: Model, colours: Store, tmp_path: Path
+) -> None:
+    save_model(model, tmp_path / "model")
+    shutil.copytree(colours.path, store := tmp_path / "store")
+    predictor = Predictor(tmp_path / "model", placement=place("cpu", "fp32"))
+    split = of_split(Store.open(store), "val")
+    write_features(tmp_path / "model", predictor, split, tmp_path / "made", Plan(("relu2",)))
+    shutil.rmtree(store)
+    with serving(tmp_path / "model", tmp_path / "log", features=tmp_path / "made") as service:
+        found = service.ask("/v1/search?k=2", CONTENT).json["neighbours"]
+        assert [each["thumbnail"] for each in found] == [None, None]
+        assert {each["image"] for each in found} < set(colours.paths)
+        first = service.log.read_text().splitlines()[0]
+    assert first.startswith("The photographs that are searched cannot be shown: There is no store at")
 
 
 def test_names_that_are_no_unicode_are_escapes(in_bytes: Store, tmp_path: Path) -> None:

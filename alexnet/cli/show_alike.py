@@ -42,13 +42,15 @@ def neighbours(
     FEATURES is a folder that `alexnet features` made.
     """
     from alexnet.evaluation.features import Features
-    from alexnet.show.neighbours import neighbours
+    from alexnet.show.neighbours import neighbours, photographs_of
 
     picture.check()
     opened = Features.open(features)
     predictor = find_predictor(session, opened, model, device, dtype, threads, max_pixels)
     named = [(image.name, image) for image in images]
-    picture.deliver(session, "neighbours", neighbours(predictor, opened, named, k=k, stage=stage, metric=metric))
+    pixels = None if picture.as_json else photographs_of(opened, predictor)
+    found = neighbours(predictor, opened, named, k=k, stage=stage, metric=metric, pixels=pixels)
+    picture.deliver(session, "neighbours", found)
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """Photographs that features are made of: files, or a split of a store."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class Photographs:
 def of_files(paths: Iterable[Path], predictor: Predictor, *, skip_unreadable: bool = False) -> Photographs:
     """Image files in the order given, none of more pixels than the predictor reads; the SHA-256 is the file's.
 
+    Where a name is relative, the origin has the working "folder" that it goes out from.
     One that cannot be opened or read is a DataError, because that may pass; or, with `skip_unreadable`, not used.
     """
 
@@ -50,7 +52,10 @@ def of_files(paths: Iterable[Path], predictor: Predictor, *, skip_unreadable: bo
     told = hashlib.sha256(str(predictor.max_pixels).encode())
     for name in names:
         told.update(f"\0{name}".encode("utf-8", "surrogatepass"))
-    return Photographs(names, [None] * len(names), read, told.hexdigest(), {"kind": "files", "sha256_of": "the file"})
+    origin = {"kind": "files", "sha256_of": "the file"}
+    if not all(map(os.path.isabs, names)):
+        origin["folder"] = str(Path.cwd())
+    return Photographs(names, [None] * len(names), read, told.hexdigest(), origin)
 
 
 def of_split(store: Store, split: str) -> Photographs:

@@ -116,7 +116,9 @@ class InsideRoutes:
         of_files = features.description["data"]["kind"] == "files"
 
         def work(prepared: Prepared) -> dict[str, Any]:
-            told = neighbours(self.service.as_features, features, [("", prepared.pixels)], k=k, metric=metric)
+            asked = [("", prepared.pixels)]
+            pixels = self.service.searched
+            told = neighbours(self.service.as_features, features, asked, k=k, metric=metric, pixels=pixels)
             ((_, _, found),) = told.queries
             return {
                 "stage": told.stage,

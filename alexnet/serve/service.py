@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alexnet.data.formats import format_of, jpeg_frame
 from alexnet.data.images import kept_part, load_photograph
 from alexnet.data.source import Prepared
-from alexnet.errors import ConfigError, DataError, ImageError
+from alexnet.errors import AlexNetError, ConfigError, DataError, ImageError
 from alexnet.evaluation.answers import ranked
 from alexnet.evaluation.features import Features, model_digest
 from alexnet.evaluation.predictor import Predictor
@@ -29,6 +29,7 @@ from alexnet.serve.metrics import Metrics
 from alexnet.serve.pictures import is_large
 from alexnet.serve.problems import Problem
 from alexnet.serve.settings import Settings
+from alexnet.show.neighbours import Pixels, photographs_of
 from alexnet.threads import Threads
 from alexnet.weights.files import sha256
 from alexnet.weights.model_dir import WEIGHTS, Model, load_model, read_description
@@ -61,7 +62,14 @@ class Service:
             self.predictor = Predictor(self.model, placement=placement, share=True)
             self.digest = read_description(path)["sha256"][WEIGHTS]
         self.known = self.predictor.description
+        self.remark = ""  # what whoever starts it should know
         self.features = None if features is None else _of_this_model(features, path)
+        self.searched: Pixels | None = None  # the photographs that the features are of
+        if self.features is not None:
+            try:
+                self.searched = photographs_of(self.features, self.predictor)
+            except AlexNetError as error:
+                self.remark = f"The photographs that are searched cannot be shown: {error}"
         self.stopping = False
         self._large = threading.Lock()  # large photographs are decoded one at a time: each may take 0.7 GB
 

@@ -1,5 +1,6 @@
 """Photographs with those most like them, as on the right of figure 4 of the paper."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet.data.inputs import ImageInput
+from alexnet.data.inputs import ImageInput, content_of
 from alexnet.data.store import Store
-from alexnet.errors import AlexNetError, DataError
+from alexnet.errors import DataError, ImageError
 from alexnet.evaluation.extraction import Plan, reduced
 from alexnet.evaluation.features import Features
 from alexnet.evaluation.predictor import Predictor
 from alexnet.evaluation.search import nearest
+
+Pixels = Callable[[int], NDArray[np.uint8] | None]
+"""What gives the pixels (S, S, 3) of a row; None where they are not to be had."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ def neighbours(
     k: int = 6,
     stage: str | None = None,
     metric: str = "euclidean",
+    pixels: Pixels | None = None,
 ) -> Neighbours:
     """The `k` photographs of `features` nearest to each image; `predictor` is of the model that they were made with.
 
-    Pixels come from where the features came from. Raises DataError when nothing is there any more.
+    `pixels` are what `photographs_of` gives; without them the neighbours have none.
     """
     chosen = features.stage(stage)
     told = features.description
@@ -73,20 +78,19 @@ def neighbours(
     asked = [reduced(batch[chosen], plan) for batch in predictor.stages_of(squares, [chosen], told["crops"])]
     queries = np.concatenate([each.reshape(len(each), -1) for each in asked])
     rows, far = nearest(features.array(chosen), queries, k, metric, norms=features.norms(chosen))
-    pixels = photographs_of(features, predictor)
     found = tuple(
         (
             name,
             square,
-            tuple(_neighbour(features, pixels, int(row), float(each)) for row, each in zip(*pair, strict=True)),
+            tuple(_neighbour(features, int(row), float(each), pixels) for row, each in zip(*pair, strict=True)),
         )
         for (name, _), square, pair in zip(images, squares, zip(rows, far, strict=True), strict=True)
     )
     return Neighbours(chosen, metric, features.path.name, len(features), found)
 
 
-def photographs_of(features: Features, predictor: Predictor) -> Callable[[int], NDArray[np.uint8] | None]:
-    """A function that gives the pixels of a row, None where its file is gone.
+def photographs_of(features: Features, predictor: Predictor) -> Pixels:
+    """A function that gives the pixels of a row, None where its file has gone or is not the same any more.
 
     Raises DataError when the store that the features came from has gone or is another one.
     """
@@ -94,9 +98,12 @@ def photographs_of(features: Features, predictor: Predictor) -> Callable[[int], 
     if data["kind"] == "files":
 
         def read(row: int) -> NDArray[np.uint8] | None:
+            facts = features.images[row]
             try:
-                return predictor.read(Path(features.images[row]["image"])).pixels
-            except AlexNetError:
+                content = content_of(Path(data.get("folder", ""), facts["image"]))
+                same = hashlib.sha256(content).hexdigest() == facts["sha256"]
+                return predictor.read(content).pixels if same else None
+            except ImageError:
                 return None
 
         return read
@@ -108,8 +115,6 @@ def photographs_of(features: Features, predictor: Predictor) -> Callable[[int], 
     return lambda row: store.read(place[features.images[row]["image"]])
 
 
-def _neighbour(
-    features: Features, pixels: Callable[[int], NDArray[np.uint8] | None], row: int, distance: float
-) -> Neighbour:
+def _neighbour(features: Features, row: int, distance: float, pixels: Pixels | None) -> Neighbour:
     facts = features.images[row]
-    return Neighbour(row, facts["image"], facts["label"], distance, pixels(row))
+    return Neighbour(row, facts["image"], facts["label"], distance, pixels(row) if pixels else None)

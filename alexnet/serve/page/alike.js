@@ -17,7 +17,7 @@ export async function show(context) {
       h("li", { class: "query" }, drawn(photo, found, [0, 0, found.side, found.side], 224, "The photograph looked for"),
         h("span", { class: "name" }, "looked for")),
       neighbours.map((each) => h("li", {},
-        each.thumbnail ? h("img", { src: each.thumbnail, alt: "", width: 128, height: 128 }) : h("p", { class: "quiet gone" }, "Its file is not there any more."),
+        each.thumbnail ? h("img", { src: each.thumbnail, alt: "", width: 128, height: 128 }) : h("p", { class: "quiet gone" }, "Its file has gone or changed."),
         h("span", { class: "name" }, each.label ?? each.image), h("span", { class: "number" }, short(each.distance)),
         each.label ? h("span", { class: "quiet" }, each.image) : ""))),
   ];

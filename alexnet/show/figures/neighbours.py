@@ -32,7 +32,7 @@ def figure(neighbours: Neighbours) -> Figure:
             x = MARGIN + PICTURE + AFTER_QUERY + place * (PICTURE + GAP)
             if each.pixels is None:
                 sheet.box(x, y, PICTURE, PICTURE, "#f4f4f4")
-                sheet.text(x + 0.08, y + PICTURE / 2 - 0.08, "the file has gone", 7.5, colour=GREY, room=PICTURE - 0.1)
+                sheet.text(x + 0.08, y + PICTURE / 2 - 0.08, "gone or changed", 7.5, colour=GREY, room=PICTURE - 0.1)
             else:
                 sheet.image(each.pixels, x, y, PICTURE, PICTURE, smooth=True, frame=LIGHT)
             sheet.text(x, y + PICTURE + 0.05, each.label or each.name, 7.5, room=PICTURE)
