@@ -19,10 +19,12 @@ from running import RECIPE, RUNTIME, begin, difference, events, stop_at
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, DataError, WeightsError
 from alexnet.locking import BusyError
+from alexnet.training.circle import Circle
 from alexnet.training.events import Event, Started, StepEnd
 from alexnet.training.interrupt import Interrupted
 from alexnet.training.run import Run
-from alexnet.training.train import resume
+from alexnet.training.team import Team
+from alexnet.training.train import Runtime, resume
 from alexnet.weights.checkpoint import load_checkpoint, save_checkpoint
 from alexnet.weights.model_dir import load_model
 
@@ -268,6 +270,25 @@ def test_with_two_threads_runs_are_equal_bit_for_bit_too(go: Train) -> None:
     assert torch.get_num_threads() == 1  # the run's own two come back by themselves
     assert difference(first, resume(Path(str(caught.value).rpartition(" ")[2]), listener=told.append)) == set()
     assert [event.threads for event in told if isinstance(event, Started)] == [2]
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_runtime_that_leaves_device_dtype_and_threads_open_takes_the_runs_own(go: Train, dtype: str) -> None:
+    own = replace(RUNTIME, dtype=dtype, threads=2, minutes=0)
+    path = go(replace(RECIPE, epochs=1), runtime=own).path
+    told: list[Event] = []
+    resume(path, runtime=Runtime(minutes=60), listener=told.append)
+    resume(path, runtime=Runtime(dtype="fp32", threads=1), listener=told.append)
+    found = [(event.device, event.dtype, event.threads) for event in told if isinstance(event, Started)]
+    assert found == [("cpu", dtype, 2), ("cpu", "fp32", 1)]
+
+
+def test_of_a_gpu_that_one_of_several_processes_had_the_number_is_not_kept() -> None:
+    told = {"device": "cuda:1,cuda:2", "dtype": "bf16", "threads": 3}
+    alone, several = Runtime(), Runtime(device="auto", threads=1, team=Team(everyone=Circle(members=(0, 1))))
+    assert alone.of_run(told) == Runtime(device="cuda:1,cuda:2", dtype="bf16", threads=3)
+    assert several.of_run(told) == replace(several, device="cuda", dtype="bf16")
+    assert Runtime(device="cpu").of_run(told).device == "cpu"
 
 
 def test_a_fine_tuning_run_goes_on_bit_for_bit(go: Train, whole: Run, three_colours: Store) -> None:

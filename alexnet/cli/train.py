@@ -277,6 +277,7 @@ def _of(start: "Model", asked: str | None) -> str:
 
 def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None, team: "Team") -> None:
     from alexnet.training.run import open_run
+    from alexnet.training.train import Runtime
 
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if surplus := given - RESUMABLE:
@@ -285,9 +286,8 @@ def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None
             f"{names} cannot change in a run that has begun; leave it out, or train anew without --resume."
         )
     told = team.by_leader(lambda: open_run(path).read("run.json"))
-    kept = {name: told[name] for name in ("device", "dtype", "threads") if name not in given}
-    if team.size > 1 and "device" in kept:  # which each process takes one of, whoever had it before
-        kept["device"] = kept["device"].partition(":")[0].partition(",")[0]
+    own = Runtime(team=team).of_run(told)
+    kept = {name: getattr(own, name) for name in ("device", "dtype", "threads") if name not in given}
     asked = ctx.params["epochs"]
     epochs = None if asked is None else parse_setting("epochs", asked, int)
     _take_up(session, path, moved, _runtime({**ctx.params, **kept}, team), epochs)

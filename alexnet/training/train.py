@@ -1,6 +1,6 @@
 """Training from the outside: from a store and a recipe to a finished model, and on from where a run stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from alexnet import kernels, process
 from alexnet.data.pool import refuse_in_worker
-from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.hardware import peak_memory
@@ -34,6 +33,7 @@ from alexnet.training.routes import RunRoutes, new_routes, resumed_routes
 from alexnet.training.run import Run, check_space, create_run, environment, open_run
 from alexnet.training.schedule import other_epochs
 from alexnet.training.sharing import check_same, in_towers, shared_plan
+from alexnet.training.start import starting_statistics, take_over
 from alexnet.training.team import ALONE, Team
 from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
@@ -55,6 +55,19 @@ class Runtime:
     minutes: float | None = None  # after which training stops, saved, to be resumed; None: when it is done
     compile: bool = False  # on a GPU: the twins of the kernels through torch.compile
     team: Team = ALONE  # the processes that train together
+
+    def of_run(self, told: Mapping[str, Any]) -> "Runtime":
+        """This runtime with device, dtype and threads of the run.json `told` where it leaves them open.
+
+        Of a GPU's number nothing is kept where several processes train: each takes a GPU, whoever had it before.
+        """
+        device = told["device"] if self.team.size == 1 else told["device"].partition(":")[0].partition(",")[0]
+        return replace(
+            self,
+            device=device if self.device == "auto" else self.device,
+            dtype=told["dtype"] if self.dtype == "auto" else self.dtype,
+            threads=self.threads or told["threads"],
+        )
 
 
 @undisturbed()
@@ -97,11 +110,11 @@ def train(
     team = runtime.team
     plan = shared_plan(training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit), team)
     start = at_size(folded(start), plan.spec, store.preparation.side) if start else None
-    statistics = _statistics(start, store)
+    statistics = starting_statistics(start, store)
     placement = placement_for(runtime)
     net = AlexNet(plan.spec, generator=torch.Generator().manual_seed(plan.recipe.seed))
     if start is not None:
-        _take_over(net, start, store)
+        take_over(net, start, store)
     check_same(plan, store, placement, team, net)
     net = in_towers(net, runtime.device, team)
     routes = team.by_leader(lambda: new_routes(net, plan, placement))
@@ -137,7 +150,7 @@ def train(
 def resume(
     path: str | Path,
     *,
-    runtime: Runtime | None = None,
+    runtime: Runtime = Runtime(),
     data: str | Path | None = None,
     epochs: int | None = None,
     listener: Listener = silent,
@@ -146,17 +159,17 @@ def resume(
 
     On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
     where the store is if it has moved. `epochs` is a new number of them in all; a schedule that is made for that number
-    changes with it, and a warning says what that does to the rate. Device, dtype and threads are the run's own unless
-    `runtime` says otherwise. torch's global state is left as by `train`.
+    changes with it, and a warning says what that does to the rate. Device, dtype and threads are the run's own where
+    `runtime` leaves them at "auto" and 0. torch's global state is left as by `train`.
     Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one; BusyError
     when another process trains there.
     """
     refuse_in_worker()
-    team = runtime.team if runtime else ALONE
+    team = runtime.team
     run = team.by_leader(lambda: open_run(Path(path)))
     with _held(run, team):
         told, settings = team.by_leader(lambda: (run.read("run.json"), run.read("recipe.json")))
-        runtime = runtime or Runtime(device=told["device"], dtype=told["dtype"], threads=told["threads"])
+        runtime = runtime.of_run(told)
         store = Store.open(data or Path(told["data"]))
         if store.fingerprint != told["fingerprint"]:
             raise ConfigError(
@@ -372,29 +385,3 @@ def placement_for(runtime: Runtime) -> Placement:
     if runtime.compile and not placement.runs_ahead:
         raise ConfigError("Compiling is for GPUs, whose kernels the CPU's are not; leave --compile out on a CPU.")
     return placement
-
-
-def _statistics(start: Model | None, store: Store) -> InputStatistics:
-    """Those of the model to start from, or the store's; the store's components where the model's has a mean alone."""
-    if start is None:
-        return store.statistics
-    store.check_side(start.preparation, "the model to start from")
-    if start.statistics.images:
-        return start.statistics
-    return replace(store.statistics, mean_image=start.statistics.mean_image)
-
-
-def _take_over(net: AlexNet, start: Model, store: Store) -> None:
-    """Copies the weights of `start` into `net`; the last layer stays new unless both know the same classes."""
-    mine, theirs = net.state_dict(), start.net.state_dict()
-    if [category.key for category in start.categories] != [category.key for category in store.classes]:
-        last = net.spec.layers[-1].name
-        theirs |= {name: tensor for name, tensor in mine.items() if name.startswith(f"{last}.")}
-    for name in (*mine, *theirs):
-        wanted, found = (tuple(state[name].shape) if name in state else "none" for state in (mine, theirs))
-        if wanted != found:
-            raise WeightsError(
-                f"The model to start from does not fit {net.spec.name!r}: its {name} has shape {found}, expected "
-                f"{wanted}; train the network that the model is of."
-            )
-    net.load_state_dict(theirs)
