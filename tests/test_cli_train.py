@@ -223,7 +223,7 @@ def test_fine_tuning_starts_from_a_model_and_takes_its_network(colours: Store) -
     assert not torch.equal(made.fc3.weight, model.net.fc3.weight)
     code, sentence = refusal(*words, "--model", "paper")
     assert code == 2
-    assert "--model paper was asked for, but the model to start from is 'tiny'" in sentence
+    assert "The network 'paper' was asked for, but the model to start from is 'tiny'" in sentence
 
 
 def test_with_trained_weights_the_recipe_is_finetune_and_it_is_said(

@@ -6,6 +6,8 @@ from making import tiny_model, tiny_recipe, tiny_spec
 
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, DataError, WeightsError
+from alexnet.model.options import with_options
+from alexnet.model.spec import Linear
 from alexnet.training.named import what_to_train
 from alexnet.training.recipes import recipe
 from alexnet.weights.model_dir import save_model
@@ -30,6 +32,32 @@ def test_a_model_as_the_network_is_one_to_start_from_and_a_spec_is_taken_as_it_i
     assert what_to_train(colours, tiny_spec(5), tiny_recipe(), None)[1] == tiny_spec(5)
     with pytest.raises(ConfigError, match="leave one out"):
         what_to_train(colours, model, "demo", model)
+
+
+def test_a_network_beside_a_model_to_start_from_is_that_models(colours: Store) -> None:
+    start = tiny_model(colours)
+    own = what_to_train(colours, "tiny", tiny_recipe(), start)
+    assert own[1] == tiny_spec() and own[2].model == "tiny", "widths and all, as the model brings them"
+    with pytest.raises(ConfigError, match="'owt' was asked for, but the model to start from is 'tiny'; leave the net"):
+        what_to_train(colours, "owt", tiny_recipe(), start)
+    with pytest.raises(ConfigError, match="did you mean 'owt'"):
+        what_to_train(colours, "otw", tiny_recipe(), start)
+    printed = tiny_spec().with_norm(k=1.0)
+    with pytest.raises(ConfigError, match=r"'tiny' was asked for, .* another: k of norm1 is 2\.0, not 1\.0"):
+        what_to_train(colours, printed, tiny_recipe(), start)
+
+
+def test_what_matters_to_training_only_and_what_the_recipe_changes_is_no_other_network(colours: Store) -> None:
+    start = tiny_model(colours)
+    drier = tiny_spec(dropout=0.1)
+    warmer = drier.mapped(lambda layer: replace(layer, std=0.5) if isinstance(layer, Linear) else layer)
+    without = replace(warmer, layers=tuple(layer for layer in warmer.layers if layer.name != "drop2"))
+    for spec in (drier, warmer, without):
+        assert what_to_train(colours, spec, tiny_recipe(), start)[1] == spec
+    curved = with_options(tiny_spec(), activation="tanh")
+    assert what_to_train(colours, curved, tiny_recipe(activation="tanh"), start)[1] == curved
+    with pytest.raises(ConfigError, match="function of relu1 is 'relu', not 'tanh'"):
+        what_to_train(colours, curved, tiny_recipe(), start)
 
 
 def test_without_a_recipe_trained_weights_take_finetune_and_noise_the_papers(colours: Store, tmp_path: Path) -> None:

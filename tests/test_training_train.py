@@ -243,13 +243,14 @@ def test_a_model_of_another_network_is_refused(go: Train, colours: Store) -> Non
     wider = replace(tiny_spec(), layers=(*layers[:4], replace(layers[4], units=20), *layers[5:]))
     deeper = replace(tiny_spec(), layers=(*layers[:5], replace(layers[4], name="fc2b", units=16), *layers[5:]))
     for spec, sentence in (
-        (wider, r"its fc2\.weight has shape \(16, 288\), expected \(20, 288\)"),
-        (deeper, r"its fc2b\.weight has shape none, expected \(16, 16\)"),
+        (wider, r"another: units of fc2 is 16, not 20; leave the network out"),
+        (deeper, r"another: it has relu2 \(activation\) where fc2b \(fc\) should be; leave the network out"),
     ):
-        with pytest.raises(WeightsError, match=sentence):
+        with pytest.raises(ConfigError, match=sentence):
             go(spec=spec, init_from=tiny_model(colours))
-    with pytest.raises(WeightsError, match=r"its fc2b\.weight has shape \(16, 16\), expected none"):
-        go(init_from=tiny_model(colours, spec=deeper))
+    larger = replace(tiny_spec(), input_size=40)
+    with pytest.raises(WeightsError, match=r"its fc2\.weight has shape \(16, 288\), expected \(16, 512\)"):
+        go(spec=larger, init_from=tiny_model(colours))
 
 
 # --- self-tests and errors

@@ -1,3 +1,5 @@
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,20 @@ def test_weights_of_another_network_and_options_beside_weights_are_refused(colou
         create("paper", weights=tmp_path / "model")
     with pytest.raises(ConfigError, match="leave dropout out"):
         create(tiny_spec(), weights=tmp_path / "model", dropout=0.1)
+
+
+def test_a_spec_has_to_be_that_of_the_weights_but_for_the_classes(colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    assert create(tiny_spec(4), weights=tmp_path / "model").net.spec.classes == 6
+    assert create(tiny_spec(4), weights=tmp_path / "model", classes=4).net.spec.classes == 4
+    for spec, said in (
+        (tiny_spec().with_norm(k=1.0), "k of norm1 is 2.0, not 1.0"),
+        (tiny_spec(dropout=0.1), "rate of drop2 is 0.5, not 0.1"),
+        (replace(tiny_spec(), input_size=40), "input_size is 32, not 40"),
+        (replace(tiny_spec(), layers=tiny_spec().layers[:-1]), "it has fc3 (fc) where nothing should be"),
+    ):
+        with pytest.raises(WeightsError, match=re.escape(f"another network than the 'tiny' given: {said}; give its")):
+            create(spec, weights=tmp_path / "model")
 
 
 def test_a_kept_file_is_found_by_its_name(colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

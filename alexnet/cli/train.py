@@ -142,6 +142,7 @@ def _start(
     session: Session, data: str, chosen: Recipe, freeze: tuple[str, ...], options: dict[str, Any], team: "Team"
 ) -> None:
     from alexnet.cli.places import find_start
+    from alexnet.training.named import check_network
     from alexnet.training.train import placement_for
 
     runtime = _runtime(options, team)
@@ -149,7 +150,8 @@ def _start(
     start = find_start(session, options["init_from"]) if options["init_from"] else None
     if start is not None:
         asked = settings_given(options["settings"], {"model": options["model"]}).get("model")
-        chosen = replace(chosen, model=_of(start, asked))
+        check_network(asked, start, chosen)
+        chosen = replace(chosen, model=start.net.spec.name)
     spec = _spec(chosen, start, options["input_size"])
     reading = partial(_store, session, data, options["location"], options["max_pixels"])
     store = team.leader_first("prepare", lambda: reading(options["side"], spec.input_size, start))
@@ -265,14 +267,6 @@ def _spec(chosen: Recipe, start: "Model | None", input_size: int | None) -> "Spe
 
     spec = variant(chosen.model) if start is None else start.net.spec
     return with_options(spec, input_size=input_size, **chosen.network_options)
-
-
-def _of(start: "Model", asked: str | None) -> str:
-    """The name of the network that `start` is of, which must not be another than the one asked for."""
-    name = start.net.spec.name
-    if asked not in (None, name):
-        raise ConfigError(f"--model {asked} was asked for, but the model to start from is {name!r}; leave out --model.")
-    return name
 
 
 def _resume(ctx: click.Context, session: Session, path: Path, moved: Path | None, team: "Team") -> None:

@@ -1,12 +1,13 @@
 """Two networks side by side, layer by layer."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
 from alexnet.model.account import LayerAccount, account
-from alexnet.model.spec import Layer, Linear, Spec, Windowed
+from alexnet.model.spec import Conv, Dropout, Layer, Linear, Local, Spec, Windowed
 
 Facts = dict[str, Any]
 # How parameters start decides which numbers of a layer have a meaning.
@@ -38,6 +39,35 @@ def differences(one: Spec, other: Spec) -> list[Difference]:
             found += [Difference(name, _whole(name, first), None) for name in names[start:stop]]
             found += [Difference(name, None, _whole(name, second)) for name in others[begin:end]]
     return found
+
+
+def functional(spec: Spec) -> tuple[Layer, ...]:
+    """The layers without what matters to training only: where two are equal, the same weights answer alike."""
+    return tuple(map(_function, (layer for layer in spec.layers if not _idle(layer))))
+
+
+def _idle(layer: Layer) -> bool:
+    return isinstance(layer, Dropout) and layer.inverted
+
+
+def _function(layer: Layer) -> Layer:
+    return replace(layer, initialisation="", std=0.0, bias=0.0) if isinstance(layer, Conv | Local | Linear) else layer
+
+
+def first_difference(found: Sequence[Layer], asked: Sequence[Layer]) -> str:
+    """The first layer in which what was found is not what was asked for, in words; "" where there is none."""
+    for one, other in zip_longest(found, asked):
+        if one == other:
+            continue
+        if one is None or other is None or (one.name, one.kind) != (other.name, other.kind):
+            return f"it has {_called(one)} where {_called(other)} should be"
+        key = next(key for key, value in asdict(one).items() if value != getattr(other, key))
+        return f"{key} of {one.name} is {getattr(one, key)!r}, not {getattr(other, key)!r}"
+    return ""
+
+
+def _called(layer: Layer | None) -> str:
+    return f"{layer.name} ({layer.kind})" if layer else "nothing"
 
 
 def _changes(names: list[str], first: dict[str, Facts], second: dict[str, Facts]) -> Iterator[Difference]:

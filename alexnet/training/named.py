@@ -5,6 +5,8 @@ from pathlib import Path
 
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError
+from alexnet.model.compare import first_difference, functional
+from alexnet.model.options import with_options
 from alexnet.model.spec import Spec
 from alexnet.model.variants import variant
 from alexnet.training.recipe import Recipe
@@ -24,8 +26,8 @@ def what_to_train(
 
     A network that is named, or that a model is of, gets as many outputs as the store has classes; a spec is taken as it
     is. Without one, the network is that of `init_from`, else the recipe's. Without a recipe it is `usual`. Raises
-    ConfigError for an unknown name, and when two models are given to start from; DataError and WeightsError when a path
-    is that of no store or model.
+    ConfigError for an unknown name, when two models are given to start from, and for a network beside `init_from` that
+    is another than its own; DataError and WeightsError when a path is that of no store or model.
     """
     store = store if isinstance(store, Store) else Store.open(store)
     start = load(init_from) if isinstance(init_from, str | Path) else init_from
@@ -36,11 +38,34 @@ def what_to_train(
     if recipe is None:
         recipe = usual(start is not None)
     recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
+    if start is not None:
+        check_network(network, start, recipe)
     if isinstance(network, Spec):
         return store, network, recipe, start
-    if isinstance(network, str):
-        recipe = replace(recipe, model=network)
-    elif start is not None:
+    if start is not None:
         recipe = replace(recipe, model=start.net.spec.name)
-    spec = start.net.spec if network is None and start is not None else variant(recipe.model)
+    elif network is not None:
+        recipe = replace(recipe, model=network)
+    spec = variant(recipe.model) if start is None else start.net.spec
     return store, replace(spec, classes=len(store.classes)), recipe, start
+
+
+def check_network(asked: Spec | str | None, start: Model, recipe: Recipe) -> None:
+    """Raises ConfigError when the network asked for, by name or spec, is another than that of the model to start from.
+
+    Weights mean nothing in layers that compute anything else. What matters to training only may differ, and so may what
+    `recipe` changes in both.
+    """
+    own = start.net.spec
+    if isinstance(asked, str) and asked != own.name:
+        variant(asked)  # a name that is none is a fault of its own
+        raise ConfigError(
+            f"The network {asked!r} was asked for, but the model to start from is {own.name!r}; leave the network out."
+        )
+    if isinstance(asked, Spec):
+        wanted, found = (functional(with_options(spec, **recipe.network_options)) for spec in (asked, own))
+        if other := first_difference(found, wanted):
+            raise ConfigError(
+                f"The network {asked.name!r} was asked for, but the model to start from is another: {other}; leave the "
+                "network out to train the model's own."
+            )

@@ -11,6 +11,7 @@ from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.home import home
+from alexnet.model.compare import first_difference
 from alexnet.model.net import AlexNet
 from alexnet.model.options import with_options
 from alexnet.model.spec import Spec
@@ -36,8 +37,9 @@ def create(
     `network` is a name of `alexnet.VARIANTS` or a spec; `classes` the number of its outputs or their names; `options`
     are those of `alexnet.variant`. Without `weights` they are drawn from `seed`, and a constant grey is subtracted.
     `weights` is what `alexnet.load` takes, or the name of a file that `alexnet weights` keeps; then the preparation of
-    images is theirs, and with another number of classes the last layer is drawn anew. torch's own generator is not
-    used. Raises ConfigError for what is not known or does not fit, WeightsError for weights of another network.
+    images is theirs, and with another number of classes the last layer is drawn anew. A name takes whatever widths and
+    input size they bring; a spec has to be theirs but for the classes. torch's own generator is not used. Raises
+    ConfigError for what is not known or does not fit, WeightsError for weights of another network.
     """
     names = None if classes is None or isinstance(classes, int) else tuple(classes)
     count = classes if isinstance(classes, int) else None if names is None else len(names)
@@ -52,11 +54,24 @@ def create(
     found = load(_kept(weights))
     if found.net.spec.name != spec.name:
         raise WeightsError(f"{weights} holds weights of {found.net.spec.name!r}, not of {spec.name!r}.")
+    if isinstance(network, Spec) and (other := _unlike(found.net.spec, spec)):
+        raise WeightsError(
+            f"{weights} holds weights of another network than the {spec.name!r} given: {other}; give its name alone, "
+            "and the network is as the weights have it."
+        )
     if count is None or (count == found.net.spec.classes and names is None):
         return found
     if count != found.net.spec.classes:
         found.net.reset_classifier(count, generator=generator)
     return replace(found, net=found.net.eval(), categories=_named(names, count))
+
+
+def _unlike(found: Spec, asked: Spec) -> str:
+    """What is not the same about two networks of one name, the number of classes aside; "" where all is."""
+    for name in ("input_size", "channels"):
+        if getattr(found, name) != getattr(asked, name):
+            return f"{name} is {getattr(found, name)}, not {getattr(asked, name)}"
+    return first_difference(found.layers, asked.layers)
 
 
 def _named(names: tuple[str, ...] | None, count: int) -> tuple[Category, ...]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 
 from alexnet import kernels
 from alexnet.errors import AlexNetError, ConfigError, unknown
+from alexnet.model.compare import functional
 from alexnet.model.net import AlexNet
-from alexnet.model.spec import Conv, Dropout, Layer, Linear, Local
 from alexnet.model.variants import variant
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
 from alexnet.weights.description import from_texts, to_texts
@@ -101,7 +100,7 @@ def torchvision_state(net: AlexNet) -> dict[str, Tensor]:
     """The parameters of `net` under torchvision's names. Raises ConfigError for a network that torchvision has not."""
     spec = net.spec
     owt = variant("owt", classes=spec.classes)
-    if [_function(layer) for layer in spec.layers] != [_function(layer) for layer in owt.layers]:
+    if functional(spec) != functional(owt):
         raise ConfigError(
             f"torchvision's alexnet is the network 'owt' and no other: {spec.name!r} has other layers or widths, so "
             "its weights have no place there; export it as onnx, torch-export or safetensors."
@@ -113,16 +112,6 @@ def torchvision_state(net: AlexNet) -> dict[str, Tensor]:
         )
     parameters = _parameters(net)
     return {theirs: parameters[ours] for ours, theirs in NAMES.items()}
-
-
-def _function(layer: Layer) -> Layer:
-    """The layer without what matters to training only."""
-    match layer:
-        case Conv() | Local() | Linear():
-            return replace(layer, initialisation="", std=0.0, bias=0.0)
-        case Dropout(inverted=True):
-            return replace(layer, rate=0.0)
-    return layer
 
 
 def _parameters(net: nn.Module) -> dict[str, Tensor]:
