@@ -7,9 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexnet.errors import ConfigError
-from alexnet.model.account import account, smallest_input
+from alexnet.model.account import account, check_classes, smallest_input
 from alexnet.model.net import AlexNet
-from alexnet.model.spec import Activation, AvgPool, Conv, Linear, Local, MaxPool, Spec
+from alexnet.model.spec import Activation, AvgPool, Conv, Dropout, Layer, Linear, Local, MaxPool, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
 
 
@@ -113,6 +113,20 @@ def test_groups_must_divide_the_channels() -> None:
 def test_maps_cannot_follow_a_fully_connected_layer() -> None:
     with pytest.raises(ConfigError, match="conv2 of 'late' needs maps"):
         account(Spec("late", (Conv("conv1", 4, 3), Linear("fc2", 8), Conv("conv2", 4, 3)), 16))
+
+
+def test_a_network_has_to_end_in_a_number_for_each_class() -> None:
+    def ending(*layers: Layer) -> Spec:
+        return Spec("own", (Conv("conv1", 4, 3), *layers), 6, classes=3)
+
+    for good in (ending(Linear("fc2", None)), ending(Linear("fc2", 3)), ending(Linear("fc2", None), Dropout("drop2"))):
+        check_classes(good)
+    with pytest.raises(ConfigError, match=r"last layer fc2 of 'own' makes 10 numbers, not 3; leave its units None\."):
+        check_classes(ending(Linear("fc2", 10)))
+    with pytest.raises(ConfigError, match=r"conv2 of 'own' makes 3 × 1 × 1 numbers, not 3; end with a Linear layer"):
+        check_classes(ending(Conv("conv2", 3, 4)))
+    with pytest.raises(ConfigError, match="'own' has no layers"):
+        check_classes(replace(ending(), layers=()))
 
 
 UNSHARED = Spec(

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from alexnet.model.compare import differences
+from alexnet.model.compare import differences, first_difference, functional
 from alexnet.model.spec import Conv
 from alexnet.model.variants import CAFFENET, ORIGINAL2012, OWT, PAPER, variant
 
@@ -35,6 +35,14 @@ def test_numbers_that_a_start_does_not_use_are_left_out() -> None:
     assert conv1.one is not None and conv1.other is not None
     assert {"std", "bias"} <= {*conv1.one}
     assert not {"std", "bias"} & {*conv1.other}
+
+
+def test_the_first_layer_that_differs_is_told_in_words() -> None:
+    assert first_difference(PAPER.layers, PAPER.layers) == ""
+    assert first_difference(PAPER.layers, PAPER.layers[:-1]) == "it has fc8 (fc) where nothing should be"
+    assert first_difference(PAPER.layers[:-1], PAPER.layers) == "it has nothing where fc8 (fc) should be"
+    assert first_difference(PAPER.layers, PAPER.with_norm(k=1.0).layers) == "k of norm1 is 2.0, not 1.0"
+    assert functional(variant("paper", dropout=0.1, start="fan")) == functional(PAPER) != functional(CAFFENET)
 
 
 def test_padding_is_what_the_rule_comes_to() -> None:

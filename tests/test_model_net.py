@@ -261,6 +261,16 @@ def test_a_new_classifier_leaves_the_other_layers(small: AlexNet) -> None:
     assert (net.fc7.weight == small.fc7.weight).all()
 
 
+def test_a_new_classifier_has_units_for_its_classes_whatever_the_old_one_had() -> None:
+    layers = (Conv("conv1", 4, 3), Linear("fc2", 5))
+    net = AlexNet(Spec("own", layers, 6, classes=5))
+    net.reset_classifier(2)
+    assert net(images(1, 6)).shape == (1, 2)
+    assert AlexNet(net.spec)(images(1, 6)).shape == (1, 2)
+    with pytest.raises(ConfigError, match=r"last layer conv1 of 'own' is no Linear layer"):
+        AlexNet(Spec("own", layers[:1], 6)).reset_classifier(2)
+
+
 def test_channels_and_tanh_are_options() -> None:
     grey = AlexNet(replace(variant("paper", classes=4, channels=1), input_size=67)).eval()
     assert grey(torch.randn(1, 1, 67, 67)).shape == (1, 4)

@@ -11,7 +11,7 @@ from alexnet.data.augment import Augmentation
 from alexnet.data.prepare import prepare
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, DataError
-from alexnet.model.spec import Dropout
+from alexnet.model.spec import Dropout, Linear
 from alexnet.training.plan import frozen, memory_told, training_plan
 from alexnet.training.recipe import LayerRate
 
@@ -35,6 +35,12 @@ def test_without_one_a_share_of_each_class_is_held_out(unvalidated: Store) -> No
     assert np.array_equal(np.bincount(unvalidated.labels[plan.val]), [2] * 6)
     other = training_plan(tiny_spec(), tiny_recipe(holdout=0.2, seed=1), unvalidated)
     assert not np.array_equal(plan.val, other.val)
+
+
+def test_a_network_without_a_number_for_each_class_is_refused(colours: Store) -> None:
+    wide = replace(tiny_spec(), layers=(*tiny_spec().layers[:-1], Linear("fc3", 10)))
+    with pytest.raises(ConfigError, match="The last layer fc3 of 'tiny' makes 10 numbers, not 6"):
+        training_plan(wide, tiny_recipe(), colours)
 
 
 def test_a_holdout_of_zero_validates_nothing(unvalidated: Store) -> None:

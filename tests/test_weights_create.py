@@ -9,6 +9,7 @@ from making import tiny_model, tiny_spec
 
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, WeightsError
+from alexnet.model.spec import Linear
 from alexnet.weights.create import create
 from alexnet.weights.model_dir import save_model
 
@@ -57,16 +58,24 @@ def test_weights_of_another_network_and_options_beside_weights_are_refused(colou
 
 def test_a_spec_has_to_be_that_of_the_weights_but_for_the_classes(colours: Store, tmp_path: Path) -> None:
     save_model(tiny_model(colours), tmp_path / "model")
+    dry = tuple(layer for layer in tiny_spec().layers if layer.name != "drop2")
     assert create(tiny_spec(4), weights=tmp_path / "model").net.spec.classes == 6
     assert create(tiny_spec(4), weights=tmp_path / "model", classes=4).net.spec.classes == 4
     for spec, said in (
         (tiny_spec().with_norm(k=1.0), "k of norm1 is 2.0, not 1.0"),
         (tiny_spec(dropout=0.1), "rate of drop2 is 0.5, not 0.1"),
         (replace(tiny_spec(), input_size=40), "input_size is 32, not 40"),
-        (replace(tiny_spec(), layers=tiny_spec().layers[:-1]), "it has fc3 (fc) where nothing should be"),
+        (replace(tiny_spec(), layers=dry), "it has drop2 (dropout) where fc3 (fc) should be"),
     ):
         with pytest.raises(WeightsError, match=re.escape(f"another network than the 'tiny' given: {said}; give its")):
             create(spec, weights=tmp_path / "model")
+
+
+def test_a_network_without_a_number_for_each_class_is_refused() -> None:
+    wide = replace(tiny_spec(), layers=(*tiny_spec().layers[:-1], Linear("fc3", 10)))
+    assert create(wide, classes=10).net.spec.classes == 10
+    with pytest.raises(ConfigError, match="The last layer fc3 of 'tiny' makes 10 numbers, not 6"):
+        create(wide)
 
 
 def test_a_kept_file_is_found_by_its_name(colours: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,20 @@ def account(spec: Spec) -> Account:
     return Account(spec.name, (spec.channels, spec.input_size, spec.input_size), rows)
 
 
+def check_classes(spec: Spec) -> None:
+    """Raises ConfigError when `spec` does not end in one number for each of its classes."""
+    rows = account(spec).rows
+    if not rows:
+        raise ConfigError(f"The network {spec.name!r} has no layers; end with a Linear layer whose units are None.")
+    last, output = rows[-1], rows[-1].output
+    if output != (spec.classes,):
+        made = " × ".join(map(str, output))
+        remedy = "leave its units None" if last.kind == Linear.kind else "end with a Linear layer whose units are None"
+        raise ConfigError(
+            f"The last layer {last.name} of {spec.name!r} makes {made} numbers, not {spec.classes}; {remedy}."
+        )
+
+
 def smallest_input(spec: Spec) -> int:
     """The least number of pixels that gives every layer of `spec` an output, whatever its own input size.
 

@@ -89,11 +89,18 @@ class AlexNet(nn.Module):
         return {name: kept[name] for name in names}
 
     def reset_classifier(self, classes: int, *, generator: torch.Generator | None = None) -> None:
-        """Replaces the last layer by a newly initialised one of `classes` units: fine-tuning on other classes."""
-        self.spec = replace(self.spec, classes=classes)
-        last = self.spec.layers[-1]
+        """Replaces the last layer by a newly initialised one of `classes` units: fine-tuning on other classes.
+
+        Raises ConfigError when it is no fully connected layer.
+        """
+        *others, last = self.spec.layers
         old = self.get_submodule(last.name)
-        assert isinstance(last, Linear) and isinstance(old, nn.Linear)
+        if not isinstance(last, Linear) or not isinstance(old, nn.Linear):
+            raise ConfigError(
+                f"The last layer {last.name} of {self.spec.name!r} is no Linear layer, so it cannot be made anew for "
+                "other classes; end the network with one."
+            )
+        self.spec = replace(self.spec, classes=classes, layers=(*others, replace(last, units=None)))
         new = nn.Linear(old.in_features, classes, device=old.weight.device, dtype=old.weight.dtype)
         setattr(self, last.name, new)
         initialise_layer(new, last, generator)

@@ -11,6 +11,7 @@ from alexnet.data.augment import Augmentation, border
 from alexnet.data.split import holdout
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError, wants_memory
+from alexnet.model.account import check_classes
 from alexnet.model.options import with_options
 from alexnet.model.spec import Learned, Spec
 from alexnet.training.recipe import LayerRate, Recipe
@@ -76,6 +77,7 @@ def training_plan(spec: Spec, recipe: Recipe, store: Store, *, overfit: int = 0)
             "split, set holdout=0.1, or leave early_stop out."
         )
     spec = with_options(spec, **recipe.network_options)
+    check_classes(spec)
     _check_layers(spec, recipe)
     border(store.preparation.side, spec.input_size)  # raises where the photographs are too small
     return TrainingPlan(spec, recipe, train, val)

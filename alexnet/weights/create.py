@@ -11,6 +11,7 @@ from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.home import home
+from alexnet.model.account import check_classes
 from alexnet.model.compare import first_difference
 from alexnet.model.net import AlexNet
 from alexnet.model.options import with_options
@@ -44,6 +45,7 @@ def create(
     names = None if classes is None or isinstance(classes, int) else tuple(classes)
     count = classes if isinstance(classes, int) else None if names is None else len(names)
     spec = with_options(variant(network) if isinstance(network, str) else network, classes=count, **options)
+    check_classes(spec)
     generator = torch.Generator().manual_seed(seed)
     if weights is None:
         net = AlexNet(spec, generator=generator).eval()
