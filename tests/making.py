@@ -104,6 +104,13 @@ def tiny_recipe(**changes: Any) -> Recipe:
     return replace(Recipe(name="tiny", epochs=3, batch_size=8, lr=0.0005, schedule="constant"), **changes)
 
 
+def damaged(model: Model, name: str = "conv1.weight") -> Model:
+    """The model with NaN in a tensor, as a training that diverged leaves it."""
+    with torch.no_grad():
+        model.net.get_parameter(name)[0] = float("nan")
+    return model
+
+
 def tiny_model(store: Store, *, seed: int = 0, spec: Spec | None = None) -> Model:
     net = AlexNet(spec or tiny_spec(len(store.classes)), generator=torch.Generator().manual_seed(seed))
     provenance = {"trained_with": "nothing", "errors": {"val_top1_error": 0.75}}

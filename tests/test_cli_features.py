@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commanding import alexnet, refusal
-from making import tiny_model
+from making import damaged, tiny_model
 from PIL import Image
 
 from alexnet.data.store import Store
@@ -36,6 +36,13 @@ def test_size_and_duration_are_said_before_it_starts(folder: Path, colours: Stor
     assert "fc2 is before its ReLU here" in said
     assert "for the network." in said
     assert not (folder / "f").exists()
+
+
+def test_a_damaged_network_is_told_before_anything_is_written(folder: Path, colours: Store) -> None:
+    save_model(damaged(tiny_model(colours)), folder / "model")
+    code, sentence = refusal("features", folder / "model", colours.path, "-o", folder / "f", "--stages", "conv1", "-q")
+    assert code == 3 and "has NaN or infinity in conv1: its weights are damaged" in sentence
+    assert not [path for path in folder.iterdir() if path.name.startswith("f")]
 
 
 def test_numbers_are_fp32_unless_asked_otherwise(folder: Path, colours: Store) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from making import damaged, tiny_model
 from onnx_making import lively, model_of, narrow
 from PIL import Image
 
@@ -67,6 +68,12 @@ def test_ten_crops_of_a_file_that_crops_itself_are_refused(model: Model, tmp_pat
     onnx.save(build_model(model, GraphOptions("images")), tmp_path / "net.onnx")
     with pytest.raises(ConfigError, match="for ten crops, export the model with --input views"):
         Predictor(tmp_path / "net.onnx").stream([], crops=10)
+
+
+def test_stages_with_nan_are_a_sentence(colours: Store) -> None:
+    predictor = Predictor(damaged(tiny_model(colours)), placement=FP32)
+    with pytest.raises(WeightsError, match="The network 'tiny' has NaN or infinity in relu1: its weights are damaged"):
+        predictor.stages(colours.read(0), ["relu1", "fc2"])
 
 
 def test_a_file_that_answers_nan_is_a_sentence(

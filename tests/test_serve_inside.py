@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from asking import Service, picture, serving
-from making import tiny_model
+from making import damaged, tiny_model
 from PIL import Image
 
 from alexnet.data.source import Category
 from alexnet.data.store import Store
-from alexnet.errors import DataError
+from alexnet.errors import DataError, WeightsError
 from alexnet.evaluation.extraction import Plan, write_features
 from alexnet.evaluation.features import Features
 from alexnet.evaluation.photographs import of_files, of_split
@@ -216,6 +216,12 @@ def test_features_of_another_model_are_refused(model: Model, colours: Store, tmp
     write_features(tmp_path / "other", predictor, of_split(colours, "val"), tmp_path / "made", Plan(("relu2",)))
     with pytest.raises(DataError, match="features of another model"):
         Served(tmp_path / "model", None, Settings(), None, tmp_path / "made")
+
+
+def test_a_model_that_answers_nan_is_not_served(colours: Store, tmp_path: Path) -> None:
+    save_model(damaged(tiny_model(colours), "fc3.weight"), tmp_path / "model")
+    with pytest.raises(WeightsError, match="The network 'tiny' answers NaN instead of probabilities"):
+        Served(tmp_path / "model", place("cpu", "fp32"), Settings())
 
 
 def test_without_features_there_is_nothing_to_search(served: Service) -> None:

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 from commanding import alexnet, refusal
-from making import tiny_model
+from making import damaged, tiny_model
 
 from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
-from alexnet.errors import ConfigError
+from alexnet.errors import ConfigError, WeightsError
 from alexnet.experiments.bench.predicting import untrained_model
 from alexnet.model.net import AlexNet
 from alexnet.model.variants import VARIANTS, variant
@@ -31,6 +31,11 @@ def test_a_faint_edge_in_noise_counts_as_moved() -> None:
     kernels = np.random.default_rng(0).normal(0, 0.01, (8, 3, 11, 11)).astype(np.float32)
     kernels[:4] += 0.01 * np.sign(np.arange(11) - 5)
     assert (smoothness(kernels) > MOVED).tolist() == [True] * 4 + [False] * 4
+
+
+def test_kernels_with_nan_are_a_sentence(colours: Store) -> None:
+    with pytest.raises(WeightsError, match="The network 'tiny' has NaN or infinity in the kernels of conv1: its"):
+        filters(damaged(tiny_model(colours)))
 
 
 def test_kernels_without_neighbours_or_without_weights_are_still() -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from commanding import alexnet, refusal
 from layouts import check_layout, texts
-from making import tiny_model
+from making import damaged, tiny_model
 from PIL import Image
 from torch import Tensor
 
 from alexnet.data.store import Store
-from alexnet.errors import ConfigError
+from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.show.figures.saliency import figure
 from alexnet.show.saliency import Heat, Saliency, gradcam, gradient, occlusion, saliency
@@ -117,6 +117,11 @@ def test_a_key_goes_before_a_name_and_a_name_of_several_is_refused(model: Model,
         shown("crane")
     with pytest.raises(ConfigError, match="There is no class 6; the model's are 0 to 5"):
         shown(6)
+
+
+def test_a_network_that_answers_nan_is_a_sentence(model: Model, colours: Store) -> None:
+    with pytest.raises(WeightsError, match="The network 'tiny' answers NaN instead of probabilities"):
+        saliency(damaged(model), colours.read(0), "a")
 
 
 def test_the_model_is_left_as_it_was(model: Model, colours: Store) -> None:

@@ -43,11 +43,15 @@ def votes(logits: Tensor, crops: int, name: str) -> Tensor:
     """As `averaged`, but each view's probabilities: (N, crops, K)."""
     probabilities = logits.float().softmax(1).view(-1, crops, logits.shape[1])
     if probabilities.isnan().any():
-        raise WeightsError(
-            f"The network {name!r} answers NaN instead of probabilities: its weights are damaged or its training "
-            "diverged; take another model."
-        )
+        raise damaged(name, "answers NaN instead of probabilities")
     return probabilities
+
+
+def damaged(name: str, met: str) -> WeightsError:
+    """The error for a network of that name in which something else than numbers was `met`."""
+    return WeightsError(
+        f"The network {name!r} {met}: its weights are damaged or its training diverged; take another model."
+    )
 
 
 class Sharers(Protocol):

@@ -14,7 +14,7 @@ from torch import Tensor
 from alexnet.data.augment import Views
 from alexnet.data.loader import view_batch
 from alexnet.errors import ConfigError
-from alexnet.evaluation.evaluate import input_layout, mean_probabilities, votes
+from alexnet.evaluation.evaluate import damaged, input_layout, mean_probabilities, votes
 from alexnet.evaluation.routes import take_fastest
 from alexnet.model.device import Placement, frozen_copy
 from alexnet.weights.model_dir import Model
@@ -70,10 +70,13 @@ class InPyTorch:
 
     @torch.inference_mode()
     def stages(self, squares: Squares, views: Views, mean: NDArray[np.float32], names: Sequence[str]) -> list[Tensor]:
-        """See `Network`."""
+        """See `Network`. Raises WeightsError for NaN or infinity in them."""
         batch = view_batch(squares, views, mean, self.layout, self.preparation)
         batch = batch.to(self.placement.device, self.placement.dtype, non_blocking=True)
         found = self.net.stages(batch, names)
+        for name in names:
+            if not bool(found[name].isfinite().all()):
+                raise damaged(self.net.spec.name, f"has NaN or infinity in {name}")
         return [found[name].float().cpu().contiguous() for name in names]
 
 

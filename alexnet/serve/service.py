@@ -41,7 +41,10 @@ TOLD = ("trained_with", "photographs", "weights_of", "errors", "imported_from", 
 
 
 class Service:
-    """A model directory, or an ONNX file that `alexnet export` wrote, at work. `run` is a run directory to follow."""
+    """A model directory, or an ONNX file that `alexnet export` wrote, at work. `run` is a run directory to follow.
+
+    Raises WeightsError for a model that answers NaN, DataError for features of another one.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,8 @@ class Service:
             self.predictor = Predictor(self.model, placement=placement, share=True)
             self.digest = read_description(path)["sha256"][WEIGHTS]
         self.known = self.predictor.description
+        side = self.known.preparation.side
+        self.predictor.answer([np.full((side, side, 3), 128, np.uint8)])  # what cannot answer is not served
         self.remark = ""  # what whoever starts it should know
         self.features = None if features is None else _of_this_model(features, path)
         self.searched: Pixels | None = None  # the photographs that the features are of

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from alexnet.errors import ConfigError, unknown
+from alexnet.evaluation.evaluate import damaged
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv
 from alexnet.show.towers import towers
@@ -51,7 +52,7 @@ def filters(
 ) -> Filters:
     """The kernels of a convolution of `model`; `untrained` are those of the same network as it would begin, seed 0.
 
-    Raises ConfigError for another layer, and for an unknown scale or order.
+    Raises ConfigError for another layer, and for an unknown scale or order; WeightsError for NaN in the kernels.
     """
     spec = model.net.spec
     found = spec.layer(layer)
@@ -65,6 +66,8 @@ def filters(
     net = AlexNet(spec, generator=torch.Generator().manual_seed(0)) if untrained else model.net
     weight = net.get_parameter(f"{layer}.weight")
     kernels: NDArray[np.float32] = weight.detach().float().cpu().numpy()
+    if not np.isfinite(kernels).all():
+        raise damaged(spec.name, f"has NaN or infinity in the kernels of {layer}")
     first = next(each for each in spec.layers if isinstance(each, Conv))
     if found is first and model.preparation.channels == "BGR":
         kernels = np.ascontiguousarray(kernels[:, ::-1])

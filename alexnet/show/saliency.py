@@ -18,6 +18,7 @@ from alexnet.data.inputs import ImageInput, read_image
 from alexnet.data.loader import view_batch
 from alexnet.data.source import Category, told_apart
 from alexnet.errors import ConfigError, unknown
+from alexnet.evaluation.evaluate import averaged
 from alexnet.model.net import AlexNet
 from alexnet.show.maps import usual_stages
 from alexnet.weights.model_dir import Model
@@ -91,7 +92,8 @@ def saliency(
     """What speaks for a class in the centre of an image: by key, name or number from 0; None is the first answer.
 
     In fp32 on the processor, whatever the machine. Raises ConfigError for an unknown class or method, for a name that
-    several classes have and for a window that does not fit, ImageError for an image that cannot be used.
+    several classes have and for a window that does not fit, ImageError for an image that cannot be used, WeightsError
+    when the network answers NaN.
     """
     spec, preparation = model.net.spec, model.preparation
     for method in methods:
@@ -105,7 +107,7 @@ def saliency(
         [square], views, view_means(model.statistics, spec.input_size, views, preparation), preparation=preparation
     )
     with torch.no_grad():
-        answer = model.net(x).softmax(1)[0]
+        answer = averaged(model.net(x), 1, spec.name)[0]
     chosen = int(answer.argmax()) if category is None else _index(model.categories, category)
     heats = []
     for method in methods:
