@@ -120,3 +120,10 @@ def test_in_bf16_answers_are_those_of_predict_to_a_thousandth(colours: Store, tm
         features = service.ask("/v1/features?layers=fc2", contents[0]).json
         exact = Predictor(model, placement=place("cpu", "fp32")).stages(contents[0], "fc2")["fc2"]
         assert features["layers"]["fc2"]["values"] == pytest.approx(exact[0].tolist(), abs=1e-6)
+
+
+def test_a_picture_that_is_not_there_is_a_404(served: Service) -> None:
+    assert served.ask("/examples/2.png").headers["content-type"] == "image/png"
+    for number in ("3", "-1", "x", "9" * 5000):
+        answer = served.ask(f"/examples/{number}.png")
+        assert (answer.status, answer.json["code"]) == (404, "not_found"), number[:9]

@@ -28,7 +28,7 @@ class PageRoutes:
         return [
             Route("/", self.index),
             Route("/static/{name}", self.static),
-            Route("/examples/{number:int}.png", self.example),
+            Route("/examples/{number}.png", self.example),
         ]
 
     async def index(self, request: Request) -> Response:
@@ -44,10 +44,10 @@ class PageRoutes:
     async def example(self, request: Request) -> Response:
         """A built-in picture."""
         Query(request)
-        number = request.path_params["number"]
-        if not 0 <= number < len(EXAMPLES):
-            raise Problem(404, "not_found", f"There are {len(EXAMPLES)} pictures, from 0 on.")
-        return Response(_painted([*EXAMPLES.values()][number]), media_type="image/png")
+        pictures = {str(number): path for number, path in enumerate(EXAMPLES.values())}
+        if (number := request.path_params["number"]) not in pictures:
+            raise Problem(404, "not_found", f"There are {len(pictures)} pictures, from 0 on.")
+        return Response(_painted(pictures[number]), media_type="image/png")
 
     def _file(self, name: str) -> Response:
         if name not in self._files:
