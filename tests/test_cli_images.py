@@ -48,6 +48,14 @@ def test_standard_input_is_an_image_or_a_list(here: Path, monkeypatch: pytest.Mo
         names("a", listed=True)
 
 
+def test_standard_input_that_is_closed_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    for listed in (False, True):
+        with pytest.raises(ConfigError, match="'-' means standard input, which is closed; give files, or open a pipe"):
+            names("-", listed=listed)
+    assert names("a/1.jpg") == ["a/1.jpg"]
+
+
 def test_the_user_s_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(here))
     assert names("~/b/3.jpg", "~/a/*.jpg") == [str(here / "b/3.jpg"), str(here / "a/1.jpg")]
@@ -71,6 +79,6 @@ def test_what_is_not_there_is_an_entry_or_a_sentence(here: Path) -> None:
     assert names("none/*.jpg", "nowhere.jpg") == ["none/*.jpg", "nowhere.jpg"]
     ((_, nothing),) = expand(Session(), ["none/*.jpg"])
     with pytest.raises(FileNotFoundError, match="there is no image that this pattern matches"):
-        nothing.read()
+        nothing.read(1)
     with pytest.raises(ConfigError, match=r"The list none\.txt cannot be read"):
         names("@none.txt")

@@ -2,6 +2,7 @@
 
 import io
 import signal
+import subprocess
 import sys
 
 import click
@@ -96,6 +97,22 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         raise error
 
     monkeypatch.setattr(layers, "find_network", fail)
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "said"),
+    [
+        (">&-", 1, "alexnet: error: Standard output is closed; for no output at all, send it to /dev/null.\n"),
+        (">&- 2>&-", 1, ""),
+        ("2>&-", 0, ""),
+        ("<&-", 0, ""),
+    ],
+)
+def test_closed_streams_are_no_traceback(closed: str, code: int, said: str) -> None:
+    words = ["sh", "-c", f'"$0" -m alexnet models {closed}', sys.executable]
+    ended = subprocess.run(words, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (code, said)
+    assert bool(ended.stdout) == (code == 0)
 
 
 def test_our_errors_are_one_line_with_their_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:

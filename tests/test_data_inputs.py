@@ -8,6 +8,7 @@ import torch
 from pictures import ORIENTATION, file_of, picture
 from PIL import Image
 
+from alexnet.data import inputs
 from alexnet.data.images import load_photograph
 from alexnet.data.inputs import is_one, named, read_image
 from alexnet.data.preparation import Preparation
@@ -113,6 +114,34 @@ def test_a_file_that_cannot_be_read_is_an_image_error(tmp_path: Path) -> None:
     (tmp_path / "endless.jpg").symlink_to("/dev/zero")
     with pytest.raises(ImageError, match="it is no regular file"):
         read_image(tmp_path / "endless.jpg")
+
+
+class Endless:
+    """What reads like a file that never ends; `step` bytes at a time, as a pipe does."""
+
+    step, taken = 100_000, 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        assert 0 < size < 100_000_000, "all of it is asked for"
+        self.taken += min(size, self.step)
+        return bytes(min(size, self.step))
+
+
+def test_what_comes_in_without_end_is_read_no_further_than_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "MAX_BYTES", 5_000_000)
+    endless = Endless()
+    with pytest.raises(ImageError, match=r"^it has more than the 5,000,000 bytes that are read$"):
+        read_image(endless)
+    assert endless.taken <= 5_100_000
+
+
+def test_what_comes_in_pieces_is_read_to_its_end() -> None:
+    class Pieces(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 1000))
+
+    content = file_of(PIXELS)
+    np.testing.assert_array_equal(read_image(Pieces(content)).pixels, read_image(content).pixels)
 
 
 def test_several_images_have_the_names_of_their_files_or_numbers(tmp_path: Path) -> None:

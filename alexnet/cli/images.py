@@ -22,8 +22,8 @@ WORDS = "IMAGE|FOLDER|PATTERN|@LIST|-..."
 def expand(session: Session, images: Iterable[str], *, listed: bool = False) -> Iterator[tuple[str, "ImageInput"]]:
     """Every image with its name: folders, quoted patterns and lists of paths opened.
 
-    "-" is one image on standard input, or with `listed` a list of paths. Raises ConfigError for it given twice, and for
-    a list that cannot be read.
+    "-" is one image on standard input, or with `listed` a list of paths. Raises ConfigError for it given twice or
+    closed, and for a list that cannot be read.
     """
     words = list(images)
     if words.count("-") > 1:
@@ -31,6 +31,8 @@ def expand(session: Session, images: Iterable[str], *, listed: bool = False) -> 
         raise ConfigError(f"Standard input holds one {kind}, but '-' was given more than once.")
     if listed and "-" not in words:
         raise ConfigError("--list says that '-' is a list of paths; give '-' too, or @FILE for a list in a file.")
+    if "-" in words and sys.stdin is None:
+        raise ConfigError("'-' means standard input, which is closed; give files, or open a pipe to it.")
     lists = {word: _list(Path(word[1:]).expanduser()) for word in words if _is_list(word)}
     return _opened(session, words, lists, listed)
 
@@ -107,5 +109,5 @@ class _Nothing:
     def __init__(self, where: str):
         self._where = where
 
-    def read(self) -> bytes:
+    def read(self, size: int, /) -> bytes:
         raise FileNotFoundError(ENOENT, f"there is no image {self._where}")

@@ -200,6 +200,10 @@ def main() -> None:
     """The entry point of the command."""
     # torch makes 250,000 objects that stay: looking for garbage among them is a quarter of a short command's time
     gc.set_threshold(50_000)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lasts)
+    if sys.stdout is None:
+        sys.exit("alexnet: error: Standard output is closed; for no output at all, send it to /dev/null.")
     for stream in (sys.stdout, sys.stderr):
         # the name of a file may hold what the terminal's encoding does not
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

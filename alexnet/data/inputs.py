@@ -22,8 +22,8 @@ from alexnet.reading import UnfitFileError, read_file
 class OpenFile(Protocol):
     """A file open for reading in binary, or what reads like one."""
 
-    def read(self) -> bytes:
-        """All that is left of it."""
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, as many at most; none at the end."""
 
 
 ImageInput = str | os.PathLike[str] | bytes | OpenFile | Image.Image | NDArray[np.uint8]
@@ -31,6 +31,7 @@ ImageInput = str | os.PathLike[str] | bytes | OpenFile | Image.Image | NDArray[n
 
 _FORMS = "a path, bytes, a file opened in binary, a Pillow image, or a NumPy array (H, W, 3) of uint8"
 _loading = threading.Lock()
+BLOCK = 1 << 20  # bytes that are asked for at once
 
 
 def is_one(images: object) -> TypeGuard[ImageInput]:
@@ -79,11 +80,15 @@ def read_image(image: ImageInput, preparation: Preparation = DEFAULT, max_pixels
 
 
 def content_of(image: object) -> bytes:
-    """The bytes of an image file. Raises ImageError when it cannot be read, or is no regular file; ConfigError else."""
+    """The bytes of an image file, or of an open file from where it stands to its end.
+
+    Raises ImageError when it cannot be read, holds more than `MAX_BYTES`, or is the path of no regular file;
+    ConfigError for what is none of these.
+    """
     try:
         if isinstance(image, str | os.PathLike):
             return read_file(Path(image), MAX_BYTES)
-        content = image.read() if _is_file(image) else image
+        content = _whole(image) if _is_file(image) else image
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror or error}") from error
     except UnfitFileError as error:
@@ -93,6 +98,18 @@ def content_of(image: object) -> bytes:
     if isinstance(content, str):
         raise ConfigError(f"{image!r} was opened as text; open an image's file in binary, as open(path, 'rb').")
     raise ConfigError(f"An image is {_FORMS}, not {_kind(image)}.")
+
+
+def _whole(file: OpenFile) -> Any:
+    """All that is left of a file; of one that is open as text, a text. Raises UnfitFileError for more than is read."""
+    blocks, left = [], MAX_BYTES
+    while block := file.read(BLOCK):
+        if isinstance(block, str):
+            return block
+        blocks.append(block)
+        if (left := left - len(block)) < 0:
+            raise UnfitFileError(f"it has more than the {MAX_BYTES:,} bytes that are read")
+    return b"".join(blocks)
 
 
 def _checked(pixels: NDArray[Any]) -> NDArray[np.uint8]:
