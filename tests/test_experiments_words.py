@@ -30,6 +30,13 @@ def test_an_interval_without_0_gets_a_verb() -> None:
     )
 
 
+def test_the_papers_number_is_said_to_be_of_its_own_data() -> None:
+    row = EXPERIMENTS["lrn-cifar"]
+    said = words.sentence(row, effect(1.2, 1.0, 1.4, pair=row.pairs[0]))
+    assert "The paper has −2.0 points, one run each, on CIFAR-10." in said
+    assert "its setting, the files' 470 epochs and their ten views, was not run" in said
+
+
 def test_the_other_direction_is_said_with_what_was_not_run() -> None:
     said = words.sentence(ROW, effect(1.2, 1.0, 1.4))
     assert "mirroring raises the top-1 error by 1.2 points" in said

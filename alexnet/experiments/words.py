@@ -19,7 +19,6 @@ SUBJECTS = {
     TOGETHER: "the top-1 error",
 }
 RISES = (APART, ALIKE)  # of which more is claimed, not less
-ONE_RUN = "one run each, on ImageNet"
 
 
 def place(row: Experiment) -> str:
@@ -36,7 +35,7 @@ def sentence(row: Experiment, effect: Effect) -> str:
     """What an effect on an error says."""
     found, pair, subject = effect.estimate, effect.pair, SUBJECTS[row.outcome]
     begin = f"{place(row)}, {seeds(found.n)}, {pair.technique}"
-    paper = _paper(pair.paper)
+    paper = _paper(row, pair.paper)
     if found.low is None or found.high is None:
         said = f"{begin} changes {subject} by {signed(found.mean)} points; below {seeds(LEAST)} no interval is given."
         return " ".join(filter(None, (said, paper, _failures(row, effect))))
@@ -46,8 +45,7 @@ def sentence(row: Experiment, effect: Effect) -> str:
         verb = "raises" if effect.sign > 0 else "lowers"
         said = f"{begin} {verb} {subject} by {abs(found.mean):.1f} points ({interval})."
         if (effect.sign > 0) != (row.outcome in RISES) and pair.title == row.pairs[0].title:  # that of the claim
-            said += " That is the other direction than the claim's; its setting, 90 epochs of 1.2 million photographs "
-            said += "at 224 pixels, was not run."
+            said += f" That is the other direction than the claim's; its setting, {row.claim.setting}, was not run."
         return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
     most = max(abs(found.low), abs(found.high))
     said = (
@@ -101,8 +99,8 @@ def _interval(ratio: Estimate) -> str:
     return f" (95 % interval {ratio.low:.2f} to {ratio.high:.2f})"
 
 
-def _paper(number: float | None) -> str:
-    return "" if number is None else f"The paper has {signed(number)} points, {ONE_RUN}."
+def _paper(row: Experiment, number: float | None) -> str:
+    return "" if number is None else f"The paper has {signed(number)} points, one run each, on {row.claim.data}."
 
 
 def _drawn(effect: Effect) -> str:
