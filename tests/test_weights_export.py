@@ -70,6 +70,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kind", SUFFIXES)
+def test_a_model_that_would_not_come_back_is_not_written(tmp_path: Path, kind: str) -> None:
+    model = model_of(AlexNet(narrow(variant("owt", input_size=67))))
+    with pytest.raises(WeightsError, match="has 10 outputs but names 1 classes"):
+        export(replace(model, categories=model.categories[:1]), tmp_path / "x", kind)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_the_exported_program_runs_without_this_package(program: Path, tmp_path: Path) -> None:
     net = lively(small("original2012"))
     views = some_views(net.spec, 3, torch.Generator().manual_seed(1))

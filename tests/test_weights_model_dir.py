@@ -275,10 +275,57 @@ def test_a_file_that_is_not_safetensors_is_a_sentence(saved: Path) -> None:
         load_model(saved)
 
 
-def test_as_many_classes_as_outputs(model: Model, tmp_path: Path) -> None:
-    save_model(replace(model, categories=(Category("a", "A"),)), tmp_path / "m")
+def test_as_many_classes_as_outputs(saved: Path) -> None:
+    edit(saved, lambda description: description.update(classes=description["classes"][:1]))
     with pytest.raises(WeightsError, match=r"has 6 outputs but names 1 classes"):
-        load_model(tmp_path / "m")
+        load_model(saved)
+
+
+def wider_head(model: Model) -> Model:
+    model.net.fc3 = torch.nn.Linear(16, 10)
+    return model
+
+
+def renamed(model: Model) -> Model:
+    torch.nn.utils.parametrizations.weight_norm(model.net.fc2)
+    return model
+
+
+def other_outputs(model: Model) -> Model:
+    model.net.reset_classifier(4)
+    return model
+
+
+BROKEN: dict[str, tuple[Callable[[Model], Model], str]] = {
+    "classes": (lambda model: replace(model, categories=model.categories * 2), "has 6 outputs but names 12 classes; "),
+    "outputs": (other_outputs, "has 4 outputs but names 6 classes; give a name for each output."),
+    "head": (wider_head, "fc3.bias has shape (10,), expected (6,) (2 of 6 tensors differ); change its spec as well."),
+    "parameters": (renamed, "fc2.parametrizations.weight.original0 has shape (16, 1), expected none"),
+    "names": (
+        lambda model: replace(model, categories=tuple(Category(str(i), i) for i in range(6))),  # type: ignore[arg-type]
+        "The classes of the model cannot be written: classes[0].name is 0, expected a text.",
+    ),
+    "provenance": (
+        lambda model: replace(model, provenance={"a": Path("x")}),
+        "PosixPath is not JSON serializable; make",
+    ),
+    "no number": (
+        lambda model: replace(model, provenance={"a": [float("nan")]}),
+        "of texts, finite numbers, lists and",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_model_that_would_not_come_back_is_refused_before_it_takes_a_good_ones_place(
+    model: Model, saved: Path, fault: str
+) -> None:
+    change, said = BROKEN[fault]
+    before = (saved / "model.json").read_bytes()
+    with pytest.raises(WeightsError, match=re.escape(said)):
+        save_model(change(model), saved)
+    assert (saved / "model.json").read_bytes() == before and load_model(saved)
+    assert [file.name for file in saved.parent.iterdir()] == ["model"]
 
 
 def test_a_model_directory_can_be_moved(saved: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from alexnet.model.variants import variant
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
 from alexnet.weights.description import from_texts, to_texts
 from alexnet.weights.files import replacing
-from alexnet.weights.model_dir import Model
+from alexnet.weights.model_dir import Model, check_whole
 from alexnet.weights.onnx.export import export_onnx
 from alexnet.weights.onnx.graph import GraphOptions
 from alexnet.weights.pytorch.torchvision import NAMES, plain_network
@@ -31,9 +31,10 @@ def export(model: Model, path: Path, kind: str, options: GraphOptions | None = N
     """Writes `model` to `path` as a file of a format in `SUFFIXES`, whole or not at all.
 
     Returns how the answers of what was written compare to the network's. `options` are for "onnx". The network is left
-    on the CPU, in evaluation mode. Raises WeightsError when answers differ; ConfigError for an unknown format, or one
-    that does not fit the network.
+    on the CPU, in evaluation mode. Raises WeightsError when answers differ, and as `check_whole` does; ConfigError for
+    an unknown format, or one that does not fit the network.
     """
+    check_whole(model)
     model.net.cpu().eval()
     match kind:
         case "onnx":

@@ -21,6 +21,7 @@ from alexnet.data.preparation import DEFAULT, Preparation
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError, ConfigError, WeightsError, wants_memory
+from alexnet.model.account import check_classes
 from alexnet.model.net import AlexNet
 from alexnet.model.spec import Spec
 from alexnet.reading import UnfitFileError, instead, read_file
@@ -77,11 +78,38 @@ class Model:
         self.statistics.check_side(self.preparation.side)
 
 
+def check_whole(model: Model) -> None:
+    """Raises WeightsError, or ConfigError, when `model` would not come back from a file: its parts do not fit."""
+    spec = model.net.spec
+    check_classes(spec)
+    if len(model.categories) != spec.classes:
+        raise WeightsError(
+            f"The model has {spec.classes} outputs but names {len(model.categories)} classes; give a name for each "
+            "output."
+        )
+    try:
+        check([asdict(category) for category in model.categories], CategoriesJson, "classes")
+    except SchemaError as error:
+        raise WeightsError(f"The classes of the model cannot be written: {error}.") from error
+    try:
+        json.dumps(model.provenance, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(
+            f"The provenance of the model cannot be written: {error}; make it of texts, finite numbers, lists and "
+            "dictionaries."
+        ) from error
+    with torch.device("meta"):
+        expected = AlexNet(spec)
+    if wrong := _unfit(expected, model.net.state_dict()):
+        raise WeightsError(f"The network is not the {spec.name!r} of its spec: {wrong}; change its spec as well.")
+
+
 def save_model(model: Model, path: str | Path) -> None:
     """Writes `model` as a directory at `path`, whole or not at all; replaces a model directory that is there.
 
-    Raises AlexNetError when `path` is something else or cannot be written.
+    Raises AlexNetError when `path` is something else or cannot be written, and WeightsError as `check_whole` does.
     """
+    check_whole(model)
     path = Path(path)
     recover(path)
     if path.exists() and not (path / DESCRIPTION).is_file():
@@ -205,13 +233,20 @@ def _check_digest(path: Path, name: str, digest: str) -> None:
 
 
 def _load_state(net: AlexNet, state: dict[str, torch.Tensor], path: Path) -> None:
+    if wrong := _unfit(net, state):
+        raise WeightsError(f"The weights of {path} are not those of {net.spec.name!r}: {wrong}.")
+    net.load_state_dict(state, assign=True)
+
+
+def _unfit(net: AlexNet, state: Mapping[str, torch.Tensor]) -> str:
+    """Which tensor of `state` does not fit `net`, in words; "" where all do."""
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     wrong = [name for name in {*expected, *found} if expected.get(name) != found.get(name)]
-    if wrong:
-        name = min(wrong)
-        raise WeightsError(
-            f"The weights of {path} are not those of {net.spec.name!r}: {name} has shape {found.get(name, 'none')}, "
-            f"expected {expected.get(name, 'none')} ({len(wrong)} of {len(expected)} tensors differ)."
-        )
-    net.load_state_dict(state, assign=True)
+    if not wrong:
+        return ""
+    name = min(wrong)
+    return (
+        f"{name} has shape {found.get(name, 'none')}, expected {expected.get(name, 'none')} ({len(wrong)} of "
+        f"{len(expected)} tensors differ)"
+    )
