@@ -54,6 +54,13 @@ def test_a_working_copy_is_the_network_rounded_maps_innermost_and_a_copy() -> No
     assert copied.spec == net.spec
 
 
+def test_of_a_network_with_a_layer_replaced_there_is_no_copy_to_answer_with() -> None:
+    net = AlexNet(tiny_spec())
+    net.relu1 = torch.nn.LeakyReLU()
+    with pytest.raises(ConfigError, match=r"relu1 of 'tiny' was replaced by LeakyReLU; .* build the network from it"):
+        frozen_copy(net, place("cpu", "fp32"))
+
+
 def test_in_its_own_numbers_a_network_is_not_copied() -> None:
     net = AlexNet(tiny_spec())
     assert working_copy(net, place("cpu", "fp32")) is net

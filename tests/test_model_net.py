@@ -1,17 +1,19 @@
 """The network against a plain functional one in float64, and what its stages promise."""
 
 import copy
+import pickle
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from alexnet import kernels
 from alexnet.errors import ConfigError
 from alexnet.kernels import space_to_depth
+from alexnet.model.modules import LocalResponseNorm
 from alexnet.model.net import AlexNet, initialise
 from alexnet.model.spec import Activation, Conv, Dropout, Linear, MaxPool, ResponseNorm, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
@@ -269,6 +271,56 @@ def test_a_new_classifier_has_units_for_its_classes_whatever_the_old_one_had() -
     assert AlexNet(net.spec)(images(1, 6)).shape == (1, 2)
     with pytest.raises(ConfigError, match=r"last layer conv1 of 'own' is no Linear layer"):
         AlexNet(Spec("own", layers[:1], 6)).reset_classifier(2)
+
+
+REPLACED: dict[str, nn.Module] = {
+    "relu1": nn.LeakyReLU(0.5),
+    "norm1": nn.Identity(),
+    "norm2": LocalResponseNorm(ResponseNorm("norm2", n=3, alpha=1.0)),
+    "pool1": nn.AvgPool2d(3, 2),
+    "relu3": nn.LeakyReLU(0.5),
+    "drop6": nn.Identity(),
+    "relu6": nn.Tanh(),
+    "conv1": nn.Conv2d(3, 8, 11, 4, 2),
+    "conv3": nn.Conv2d(20, 32, 3, padding=1),
+    "fc8": nn.Sequential(nn.Linear(32, 7)),
+}
+
+
+def one_by_one(net: AlexNet, x: torch.Tensor) -> torch.Tensor:
+    for layer, module in zip(net.spec.layers, net.children(), strict=True):
+        x = module(x.flatten(1) if isinstance(layer, Linear) else x)
+    return x
+
+
+@pytest.mark.parametrize("name", REPLACED)
+@pytest.mark.parametrize("training", [False, True])
+def test_a_layer_that_was_replaced_is_the_one_that_runs(small: AlexNet, name: str, training: bool) -> None:
+    net = copy.deepcopy(small).train(training)
+    assert net.replaced is None
+    setattr(net, name, REPLACED[name])
+    x = images(2)
+    torch.manual_seed(1)
+    found = net(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(found, one_by_one(net, x), rtol=1e-5, atol=1e-5)
+    assert net.replaced == name and net.space_to_depth_block == (
+        (1, 0) if name == "conv1" else small.space_to_depth_block
+    )
+    with pytest.raises(
+        ConfigError, match=rf"{name} of 'paper' was replaced by {type(REPLACED[name]).__name__}; .* spec"
+    ):
+        net.check_layers()
+
+
+def test_copies_and_new_classifiers_have_the_layers_of_their_spec(small: AlexNet) -> None:
+    net = copy.deepcopy(small)
+    net.reset_classifier(3)
+    assert net.replaced is None
+    for made in (copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.to(torch.bfloat16)):
+        assert made.replaced is None
+    net.fc8 = nn.Linear(net.fc8.in_features, 3)
+    assert net.replaced is None, "PyTorch's own layer computes the same"
 
 
 def test_channels_and_tanh_are_options() -> None:

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from making import tiny_model, tiny_recipe, tiny_spec
 
 from alexnet.data.store import Store
@@ -58,6 +59,13 @@ def test_what_matters_to_training_only_and_what_the_recipe_changes_is_no_other_n
     assert what_to_train(colours, curved, tiny_recipe(activation="tanh"), start)[1] == curved
     with pytest.raises(ConfigError, match="function of relu1 is 'relu', not 'tanh'"):
         what_to_train(colours, curved, tiny_recipe(), start)
+
+
+def test_a_start_with_a_layer_replaced_is_refused(colours: Store) -> None:
+    start = tiny_model(colours)
+    start.net.relu1 = torch.nn.LeakyReLU()
+    with pytest.raises(ConfigError, match="relu1 of 'tiny' was replaced by LeakyReLU"):
+        what_to_train(colours, None, tiny_recipe(), start)
 
 
 def test_without_a_recipe_trained_weights_take_finetune_and_noise_the_papers(colours: Store, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from alexnet.data.preparation import Preparation
 from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
-from alexnet.errors import AlexNetError, WeightsError
+from alexnet.errors import AlexNetError, ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.weights import model_dir
 from alexnet.weights.files import sha256
@@ -291,6 +291,11 @@ def renamed(model: Model) -> Model:
     return model
 
 
+def leaky(model: Model) -> Model:
+    model.net.relu1 = torch.nn.LeakyReLU()
+    return model
+
+
 def other_outputs(model: Model) -> Model:
     model.net.reset_classifier(4)
     return model
@@ -300,7 +305,8 @@ BROKEN: dict[str, tuple[Callable[[Model], Model], str]] = {
     "classes": (lambda model: replace(model, categories=model.categories * 2), "has 6 outputs but names 12 classes; "),
     "outputs": (other_outputs, "has 4 outputs but names 6 classes; give a name for each output."),
     "head": (wider_head, "fc3.bias has shape (10,), expected (6,) (2 of 6 tensors differ); change its spec as well."),
-    "parameters": (renamed, "fc2.parametrizations.weight.original0 has shape (16, 1), expected none"),
+    "parameters": (renamed, "fc2 of 'tiny' was replaced by ParametrizedFullConnection; files and copies"),
+    "layer": (leaky, "relu1 of 'tiny' was replaced by LeakyReLU; files and copies are made from the spec"),
     "names": (
         lambda model: replace(model, categories=tuple(Category(str(i), i) for i in range(6))),  # type: ignore[arg-type]
         "The classes of the model cannot be written: classes[0].name is 0, expected a text.",
@@ -322,7 +328,7 @@ def test_a_model_that_would_not_come_back_is_refused_before_it_takes_a_good_ones
 ) -> None:
     change, said = BROKEN[fault]
     before = (saved / "model.json").read_bytes()
-    with pytest.raises(WeightsError, match=re.escape(said)):
+    with pytest.raises((ConfigError, WeightsError), match=re.escape(said)):
         save_model(change(model), saved)
     assert (saved / "model.json").read_bytes() == before and load_model(saved)
     assert [file.name for file in saved.parent.iterdir()] == ["model"]

@@ -279,12 +279,10 @@ def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
             module = BatchNormalisation(shape[0])
         case Scale():
             module = Scaling(layer)
-        case Activation(function="relu"):
-            module = nn.ReLU()
-        case Activation(function="tanh"):
-            module = nn.Tanh()
         case Activation():
-            raise unknown(f"activation of {layer.name}", layer.function, ACTIVATIONS)
+            if layer.function not in FUNCTIONS:
+                raise unknown(f"activation of {layer.name}", layer.function, ACTIVATIONS)
+            module = FUNCTIONS[layer.function]()
         case ResponseNorm():
             module = LocalResponseNorm(layer)
         case SpatialNorm():
@@ -296,6 +294,33 @@ def build(layer: Layer, shape: tuple[int, ...], classes: int) -> nn.Module:
         case Dropout():
             module = DropoutLayer(layer)
     return module
+
+
+# What `build` makes of a layer; PyTorch's own fully connected layer computes the same.
+FUNCTIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
+BUILT: dict[type[Layer], tuple[type[nn.Module], ...]] = {
+    Conv: (Convolution,),
+    Local: (LocalConnection,),
+    Linear: (FullConnection, nn.Linear),
+    BatchNorm: (BatchNormalisation,),
+    Scale: (Scaling,),
+    Activation: tuple(FUNCTIONS.values()),
+    ResponseNorm: (LocalResponseNorm,),
+    SpatialNorm: (SpatialResponseNorm,),
+    MaxPool: (Pooling,),
+    AvgPool: (AveragePooling,),
+    Dropout: (DropoutLayer,),
+}
+
+
+def is_built(module: nn.Module, layer: Layer) -> bool:
+    """Whether `module` is of the kind that `build` makes for `layer`, with the numbers of `layer`."""
+    if type(module) not in BUILT[type(layer)]:
+        return False
+    if isinstance(layer, Activation):
+        return type(module) is FUNCTIONS[layer.function]
+    own = getattr(module, "layer", layer)
+    return own is layer or own == layer
 
 
 @torch.no_grad()

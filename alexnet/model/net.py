@@ -2,7 +2,7 @@
 
 Layers are children under the names of the spec, in its order: `net.conv1`, `net.norm1`, … Each works on its own and
 writes to memory of its own; `forward` runs neighbours that the kernels know as one operation, unless somebody watches
-between them.
+between them or has put another module in the place of one.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from alexnet.errors import ConfigError, unknown
 from alexnet.model.account import account
 from alexnet.model.geometry import around
 from alexnet.model.lrn import norm_window
-from alexnet.model.modules import Pooling, build, initialise_layer, spatial_numbers
+from alexnet.model.modules import Pooling, build, initialise_layer, is_built, spatial_numbers
 from alexnet.model.spec import (
     Activation,
     Conv,
@@ -59,14 +59,32 @@ class AlexNet(nn.Module):
         return tuple(layer.name for layer in self.spec.layers)
 
     @property
+    def replaced(self) -> str | None:
+        """The first layer in whose place somebody has put a module that its spec does not say; None where none is."""
+        return next((layer.name for layer in self.spec.layers if not self._is_built(layer)), None)
+
+    def check_layers(self) -> None:
+        """Raises ConfigError, for what is made from the spec, when a layer was replaced."""
+        if name := self.replaced:
+            found = type(self.get_submodule(name)).__name__
+            raise ConfigError(
+                f"{name} of {self.spec.name!r} was replaced by {found}; files and copies are made from the spec, which "
+                "does not know that. Change the spec and build the network from it."
+            )
+
+    def _is_built(self, layer: Layer) -> bool:
+        module = self._modules.get(layer.name)
+        return module is None or is_built(module, layer)
+
+    @property
     def space_to_depth_block(self) -> tuple[int, int]:
         """The side of the blocks that images may come in (space to depth), and the zeros behind the last row first.
 
-        (4, 3) for the paper's network at 224 pixels; (1, 0) where the first layer takes no blocks. See
+        (4, 3) for the paper's network at 224 pixels; (1, 0) where the first layer takes no blocks, or was replaced. See
         `alexnet.kernels.space_to_depth`.
         """
         first, spec = self.spec.layers[0], self.spec
-        if not isinstance(first, Conv) or first.stride == 1 or first.groups > 1:
+        if not isinstance(first, Conv) or first.stride == 1 or first.groups > 1 or not self._is_built(first):
             return 1, 0
         before, after = around(first, spec.input_size)
         whole = (before + spec.input_size + after - first.kernel) % first.stride == 0
@@ -127,6 +145,10 @@ class AlexNet(nn.Module):
                 x = x.flatten(1)  # (N, C·H·W), in C, H, W order whatever the memory format
             output: Tensor = self.get_submodule(group[0].name)(x)
             return output
+        if not all(map(self._is_built, group)):
+            for layer in group:
+                x = self.run_group((layer,), x)
+            return x
         if isinstance(group[0], Conv):
             convolved: Tensor = self.get_submodule(group[0].name)(x, relu=True)
             return convolved

@@ -54,8 +54,9 @@ def check_network(asked: Spec | str | None, start: Model, recipe: Recipe) -> Non
     """Raises ConfigError when the network asked for, by name or spec, is another than that of the model to start from.
 
     Weights mean nothing in layers that compute anything else. What matters to training only may differ, and so may what
-    `recipe` changes in both.
+    `recipe` changes in both. So it does when a layer of the model was replaced.
     """
+    start.net.check_layers()
     own = start.net.spec
     if isinstance(asked, str) and asked != own.name:
         variant(asked)  # a name that is none is a fault of its own

@@ -81,6 +81,7 @@ class Model:
 def check_whole(model: Model) -> None:
     """Raises WeightsError, or ConfigError, when `model` would not come back from a file: its parts do not fit."""
     spec = model.net.spec
+    model.net.check_layers()
     check_classes(spec)
     if len(model.categories) != spec.classes:
         raise WeightsError(
