@@ -1,8 +1,11 @@
 import json
 import math
+import re
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,3 +230,43 @@ def test_a_recipe_of_the_defaults_is_the_papers() -> None:
     assert math.isclose(PAPER.lr_factor, 1 / 10)
     # "equal for all layers", and biases decay like weights where the text makes no difference
     assert (PAPER.bias_rate, PAPER.bias_falls, PAPER.bias_decay, PAPER.layer_rates) == (1.0, True, True, ())
+
+
+def test_numpy_s_numbers_whole_ones_and_lists_become_what_a_recipe_holds() -> None:
+    found = Recipe(
+        lr=np.float32(0.5), seed=np.arange(3)[1], momentum=0, mirror=np.bool_(False), dropout=np.float64(0.25),
+        lr_steps=[np.int64(1), 2], early_stop=np.int64(3), name=np.str_("mine"), batch_size=torch.tensor(8),
+        layer_rates=[LayerRate("conv1", np.int64(2), 0)],
+    )  # fmt: skip
+    wanted = Recipe(
+        lr=0.5, seed=1, momentum=0.0, mirror=False, dropout=0.25, lr_steps=(1, 2), early_stop=3, name="mine",
+        batch_size=8, layer_rates=(LayerRate("conv1", 2, 0.0),),
+    )  # fmt: skip
+    assert json.dumps(found.to_json()) == json.dumps(wanted.to_json())
+    assert Recipe.from_json(found.to_json()) == found == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mirror", "false", "true or false, not 'false'"),
+        ("mirror", 1, "true or false, not 1"),
+        ("epochs", 1.5, "a whole number, not 1.5"),
+        ("epochs", True, "a whole number, not True"),
+        ("epochs", None, "a whole number, not None"),
+        ("lr", "0.1", "a number, not '0.1'"),
+        ("lr", True, "a number, not True"),
+        ("lr", 10**400, "a number, not 1000"),
+        ("early_stop", 2.0, "a whole number or none, not 2.0"),
+        ("lr_steps", 30, "epochs like 30,60, not 30"),
+        ("lr_steps", "30", "epochs like 30,60, not '30'"),
+        ("lr_steps", (30.0,), "epochs like 30,60, not (30.0,)"),
+        ("layer_rates", (("conv1", 0, 0.0),), "layer:epoch:lr like conv1:0:0, not (('conv1', 0, 0.0),)"),
+        ("layer_rates", (LayerRate("conv1", 0.5, 0.0),), "layer:epoch:lr like conv1:0:0, not (LayerRate(layer='conv1'"),
+        ("activation", 7, "a word or none, not 7"),
+        ("seed", np.arange(3), "a whole number, not array([0, 1, 2])"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused(name: str, value: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"The setting {name} takes {said}")):
+        replace(Recipe(), **{name: value})

@@ -291,6 +291,11 @@ def test_of_a_gpu_that_one_of_several_processes_had_the_number_is_not_kept() -> 
     assert Runtime(device="cpu").of_run(told).device == "cpu"
 
 
+def test_a_part_of_an_epoch_is_no_end_of_a_run(whole: Run) -> None:
+    with pytest.raises(ConfigError, match=r"The setting epochs takes a whole number, not 3\.5"):
+        resume(whole.path, epochs=3.5)  # type: ignore[arg-type]
+
+
 def test_a_fine_tuning_run_goes_on_bit_for_bit(go: Train, whole: Run, three_colours: Store) -> None:
     options = {"store": three_colours, "spec": tiny_spec(3), "init_from": load_model(whole.model), "freeze": ("conv1",)}
     reference = go(**options)

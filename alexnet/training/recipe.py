@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
@@ -92,7 +93,9 @@ class Recipe:
     dropout: float | None = _option("dropout")
 
     def __post_init__(self) -> None:
-        """Refuses what cannot work, naming the value."""
+        """Refuses what cannot work, naming the value; NumPy's scalars, whole numbers and lists become what is meant."""
+        for name, kind in _kinds().items():
+            object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
         for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("crop_group", 1), ("patience", 1)):
             self._require(name, getattr(self, name) >= low, f"at least {low}")
         for name in ("epochs", "batch_size", "accumulate", "crop_group", "patience", "max_falls"):
@@ -145,16 +148,18 @@ class Recipe:
 
         Raises ConfigError for an unknown key (naming the nearest) or a value that is not of the field's type.
         """
-        hints = get_type_hints(type(self))
+        hints = _kinds()
         for key in settings:
             if key not in hints:
                 raise unknown("setting", key, hints)
         return replace(self, **{key: parse_setting(key, text, hints[key]) for key, text in settings.items()})
 
 
-def settings_table(recipe: Recipe = Recipe()) -> list[tuple[str, str, str]]:
-    """Name, value in `recipe` as --set takes it, and meaning of every setting, in order."""
-    return [(each.name, _text(getattr(recipe, each.name)), each.metadata["help"]) for each in fields(recipe)]
+@cache
+def _kinds() -> dict[str, Any]:
+    """The type of every setting."""
+    hints = get_type_hints(Recipe)
+    return {each.name: hints[each.name] for each in fields(Recipe)}
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:
@@ -207,6 +212,33 @@ def parse_setting(key: str, text: str, kind: Any) -> Any:
         raise ConfigError(f"The setting {key} takes {WANTED[kind]}, not {text!r}.") from error
 
 
+def _checked(key: str, value: Any, kind: Any) -> Any:
+    """`value` as one of type `kind`. Raises ConfigError, naming the setting `key`, for one of another type."""
+    try:
+        return _typed(value, kind)
+    except (TypeError, OverflowError) as error:
+        raise ConfigError(f"The setting {key} takes {WANTED[kind]}, not {value!r}.") from error
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if getattr(value, "ndim", None) == 0:  # of NumPy or PyTorch
+        value = value.item()
+    if kind is LayerRate and isinstance(value, LayerRate):
+        return LayerRate(_typed(value.layer, str), _typed(value.epoch, int), _typed(value.lr, float))
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in (bool, int, float, str, LayerRate):
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise TypeError
+        return value
+    inner, other = get_args(kind)
+    if other is type(None):
+        return None if value is None else _typed(value, inner)
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return tuple(_typed(item, inner) for item in value)
+
+
 def _value(text: str, kind: Any) -> Any:
     if kind is bool:
         return {"true": True, "false": False}[text.lower()]
@@ -238,3 +270,8 @@ def load_recipe(path: Path) -> Recipe:
         return read_recipe(read_file(path, MAX_JSON))
     except UnfitFileError as error:
         raise ConfigError(f"{path} is no recipe file: {error}.") from error
+
+
+def settings_table(recipe: Recipe = Recipe()) -> list[tuple[str, str, str]]:
+    """Name, value in `recipe` as --set takes it, and meaning of every setting, in order."""
+    return [(each.name, _text(getattr(recipe, each.name)), each.metadata["help"]) for each in fields(recipe)]
