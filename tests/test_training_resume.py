@@ -230,6 +230,46 @@ def test_best_weights_of_another_run_are_refused(whole: Run, tmp_path: Path, cha
         resume(run.path)
 
 
+@pytest.fixture(scope="module")
+def stopped(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was stopped in its second epoch."""
+    out = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.raises(Interrupted):
+        begin(store=colours, out=out, listener=stop_at(signal.SIGTERM, epoch=2, step=3))
+    return Run(out)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda run, best: run.best.unlink(), r"no checkpoint at .*best\.pt"),
+        (lambda run, best: save_checkpoint(run.best, best | {"run": "0" * 64}), "it is of another run"),
+        (lambda run, best: save_checkpoint(run.best, best | {"epoch": 4, "val_top1_error": 0.0}), "of another run"),
+        (lambda run, best: save_checkpoint(run.best, best | {"epoch": 2}), "of another run"),
+        (lambda run, best: save_checkpoint(run.best, best | {"weights": {}}), "does not hold the best .*Missing key"),
+        (lambda run, best: run.write("recipe.json", {**run.read("recipe.json"), "lr": 0.1}), "of another run"),
+    ],
+)
+def test_best_weights_that_are_not_the_runs_are_found_before_it_goes_on(
+    stopped: Run, tmp_path: Path, change: Callable[[Run, dict[str, Any]], object], said: str
+) -> None:
+    shutil.copytree(stopped.path, tmp_path / "run")
+    change(Run(tmp_path / "run"), load_checkpoint(stopped.best))
+    told: list[Event] = []
+    with pytest.raises(WeightsError, match=rf"(?s){said}"):
+        resume(tmp_path / "run", listener=told.append)
+    assert not told
+
+
+def test_best_weights_that_a_kill_left_ahead_of_the_checkpoint_are_found_again(
+    whole: Run, stopped: Run, tmp_path: Path
+) -> None:
+    assert load_checkpoint(whole.best)["epoch"] > 1
+    shutil.copytree(stopped.path, tmp_path / "run")
+    shutil.copy(whole.best, Run(tmp_path / "run").best)
+    assert difference(whole, resume(tmp_path / "run")) == set()
+
+
 def test_best_weights_from_before_they_named_their_run_are_taken(whole: Run, tmp_path: Path) -> None:
     shutil.copytree(whole.path, tmp_path / "run")
     run = Run(tmp_path / "run")

@@ -201,14 +201,22 @@ class Trainer:
         net.load_state_dict(weights)
         return net, epoch
 
-    def _take_best(self, net: AlexNet) -> int:
+    def check_best(self) -> None:
+        """Raises WeightsError when best.pt is not this run's; that of epochs yet to be done again is, after a kill."""
+        if len(self.plan.val) and self.progress.val_errors:
+            with torch.device("meta"):
+                net = AlexNet(self.plan.spec)
+            self._take_best(net, ahead=True)
+
+    def _take_best(self, net: AlexNet, *, ahead: bool = False) -> int:
         best, errors = load_checkpoint(self.run.best), self.progress.val_errors
         try:
-            epoch = int(best["epoch"])
-            mine = 1 <= epoch <= len(errors) and best["val_top1_error"] == errors[epoch - 1] == min(errors)
-            if not mine or best.get("run", self.identity) != self.identity:
+            epoch, error = int(best["epoch"]), best["val_top1_error"]
+            mine = 1 <= epoch <= len(errors) and error == errors[epoch - 1] == min(errors)
+            again = ahead and len(errors) < epoch <= self.recipe.epochs and error < min(errors)
+            if not (mine or again) or best.get("run", self.identity) != self.identity:
                 raise ValueError("it is of another run")
-            net.load_state_dict(best["weights"])
+            net.load_state_dict(best["weights"], assign=ahead)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(
                 f"{self.run.best} does not hold the best weights of this run ({error}); put the right one back or "

@@ -194,6 +194,7 @@ def resume(
                 f"{run.last} is not a checkpoint of the network and version that {path} says it trains ({error}); put "
                 "the right one back or train anew."
             ) from error
+        team.by_leader(trainer.check_best)
         check_same(plan, store, placement, team)
         routes = team.by_leader(lambda: resumed_routes(told, net, plan, placement))
         if team.leads and told.get("machine", routes.machine) != routes.machine:
