@@ -21,6 +21,7 @@ from alexnet.model.spec import Dropout
 from alexnet.model.variants import networks, variant
 from alexnet.weights.caffe.importing import MEAN_PIXEL
 from alexnet.weights.description import MODEL
+from alexnet.weights.foreign.class_names import unnamed_classes
 from alexnet.weights.model_dir import load_model, save_model
 from alexnet.weights.onnx.export import build_model
 from alexnet.weights.onnx.graph import GraphOptions
@@ -320,3 +321,8 @@ def test_what_a_file_brings_along_is_not_asked_for_twice(tmp_path: Path) -> None
     path = saved(build_model(model_of(lively(narrow(variant("owt")))), GraphOptions("views")), tmp_path)
     with pytest.raises(ConfigError, match="brings its classes, mean and order of colours along"):
         import_onnx(path, keep_bgr=True)
+    with pytest.raises(ConfigError, match="brings its classes, mean and order of colours along"):
+        import_onnx(path, classes=unnamed_classes)
+    nameless = replace(model_of(lively(narrow(variant("owt")))), categories=unnamed_classes(10))
+    path = saved(build_model(nameless, GraphOptions("views")), tmp_path)
+    assert import_onnx(path, classes=unnamed_classes).categories == unnamed_classes(10)

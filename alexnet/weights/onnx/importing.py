@@ -34,7 +34,8 @@ _COMPARED = {"function", "kernel", "stride", "groups", "n", "k", "alpha", "beta"
 def import_onnx(path: Path, *, classes: Names = None, mean: Path | None = None, keep_bgr: bool = False) -> Model:
     """The model in an ONNX file.
 
-    A file that `alexnet export` wrote gives back the model that it was made from, and takes no other arguments. Of
+    A file that `alexnet export` wrote gives back the model that it was made from, and takes no other arguments than a
+    function of `classes` that calls them as the file does. Of
     others, bvlc_alexnet and caffenet are known, in whatever widths, and taken to come from Caffe: see
     `alexnet.weights.caffe.importing.caffe_model` for the arguments. Raises WeightsError when the file is damaged,
     computes anything else, or keeps numbers elsewhere than beside it; ConfigError when the package onnx is missing.
@@ -43,9 +44,13 @@ def import_onnx(path: Path, *, classes: Names = None, mean: Path | None = None, 
     tensors = read_tensors(content.graph, path)
     texts = {entry.key: entry.value for entry in content.metadata_props}
     if MODEL in texts:
+        surplus = ConfigError(f"{path} brings its classes, mean and order of colours along; leave those options out.")
         if isinstance(classes, Path) or mean or keep_bgr:
-            raise ConfigError(f"{path} brings its classes, mean and order of colours along; leave those options out.")
-        return _of_ours(content.graph, tensors, texts, path)
+            raise surplus
+        model = _of_ours(content.graph, tensors, texts, path)
+        if classes is not None and classes(len(model.categories)) != model.categories:
+            raise surplus
+        return model
     spell(content.graph, tensors)
     chain = read_chain(content, tensors, path)
     spec, said = _recognised(chain, path)
