@@ -45,8 +45,8 @@ class Claim:
     """What the paper says, word for word, in which section; its number where it gives one, with its unit.
 
     The number is what the technique changes: -1.4 points for an error that falls, 6 times for a speed. A claim that is
-    made elsewhere has a `source` instead of a section, and its text is in substance. `data` and `setting` are those that
-    the number comes from.
+    made elsewhere has a `source` instead of a section, and its text is in substance. `data` and `setting` are those
+    that the number comes from.
     """
 
     text: str
