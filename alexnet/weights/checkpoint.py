@@ -27,7 +27,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises WeightsError when it is missing, cannot be read, is damaged or foreign.
     """
     if not path.is_file():
-        raise WeightsError(f"There is no checkpoint at {path}; the run stopped before it wrote one, so train anew.")
+        raise WeightsError(
+            f"There is no checkpoint at {path}: it was lost, or the run stopped before it wrote one. Put it back or "
+            "train anew."
+        )
     try:
         with ZipFile(path) as archive:  # PyTorch writes checksums, but does not compare them
             if damaged := archive.testzip():
