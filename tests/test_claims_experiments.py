@@ -42,6 +42,14 @@ def test_the_table_of_techniques_is_that_of_the_records() -> None:
         assert here == f"{signed(told.mean)} ({signed(told.low)} to {signed(told.high)})"
 
 
+def test_what_normalisation_does_on_cifar_is_that_of_the_records() -> None:
+    (effect,) = found("lrn-cifar").effects
+    told, paper = effect.estimate, effect.pair.paper
+    assert told.n == 3 and told.low is not None and told.high is not None and paper is not None
+    interval = f"(95 % interval {signed(told.low)} to {signed(told.high)}), where the paper has {signed(paper)}."
+    assert f"{signed(told.mean)} points\n  {interval}" in README
+
+
 def test_the_printed_network_stands_still_where_the_one_that_was_run_learns() -> None:
     printed = found("printed")
     errors: dict[str, list[float]] = {}
