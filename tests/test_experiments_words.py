@@ -52,6 +52,15 @@ def test_an_interval_with_0_says_what_cannot_be_excluded() -> None:
     assert "That is outside this interval." in words.sentence(ROW, effect(-0.1, 0.0, 0.1, p=0.6))
 
 
+def test_an_interval_that_excludes_0_alone_is_not_said_to_include_it() -> None:
+    said = words.sentence(ROW, effect(-1.2, -1.0, -1.4, p=0.07))
+    assert "changes the top-1 error by −1.2 points (95 % interval −1.7 to −0.7): beside the other comparisons" in said
+    assert "(p 0.07 by Holm's adjustment) no effect at all cannot be excluded. This speaks neither" in said
+    assert "with these seeds" not in said
+    timed = words.speed(TIMED, speed(Estimate(2.0, 1.5, 2.6, 3, 0.1), p=0.07))
+    assert "Beside the other comparisons of this experiment (p 0.07 by Holm's adjustment) equal speed cannot" in timed
+
+
 def test_one_seed_and_two_have_no_interval() -> None:
     for values in ((-1.2,), (-1.2, -1.0)):
         said = words.sentence(ROW, effect(*values, p=1.0))

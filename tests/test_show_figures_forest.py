@@ -20,11 +20,16 @@ def test_no_label_covers_another(count: int) -> None:
 
 def test_a_row_has_its_interval_its_mean_and_the_other_number() -> None:
     drawn = figure(Forest("Effects", "", [Panel("points", BRANCHES)]))
-    assert "-0.3 [-0.9, +0.3] (n = 5)" in texts(drawn) and "+12.0 (n = 1)" in texts(drawn)
+    assert "−0.3 [−0.9, +0.3] (n = 5)" in texts(drawn) and "+12.0 (n = 1)" in texts(drawn)
     lines = [line for axes in drawn.axes for line in axes.lines]
     assert [-0.9, 0.3] in [list(line.get_xdata()) for line in lines]
     hollow = [line for line in lines if line.get_markerfacecolor() == "none"]
     assert [list(line.get_xdata()) for line in hollow] == [[-1.4]]
+
+
+def test_what_rounds_to_0_has_no_minus() -> None:
+    drawn = figure(Forest("Effects", "", [Panel("points", [Branch("normalisation", -0.12, -0.23, -0.01, 5)])]))
+    assert "−0.1 [−0.2, +0.0] (n = 5)" in texts(drawn)
 
 
 def test_ratios_are_on_a_logarithmic_scale_and_bounds_point_where_the_true_one_lies() -> None:

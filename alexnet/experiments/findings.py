@@ -85,6 +85,7 @@ class Findings:
     searches: Mapping[tuple[str, float], RecordJson]
     effects: tuple[Effect, ...]
     speeds: tuple[Speed, ...]
+    again: Mapping[tuple[str, int], RecordJson]  # runs of which a look saw another network, trained again
 
     @property
     def seeds(self) -> list[int]:
@@ -103,7 +104,7 @@ def findings(row: Experiment, folder: Path) -> Findings:
     def look(task: Task) -> RecordJson | None:
         return read_record(folder / task.file)
 
-    results, searches = {}, {}
+    results, searches, again = {}, {}, {}
     for task in tasks(row, look):
         if (record := look(task)) is None or task.experiment.name != row.name:  # a run whose network is looked at
             continue
@@ -113,10 +114,13 @@ def findings(row: Experiment, folder: Path) -> Findings:
             searches[task.arm, task.rate] = record
         else:
             results[task.arm, task.seed] = record
+            run = look(task.needs[-1]) if task.needs else None
+            if run is not None and run.get("model") != record.get("model"):
+                again[task.arm, task.seed] = run
     _check_together(row, [*results.values(), *searches.values()])
     if row.outcome == EPOCHS:
-        return Findings(row, results, searches, (), _speeds(row, results))
-    return Findings(row, results, searches, _effects(row, results), ())
+        return Findings(row, results, searches, (), _speeds(row, results), again)
+    return Findings(row, results, searches, _effects(row, results), (), again)
 
 
 def _check(path: Path, task: Task, record: RecordJson) -> None:

@@ -87,7 +87,7 @@ def _experiment(found: Findings) -> str:
         parts.append("\n".join(_LOOKS[row.outcome](found)) if row.of else _arms(found))
     parts += list(_rates(found))
     if found.results:
-        parts += [*_failures(found), *_times(found)]
+        parts += [*_failures(found), *_again(found), *_times(found)]
     return "\n".join(parts)
 
 
@@ -232,6 +232,19 @@ def _failures(found: Findings) -> Iterator[str]:
         yield f"Diverged, or at chance in the end: {listed}.\n"
     else:
         yield "No run diverged or was at chance in the end.\n"
+
+
+def _again(found: Findings) -> Iterator[str]:
+    """Which of the networks looked at are not those of the runs on record, and how far the two are apart."""
+    if found.again:
+        pairs = [
+            f"`{arm}` seed {seed}, {_mean([found.results[arm, seed]['test']])} here and {_mean([run['test']])} there"
+            for (arm, seed), run in sorted(found.again.items())
+        ]
+        yield (
+            "Some networks were trained again for these looks, and on a GPU the same run does not come to the same "
+            f"bits. Their test errors beside those of the runs on record: {'; '.join(pairs)}.\n"
+        )
 
 
 def _times(found: Findings) -> Iterator[str]:

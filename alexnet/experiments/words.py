@@ -5,7 +5,7 @@ interval includes 0, what cannot be excluded.
 """
 
 from alexnet.experiments.design import ALIKE, APART, GAP, TEN, TEST, TOGETHER, TRAINING, Experiment
-from alexnet.experiments.findings import Effect, Speed
+from alexnet.experiments.findings import TOLD, Effect, Speed
 from alexnet.experiments.statistics import LEAST, Estimate
 
 FORBIDDEN = ("confirm", "reproduc", "prove", "proof", "significant", "refute")
@@ -48,10 +48,11 @@ def sentence(row: Experiment, effect: Effect) -> str:
             said += f" That is the other direction than the claim's; its setting, {row.claim.setting}, was not run."
         return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
     most = max(abs(found.low), abs(found.high))
-    said = (
-        f"{begin} changes {subject} by {signed(found.mean)} points ({interval}): with these {effect.over} no "
-        f"effect at all cannot be excluded, nor one of {most:.1f} points."
-    )
+    said = f"{begin} changes {subject} by {signed(found.mean)} points ({interval}): "
+    if _beside_others(found.sign, effect.p):
+        said += f"{_not_alone(effect.p)} no effect at all cannot be excluded."
+    else:
+        said += f"with these {effect.over} no effect at all cannot be excluded, nor one of {most:.1f} points."
     if pair.paper is not None:
         inside = found.low <= pair.paper <= found.high
         paper += f" That is {'inside' if inside else 'outside'} this interval."
@@ -73,9 +74,20 @@ def speed(row: Experiment, found: Speed) -> str:
         return f"{begin}: neither came to {level} in all runs. {missing}"
     about = {"exact": "", "at least": "at least ", "at most": "at most "}[found.bound.side]
     said = f"{begin} comes to {level} {about}{ratio.mean:.2f} times as fast{_interval(ratio)}."
-    if ratio.low is not None and not found.sign and found.bound.side == "exact":
-        said += " Equal speed cannot be excluded; this speaks neither for the claim nor against it."
+    if ratio.low is not None and ratio.high is not None and not found.sign and found.bound.side == "exact":
+        apart = int(ratio.low > 1) - int(ratio.high < 1)
+        said += f" B{_not_alone(found.p)[1:]} equal" if _beside_others(apart, found.p) else " Equal"
+        said += " speed cannot be excluded; this speaks neither for the claim nor against it."
     return " ".join(filter(None, (said, missing, paper)))
+
+
+def _beside_others(sign: int, p: float) -> bool:
+    """Whether an interval that excludes no effect does so alone, and not beside the experiment's other comparisons."""
+    return sign != 0 and p > TOLD
+
+
+def _not_alone(p: float) -> str:
+    return f"beside the other comparisons of this experiment (p {p:.2f} by Holm's adjustment)"
 
 
 def _missing(row: Experiment, found: Speed) -> str:

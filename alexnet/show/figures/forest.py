@@ -84,9 +84,10 @@ def _is_wide(panel: Panel) -> bool:
 
 
 def _told(panel: Panel, branch: Branch) -> str:
-    form = ".2f" if panel.neutral else "+.1f"
+    form = ".2f" if panel.neutral else "+z.1f"  # z: what rounds to 0 is not −0
     sign = {"at least": "≥ ", "at most": "≤ "}.get(branch.bound, "")
-    mean = f"{sign}{branch.mean:{form}}"
-    if branch.low is None or branch.high is None:
-        return f"{mean} (n = {branch.n})"
-    return f"{mean} [{branch.low:{form}}, {branch.high:{form}}] (n = {branch.n})"
+    mean, *ends = (
+        f"{value:{form}}".replace("-", "−") for value in (branch.mean, branch.low, branch.high) if value is not None
+    )
+    interval = f" [{', '.join(ends)}]" if len(ends) == 2 else ""
+    return f"{sign}{mean}{interval} (n = {branch.n})"
