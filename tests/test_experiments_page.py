@@ -38,7 +38,7 @@ def test_the_page_is_the_one_that_the_records_make() -> None:
 
 def test_records_are_small_and_hold_no_places_of_a_machine() -> None:
     files = list(RECORDS.rglob("*.json"))
-    assert sum(path.stat().st_size for path in files) < 1_000_000
+    assert sum(path.stat().st_size for path in files) < 5_000 * len(files)
     for path in files:
         text = path.read_text(encoding="utf-8")
         assert not any(word in text for word in ("/root/", "/home/", "/tmp/")), path
