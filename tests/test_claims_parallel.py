@@ -41,6 +41,16 @@ def test_the_numbers_that_are_sent_are_the_networks() -> None:
     assert not missing(PAGE, f"{2 * 2 * scaling.INTO_CONNECTED / 1e3:.1f} KB")
 
 
+def test_the_numbers_that_travel_meanwhile_are_those_of_the_full_layers() -> None:
+    sizes = {layer.name: layer.parameters for layer in account(PAPER).rows if layer.parameters}
+    fc6, fc78 = sizes["fc6"], sizes["fc7"] + sizes["fc8"]
+    rest = sum(sizes.values()) - fc6 - fc78
+    (lines,) = (block for block in PAGE.split("\n\n") if "gradients of fc8 and fc7 set off" in block)
+    of_all = percent((fc6 + fc78) / (fc6 + fc78 + rest), 0)
+    told = [f"{fc78 / 1e6:.0f} million", f"{fc6 / 1e6:.0f} million", of_all, f"{rest / 1e6:.0f} million"]
+    assert re.findall(r"\d+ (?:million|%)", lines) == told
+
+
 def test_the_model_of_a_step_is_arithmetic() -> None:
     bytes_ = 2 * account(PAPER).total("parameters")
     assert data_parallel(200, 1, SLOW, overlap=False) == hybrid(200, 1, SLOW) == alone(200, SLOW) == 2.0
