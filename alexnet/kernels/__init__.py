@@ -1,4 +1,4 @@
-"""Fused CPU kernels of the network's memory-bound steps, each with a twin in plain PyTorch."""
+"""Fused kernels for processors and CUDA, and convolutions in tiles, each with a twin in plain PyTorch."""
 
 from alexnet.kernels.augment import augment_batch
 from alexnet.kernels.dropout import relu_dropout
