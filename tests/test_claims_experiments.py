@@ -51,8 +51,9 @@ def test_what_normalisation_does_on_cifar_is_that_of_the_records() -> None:
     (effect,) = found("lrn-cifar").effects
     told, paper = effect.estimate, effect.pair.paper
     assert told.n == 5 and told.low is not None and told.high is not None and paper is not None
-    interval = f"(95 % interval {signed(told.low)} to {signed(told.high)}), where the paper has {signed(paper)}."
-    assert f"{signed(told.mean)} points\n  {interval}" in README
+    drawn = " to ".join(map(signed, effect.drawn or ()))
+    interval = f"(95 % interval {signed(told.low)} to {signed(told.high)}; drawn over photographs too, {drawn})"
+    assert f"{signed(told.mean)} points\n  {interval}, where the paper has {signed(paper)}." in README
 
 
 def test_what_five_networks_do_together_is_that_of_the_records() -> None:
@@ -71,7 +72,11 @@ def test_how_many_networks_have_a_tower_for_colour_is_that_of_the_records() -> N
         alone.setdefault(arm, []).append(told.p <= 0.05)
     two, one = alone["base"], alone["groups=1"]
     said = f"in {sum(two)} of {len(two)} networks with two towers", f"in {sum(one)} of {len(one)} with one tower"
-    assert not missing(README, *said, "one of twenty")
+    (effect,) = found("specialise").effects
+    told = effect.estimate
+    assert told.low is not None and told.high is not None and not effect.sign
+    apart = f"{signed(told.mean)} points", f"{signed(told.low)} to {signed(told.high)}"
+    assert not missing(README.replace("\n  ", " "), *said, "one of twenty", *apart)
 
 
 def test_the_printed_network_stands_still_where_the_one_that_was_run_learns() -> None:

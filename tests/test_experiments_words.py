@@ -9,7 +9,7 @@ import pytest
 from experimenting import row
 
 from alexnet.experiments import page, words
-from alexnet.experiments.design import EPOCHS, GAP, TEST, TRAINING, Stop
+from alexnet.experiments.design import EPOCHS, GAP, TEST, TRAINING, UNTOLD, Stop
 from alexnet.experiments.findings import Effect, Speed
 from alexnet.experiments.statistics import Bound, Estimate, student
 from alexnet.experiments.table import EXPERIMENTS
@@ -52,6 +52,17 @@ def test_an_interval_with_0_says_what_cannot_be_excluded() -> None:
     assert "That is outside this interval." in words.sentence(ROW, effect(-0.1, 0.0, 0.1, p=0.6))
 
 
+def test_whether_an_expectation_was_met_is_said() -> None:
+    for expected, met in (((-2.0, -1.0), True), ((-1.0, 0.0), False), (UNTOLD, False)):
+        said = words.sentence(ROW, effect(-1.2, -1.0, -1.4, pair=replace(PAIR, expected=expected)))
+        assert said.endswith("The expectation was met." if met else "The expectation was not met.")
+    unsure = effect(-1.0, 0.0, 0.4, p=0.6, pair=replace(PAIR, expected=UNTOLD))
+    assert words.sentence(ROW, unsure).endswith("The expectation was met.")
+    assert "expectation" not in words.sentence(ROW, effect(-1.2, -1.0, pair=replace(PAIR, expected=(-2.0, -1.0))))
+    timed = speed(Estimate(2.0, 1.5, 2.6, 3, 0.1))
+    assert words.speed(TIMED, replace(timed, pair=replace(PAIR, expected=(1.0, 1.5)))).endswith("was not met.")
+
+
 def test_an_interval_that_excludes_0_alone_is_not_said_to_include_it() -> None:
     said = words.sentence(ROW, effect(-1.2, -1.0, -1.4, p=0.07))
     assert "changes the top-1 error by −1.2 points (95 % interval −1.7 to −0.7): beside the other comparisons" in said
@@ -75,6 +86,7 @@ def test_failures_and_the_wider_interval_are_said() -> None:
     assert "1 of these runs was at chance in the end or diverged, and counts as chance; no pair is left" in said
     said = words.sentence(ROW, effect(-1.2, -1.0, -1.4, drawn=(-3.0, 0.5)))
     assert "changes the top-1 error" in said and "over seeds and photographs, the interval is −3.0 to +0.5" in said
+    assert "no effect at all cannot be excluded, nor one of 3.0 points" in said
 
 
 def speed(ratio: Estimate, above: int = 0, below: int = 0, p: float = 0.01, n: int = 3) -> Speed:

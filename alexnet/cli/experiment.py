@@ -179,7 +179,10 @@ def _bundles(found: "Findings") -> "Bundles":
             runs = [found.results[arm, seed] for seed in row.seeds if (arm, seed) in found.results]
             held.append(Bundle(arm, [[(x, 100 * y) for x, y in curve(run)] for run in runs]))
         panels.append((pair.title, held))
-    caption = f"Training error in windows of an epoch, in per cent; {row.bench.data}. Thin: a seed; thick: their mean."
+    caption = (
+        f"Training error in windows of 10,000 photographs, in per cent; {row.bench.data}. Thin: a seed; thick: their "
+        "mean, as far as all of them go; dotted: the levels."
+    )
     levels = [100 * level for level in row.levels]
     return Bundles("Training error by epochs", caption, panels, levels, "epoch")
 

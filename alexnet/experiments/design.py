@@ -5,6 +5,7 @@ Written down before anything is run: outcome, expectation, seeds and the smalles
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from alexnet.errors import unknown
 from alexnet.model.spec import Spec
@@ -19,7 +20,7 @@ APART, ALIKE, TOGETHER = "halves apart", "neighbours alike", "ensembles"
 OUTCOMES = {
     TEST: "top-1 error on the test photographs, centre crop",
     TRAINING: "top-1 error on the training photographs afterwards: centre crop, no dropout, no noise",
-    GAP: "test error minus training error, both as above",
+    GAP: "test error minus training error, both afterwards: centre crop, no dropout, no noise",
     TEN: "top-1 error on the test photographs by ten crops minus that by the centre crop, of the same networks",
     EPOCHS: "epochs until the error on the training photographs, as they are met, is down to a level",
     APART: "how far the mean share of colour in the first half of conv1's kernels is from that in the second half; the "
@@ -33,6 +34,9 @@ LOOK_SECONDS = {APART: 2.0, ALIKE: 60.0, TOGETHER: 350.0}
 """About what a look at a network of the benches takes, on one thread as `Bench.epoch_seconds`."""
 FIVE = (0, 1, 2, 3, 4)
 """The seeds of most experiments."""
+Expected = tuple[float, float] | Literal["untold"] | None
+"""What an expectation says of a pair: from where to where its mean is, or that it is not told from no effect."""
+UNTOLD: Literal["untold"] = "untold"
 UNITS = {
     APART: "points of the share of colour; right of 0: further apart with two towers",
     ALIKE: "points of neighbours of the class; right of 0: more by fc7",
@@ -96,7 +100,8 @@ class Pair:
 
     `title` names the pair in tables, `technique` is the subject of a sentence; `paper` is the number to set beside it.
     An effect is the outcome with minus the outcome without; of epochs, those without over those with. Where outcomes
-    are compared within a run both arms are the same; of ensembles, so many `networks` answer together.
+    are compared within a run both arms are the same; of ensembles, so many `networks` answer together. `expected` is
+    the experiment's expectation as far as it speaks of this pair.
     """
 
     title: str
@@ -105,6 +110,7 @@ class Pair:
     absent: str
     paper: float | None = None
     networks: int = 1
+    expected: Expected = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet.errors import DataError
-from alexnet.experiments.design import ALIKE, APART, BASE, EPOCHS, GAP, TEN, TEST, TOGETHER, TRAINING, Experiment, Pair
+from alexnet.experiments.design import (
+    ALIKE,
+    APART,
+    BASE,
+    EPOCHS,
+    GAP,
+    TEN,
+    TEST,
+    TOGETHER,
+    TRAINING,
+    UNTOLD,
+    Experiment,
+    Pair,
+)
 from alexnet.experiments.looks import NEAREST, alike, halves, wrong
 from alexnet.experiments.order import tasks
 from alexnet.experiments.records import RecordJson, Task, read_record, recipe_digest, spec_digest
@@ -53,6 +66,11 @@ class Effect:
         inside = self.drawn is not None and self.drawn[0] <= 0 <= self.drawn[1]
         return 0 if inside or self.p > TOLD else self.estimate.sign
 
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether it came out as was expected; None where nothing was, or there is no interval yet."""
+        return None if self.estimate.low is None else _as_expected(self.pair, self.estimate.mean, self.sign)
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -75,6 +93,13 @@ class Speed:
             return 0
         return int(low > 1 and self.bound.side != "at most") - int(high < 1 and self.bound.side != "at least")
 
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether it came out as was expected; None where nothing was, no interval is there yet, or a bound alone."""
+        if self.bound is None or self.bound.side != "exact" or self.bound.ratio.low is None:
+            return None
+        return _as_expected(self.pair, self.bound.ratio.mean, self.sign)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -92,6 +117,20 @@ class Findings:
         """The seeds with which all arms have been run."""
         arms = [arm.name for arm in self.row.all_arms]
         return [seed for seed in self.row.seeds if all((arm, seed) in self.results for arm in arms)]
+
+    @property
+    def expectations(self) -> list[bool]:
+        """Of each pair of which something was expected, whether it came out so."""
+        first = [each for each in self.speeds if each.level == self.row.levels[0]]
+        told = [*(each.as_expected for each in self.effects), *(each.as_expected for each in first)]
+        return [met for met in told if met is not None]
+
+
+def _as_expected(pair: Pair, mean: float, sign: int) -> bool | None:
+    if pair.expected is None or pair.expected == UNTOLD:
+        return None if pair.expected is None else sign == 0
+    low, high = pair.expected
+    return low <= mean <= high
 
 
 def findings(row: Experiment, folder: Path) -> Findings:

@@ -17,7 +17,8 @@ HEAD = """# The paper's claims, tried again
 
 Every text on AlexNet repeats what each technique brings; the paper has one run each, and no interval. Here each claim
 is a row of [a table](../alexnet/experiments/table.py): arms, outcome, seeds and what was expected were committed before
-the first run. This page and its pictures are made from [the records](../results/experiments) by
+the first run; where an expectation has a range, or is that nothing can be told, the page says whether it was met.
+This page and its pictures are made from [the records](../results/experiments) by
 `alexnet experiment --report docs/experiments.md`, and a test makes it again.
 
 - A change is that of the outcome with the technique minus without it, seed by seed; − means lower. Intervals are
@@ -28,8 +29,8 @@ the first run. This page and its pictures are made from [the records](../results
 - All arms of a seed ran on one kind of machine, the seeds of a row perhaps on several; each record names its own.
 - Test photographs are met once a run, at its end; and again by the rows that look at networks of other rows, which
   choose nothing by them.
-- None of this is ImageNet. What holds at 64 pixels and a few thousand photographs need not hold there, nor the other
-  way round.
+- None of this is the whole of ImageNet. What holds at 24 to 64 pixels and some ten thousand photographs need not hold
+  there, nor the other way round.
 """
 
 
@@ -54,8 +55,9 @@ def _overview(found: Sequence[Findings]) -> str:
         row = each.row
         wanted = len(row.seeds) * len(row.all_arms)
         told = f"{len(each.results)} of {wanted}" if each.results else "not run yet"
-        rows.append([f"[{row.name}](#{row.name})", _claimed(row), row.outcome, str(len(each.seeds)), told])
-    return _table(["experiment", "the paper", "outcome", ">whole seeds", ">runs"], rows)
+        met = f"{sum(each.expectations)} of {len(each.expectations)}" if each.expectations else "–"
+        rows.append([f"[{row.name}](#{row.name})", _claimed(row), row.outcome, str(len(each.seeds)), told, met])
+    return _table(["experiment", "the paper", "outcome", ">whole seeds", ">runs", ">expectations met"], rows)
 
 
 def _benches(found: Sequence[Findings]) -> Iterator[str]:

@@ -1,7 +1,20 @@
 """The rows that look at networks of the row `towers`, figures 3 and 4 of the paper among them: see `table`."""
 
+from math import inf
+
 from alexnet.experiments.benches import IMAGENET20
-from alexnet.experiments.design import ALIKE, APART, BASE, FIVE, TOGETHER, Arm, Claim, Experiment, Pair
+from alexnet.experiments.design import (
+    ALIKE,
+    APART,
+    BASE,
+    FIVE,
+    TOGETHER,
+    UNTOLD,
+    Arm,
+    Claim,
+    Experiment,
+    Pair,
+)
 
 TOWERS = "towers"
 
@@ -15,7 +28,15 @@ ENSEMBLES = Experiment(
     bench=IMAGENET20,
     arms=(),
     pairs=(
-        Pair("5 networks, not 1", "averaging five networks, not taking one,", BASE, BASE, -2.6, networks=5),
+        Pair(
+            "5 networks, not 1",
+            "averaging five networks, not taking one,",
+            BASE,
+            BASE,
+            -2.6,
+            networks=5,
+            expected=(-4, -2),
+        ),
         Pair("3 networks, not 1", "averaging three networks, not taking one,", BASE, BASE, networks=3),
     ),
     outcome=TOGETHER,
@@ -38,7 +59,9 @@ SPECIALISE = Experiment(
     ),
     bench=IMAGENET20,
     arms=(Arm("groups=1", {"groups": "1"}),),
-    pairs=(Pair("two towers, not one", "having two towers, not one of full width,", BASE, "groups=1"),),
+    pairs=(
+        Pair("two towers, not one", "having two towers, not one of full width,", BASE, "groups=1", expected=UNTOLD),
+    ),
     outcome=APART,
     seeds=FIVE,
     expectation="Nothing that five seeds can tell from 0, and p at most 0.05 in one or two of the five networks with "
@@ -58,7 +81,9 @@ NEIGHBOURS = Experiment(
     ),
     bench=IMAGENET20,
     arms=(),
-    pairs=(Pair("by fc7, not by pixels", "looking for neighbours by fc7, not by pixels,", BASE, BASE),),
+    pairs=(
+        Pair("by fc7, not by pixels", "looking for neighbours by fc7, not by pixels,", BASE, BASE, expected=(30, inf)),
+    ),
     outcome=ALIKE,
     seeds=FIVE,
     expectation="Higher by 30 points or more: about 45 % by fc7, 10 to 15 % by pixels, 5 % by chance.",

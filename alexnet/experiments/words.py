@@ -39,6 +39,7 @@ def sentence(row: Experiment, effect: Effect) -> str:
     if found.low is None or found.high is None:
         said = f"{begin} changes {subject} by {signed(found.mean)} points; below {seeds(LEAST)} no interval is given."
         return " ".join(filter(None, (said, paper, _failures(row, effect))))
+    expected = _expected(effect.as_expected)
     over = "" if effect.over == "seeds" else f" over {effect.over}, with these networks,"
     interval = f"95 % interval{over} {signed(found.low)} to {signed(found.high)}"
     if effect.sign:
@@ -46,8 +47,8 @@ def sentence(row: Experiment, effect: Effect) -> str:
         said = f"{begin} {verb} {subject} by {abs(found.mean):.1f} points ({interval})."
         if (effect.sign > 0) != (row.outcome in RISES) and pair.title == row.pairs[0].title:  # that of the claim
             said += f" That is the other direction than the claim's; its setting, {row.claim.setting}, was not run."
-        return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
-    most = max(abs(found.low), abs(found.high))
+        return " ".join(filter(None, (said, paper, expected, _drawn(effect), _failures(row, effect))))
+    most = max(abs(end) for end in (found.low, found.high, *(effect.drawn if _drawn(effect) and effect.drawn else ())))
     said = f"{begin} changes {subject} by {signed(found.mean)} points ({interval}): "
     if _beside_others(found.sign, effect.p):
         said += f"{_not_alone(effect.p)} no effect at all cannot be excluded."
@@ -57,7 +58,7 @@ def sentence(row: Experiment, effect: Effect) -> str:
         inside = found.low <= pair.paper <= found.high
         paper += f" That is {'inside' if inside else 'outside'} this interval."
     said += " This speaks neither for the claim nor against it."
-    return " ".join(filter(None, (said, paper, _drawn(effect), _failures(row, effect))))
+    return " ".join(filter(None, (said, paper, expected, _drawn(effect), _failures(row, effect))))
 
 
 def speed(row: Experiment, found: Speed) -> str:
@@ -78,7 +79,7 @@ def speed(row: Experiment, found: Speed) -> str:
         apart = int(ratio.low > 1) - int(ratio.high < 1)
         said += f" B{_not_alone(found.p)[1:]} equal" if _beside_others(apart, found.p) else " Equal"
         said += " speed cannot be excluded; this speaks neither for the claim nor against it."
-    return " ".join(filter(None, (said, missing, paper)))
+    return " ".join(filter(None, (said, missing, paper, _expected(found.as_expected))))
 
 
 def _beside_others(sign: int, p: float) -> bool:
@@ -113,6 +114,10 @@ def _interval(ratio: Estimate) -> str:
 
 def _paper(row: Experiment, number: float | None) -> str:
     return "" if number is None else f"The paper has {signed(number)} points, one run each, on {row.claim.data}."
+
+
+def _expected(as_expected: bool | None) -> str:
+    return {None: "", True: "The expectation was met.", False: "The expectation was not met."}[as_expected]
 
 
 def _drawn(effect: Effect) -> str:
