@@ -121,6 +121,13 @@ def test_switching_one_kind_of_draw_off_leaves_the_others(statistics: InputStati
     np.testing.assert_array_equal(plain.left, views.left)
 
 
+def test_the_kinds_of_draws_do_not_hang_together(statistics: InputStatistics) -> None:
+    views = random_views(2000, Augmentation(crop=224), statistics, seed=0, epoch=0)
+    order = epoch_order(2000, seed=0, epoch=0)
+    found = np.corrcoef([views.top, views.left, views.mirrored, views.shift[:, 0], order])
+    assert np.abs(found - np.eye(5)).max() < 0.1  # 4.5 deviations of chance
+
+
 def test_groups_share_crop_and_mirror_but_not_colour(statistics: InputStatistics) -> None:
     views = random_views(128, Augmentation(crop=224, group=32), statistics, seed=0, epoch=0)
     for first in range(0, 128, 32):
@@ -178,6 +185,11 @@ def test_resized_crops_leave_the_other_draws_and_go_with_their_rows(statistics: 
     np.testing.assert_array_equal(zoomed[10:20].parts, zoomed.parts[10:20])
     grouped = random_views(64, replace(ZOOM, group=32), statistics, seed=0, epoch=0).parts
     assert grouped is not None and len(np.unique(grouped, axis=0)) == 2
+
+
+def test_a_least_area_or_an_aspect_alone_resizes() -> None:
+    assert Augmentation(crop=224, least_area=0.5).zooms and Augmentation(crop=224, aspect=1.5).zooms
+    assert not Augmentation(crop=224).zooms
 
 
 def test_without_random_crops_nothing_is_resized(statistics: InputStatistics) -> None:

@@ -19,3 +19,10 @@ def test_its_bits_say_where_it_grows_brighter() -> None:
     steps = np.zeros((64, 64, 3), np.uint8)
     steps[:, 32:] = 200  # the fifth of eight columns is brighter than the fourth
     assert outline(steps) == int.from_bytes(bytes([0b00001000] * 8))
+
+
+def test_all_colours_count() -> None:
+    for colour in range(3):
+        steps = np.zeros((64, 64, 3), np.uint8)
+        steps[:, 32:, colour] = 200
+        assert outline(steps) == int.from_bytes(bytes([0b00001000] * 8))

@@ -85,6 +85,12 @@ def test_the_draw_is_the_same_for_ever():
     assert held.tolist() == [3, 4, 5, 20, 22, 27, 32, 36]
 
 
+def test_the_photographs_held_out_of_training_are_the_same_for_ever():
+    # the classes' indices are their names here; written down once, as above
+    _, held = holdout([0] * 20 + [1] * 20, 0.2, seed=0)
+    assert held.tolist() == [1, 12, 16, 18, 30, 33, 38, 39]
+
+
 def test_holdout_parts_are_ascending_stratified_and_complete():
     labels = np.tile([0, 1, 2], 30)
     kept, held = holdout(labels, 0.1, seed=3)
@@ -153,3 +159,10 @@ def test_a_group_of_several_classes_stays_in_one_split():
     splits = assign_splits(labels, {"test": 0.25}, 0, groups=groups)
     np.testing.assert_array_equal(splits[:20], splits[20:])
     assert (splits == TEST).sum() == 10
+
+
+def test_what_another_class_has_held_out_counts():
+    labels = np.repeat([0, 1], [10, 20])
+    groups = np.concatenate([np.arange(10), np.arange(20)])  # half of the second class are the first's photographs
+    splits = assign_splits(labels, {"test": 0.2}, 0, groups=groups)
+    assert Counter(splits[labels == 0].tolist())[TEST] == 2 and Counter(splits[labels == 1].tolist())[TEST] == 4

@@ -122,6 +122,19 @@ def test_grey_photographs_have_two_deviations_of_zero_and_never_nan():
     assert statistics.deviations[1:] == pytest.approx([0, 0], abs=1e-5)
 
 
+def test_a_variance_that_rounding_makes_negative_is_zero():
+    rng = np.random.default_rng(0)
+    red, other = rng.integers(0, 256, (2, 4, 8, 8, 1), dtype=np.uint8)
+    singular = Sums.of(np.concatenate([red, other, other], axis=-1), side=8).statistics()  # rotations leave -4e-13
+    assert singular.eigenvalues[2] == 0 and np.isfinite(singular.deviations).all()
+
+
+@pytest.mark.parametrize("side", [256, 512])
+def test_sums_of_white_photographs_do_not_overflow(side):
+    sums = Sums.of([np.full((side, side, 3), 255, dtype=np.uint8)], side)
+    assert sums.products.tolist() == [[side**2 * 255**2] * 3] * 3
+
+
 def test_statistics_of_a_mean_hold_nothing_else():
     image = np.random.default_rng(0).uniform(0, 255, (256, 256, 3))
     statistics = InputStatistics.of_mean(image)
@@ -145,6 +158,8 @@ def test_a_mean_image_is_one_of_photographs_of_its_side():
     statistics.check_side(72)
     with pytest.raises(ConfigError, match=r"\(72, 72, 3\), but photographs of 256 × 256 pixels need one of shape"):
         statistics.check_side(256)
+    with pytest.raises(ConfigError, match="photographs of 64 × 64 pixels"):
+        statistics.check_side(64)
 
 
 @pytest.mark.parametrize(

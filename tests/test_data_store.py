@@ -1,12 +1,14 @@
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_source import FakeSource
 
+from alexnet.data.preparation import DEFAULT
 from alexnet.data.prepare import prepare
 from alexnet.data.store import Store, as_json
 from alexnet.errors import DataError
@@ -115,6 +117,15 @@ def test_a_missing_split_is_an_error_that_names_those_there_are(tmp_path):
     store = prepare(FakeSource(12), tmp_path / "store", workers=1)
     with pytest.raises(DataError, match=r"no photographs in split 'val'; it has 'train' \(9\), 'test' \(3\)\."):
         store.split("val")
+
+
+@pytest.mark.parametrize("side", [128, 512])
+def test_photographs_of_another_side_than_asked_for_are_refused(store, side):
+    store.check_side(DEFAULT, "the model")
+    with pytest.raises(
+        DataError, match=f"256 × 256 pixels, but the model takes {side} × {side}; prepare .* --side {side}"
+    ):
+        store.check_side(replace(DEFAULT, side=side), "the model")
 
 
 def test_nothing_at_the_path_is_an_error(tmp_path):

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,9 +8,9 @@ from experimenting import ROW, of_times, on_record, record, row
 
 from alexnet.errors import DataError
 from alexnet.experiments.design import EPOCHS, GAP, TEN, TRAINING, Arm, Search, Stop
-from alexnet.experiments.findings import failed, findings, outcome, time_to
-from alexnet.experiments.records import Task, write_record
-from alexnet.experiments.statistics import student
+from alexnet.experiments.findings import Effect, Speed, failed, findings, outcome, time_to
+from alexnet.experiments.records import Task, digest, write_record
+from alexnet.experiments.statistics import Bound, Estimate, student
 
 TIMED = row(outcome=EPOCHS, levels=(0.25, 0.5), stop=Stop(0.25, 8.0), seeds=(0, 1, 2))
 THREE = row(seeds=(0, 1, 2))
@@ -50,6 +51,13 @@ def test_the_wider_interval_decides(tmp_path: Path) -> None:
     assert effect.sign == 0
 
 
+def test_an_interval_that_ends_at_0_does_not_exclude_it() -> None:
+    told = Effect(THREE.pairs[0], student([-1.0, -1.1, -1.2]), (-2.0, -0.1), 0, None, 0.01)
+    assert [replace(told, drawn=(-2.0, high)).sign for high in (-0.1, 0.0)] == [-1, 0]
+    turned = replace(told, estimate=student([1.0, 1.1, 1.2]))
+    assert [replace(turned, drawn=(low, 2.0)).sign for low in (0.1, 0.0)] == [1, 0]
+
+
 def test_several_pairs_are_adjusted_for(tmp_path: Path) -> None:
     pairs = tuple(replace(THREE.pairs[0], title=f"{number}") for number in range(5))
     many = replace(THREE, pairs=pairs)
@@ -59,14 +67,14 @@ def test_several_pairs_are_adjusted_for(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_counted_and_given_with_and_without(tmp_path: Path) -> None:
-    on_record(tmp_path, THREE, {"base": [0.30, 0.30, 0.89], "mirror=false": [0.31, 0.31, 0.31]})
+    on_record(tmp_path, THREE, {"base": [0.30, 0.30, 0.90], "mirror=false": [0.31, 0.31, 0.31]})
     task = Task(THREE, "mirror=false", 1)
     gone = record(task, ended="diverged", test=0.0, train=0.0)
     write_record(tmp_path / task.file, {**gone, "test": None, "train": None, "ranks": ""})
     found = findings(THREE, tmp_path)
     (effect,) = found.effects
     assert effect.failed == 2 and effect.drawn is None
-    assert effect.estimate.mean == pytest.approx((-1 + (30 - 90) + (89 - 31)) / 3)
+    assert effect.estimate.mean == pytest.approx((-1 + (30 - 90) + (90 - 31)) / 3)
     assert effect.without_failed is not None and effect.without_failed.mean == pytest.approx(-1.0)
     assert [failed(found.results["base", seed]) for seed in (0, 1, 2)] == [False, False, True]
 
@@ -113,6 +121,28 @@ def test_a_speed_of_runs_that_never_came_there_is_a_bound(tmp_path: Path) -> Non
     assert findings(TIMED, tmp_path / "none").speeds[0].bound is None
 
 
+def test_what_a_bound_leaves_open_is_not_told() -> None:
+    faster, slower = Estimate(2.0, 1.5, 2.7, 3, 0.1), Estimate(0.5, 0.4, 0.7, 3, 0.1)
+
+    def sign(ratio: Estimate, above: int, below: int) -> int:
+        return Speed(TIMED.pairs[0], 0.25, (), (), Bound(ratio, above, below), 0.01).sign
+
+    sides = (0, 0), (1, 0), (0, 1), (1, 1)  # exact, at least, at most, unknown
+    assert [sign(faster, *missing) for missing in sides] == [1, 1, 0, 0]
+    assert [sign(slower, *missing) for missing in sides] == [-1, 0, -1, 0]
+
+
+@pytest.mark.parametrize(("key", "value"), [("data", "2" * 64), ("dtype", "bf16"), ("code", "alexnet 1")])
+def test_records_that_differ_in_what_all_must_share_are_refused(tmp_path: Path, key: str, value: str) -> None:
+    on_record(tmp_path, THREE, {"base": [0.3], "mirror=false": [0.3]})
+    task = Task(THREE, "mirror=false", 0)
+    made = record(task)
+    named: Any = {**made["identity"], key: value}
+    write_record(tmp_path / task.file, {**made, "identity": named, "fingerprint": digest(named)})
+    with pytest.raises(DataError, match=f"do not compare: their {key} is"):
+        findings(THREE, tmp_path)
+
+
 def test_records_of_something_else_are_refused(tmp_path: Path) -> None:
     task = Task(THREE, "base", 0)
     write_record(tmp_path / task.file, record(task, quick=True))
@@ -134,8 +164,6 @@ def test_records_of_something_else_are_refused(tmp_path: Path) -> None:
     on_record(tmp_path, THREE, {"base": [0.3, 0.3]})
     made = record(task)
     named = {**made["identity"], "data": "2" * 64}
-    from alexnet.experiments.records import digest
-
     write_record(tmp_path / task.file, {**made, "identity": named, "fingerprint": digest(named)})  # type: ignore[typeddict-item]
     with pytest.raises(DataError, match="do not compare: their data is '111"):
         findings(THREE, tmp_path)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experimenting import looked, row
+from experimenting import looked, record, row
 from printed import table
 
 from alexnet.experiments import words
 from alexnet.experiments.design import ALIKE, APART, BASE, TOGETHER, Pair
 from alexnet.experiments.findings import findings
 from alexnet.experiments.page import page
+from alexnet.experiments.records import Task, write_record
 from alexnet.experiments.statistics import bootstrap, by_division, fisher, student
 
 PAIR = Pair("two towers, not one", "having two towers", BASE, "mirror=false")
@@ -91,6 +92,15 @@ def test_ensembles_are_counted_over_all_sets_and_photographs(tmp_path: Path) -> 
         "95 % interval over photographs, with these networks, −" in said and "with these photographs no effect" in said
     )
     assert table(page([found]), "networks") == [["1", "3", "33.33"], ["2", "3", "16.67"], ["3", "1", "0.00"]]
+
+
+def test_networks_that_were_trained_again_are_named(tmp_path: Path) -> None:
+    looked(tmp_path, APART_ROW, {"base": [{"numbers": {"colour": [0.1, 0.2]}}] * 3}, model="sha256:1")
+    for seed in (0, 1, 2):
+        (need,) = Task(APART_ROW, "base", seed).needs
+        write_record(tmp_path / need.file, record(need, test=0.4, model="sha256:2" if seed == 1 else "sha256:1"))
+    said = page([findings(APART_ROW, tmp_path)])
+    assert "the runs on record: `base` seed 1, 30.0 % here and 40.0 % there." in said
 
 
 def test_a_p_too_small_for_its_places_is_no_zero(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def told(found: dict[tuple[str, float], float]) -> Any:
         if error is None:
             return None
         diverged = error == float("inf")
-        return {"ended": "diverged" if diverged else "cap", "windows": [] if diverged else [(0.2, 0.9), (0.4, error)]}
+        return {"ended": "diverged" if diverged else "cap", "windows": [(0.2, 0.9), (0.4, 0.0 if diverged else error)]}
 
     return look
 
@@ -59,6 +59,11 @@ def test_a_grid_goes_on_in_steps_of_two_until_its_best_is_inside() -> None:
     assert list(rates_tried(SEARCHED, arm, told(down))) == [0.005, 0.01, 0.02, 0.04]
     inside = {("a", 0.01): 0.5, ("a", 0.02): 0.3, ("a", 0.04): 0.5}
     assert best_rate(SEARCHED, arm, told(inside)) == 0.02
+
+
+def test_a_run_that_ended_before_its_first_window_has_found_nothing() -> None:
+    none = lambda task: {"ended": "cap", "windows": []}  # noqa: E731
+    assert set(rates_tried(SEARCHED, SEARCHED.arms[0], none).values()) == {float("inf")}  # type: ignore[arg-type]
 
 
 def test_a_grid_on_which_nothing_learns_ends() -> None:

@@ -56,7 +56,7 @@ def test_the_arms_of_a_seed_ran_on_one_kind_of_machine() -> None:
 
 def test_what_has_no_record_is_said_so(tmp_path: Path) -> None:
     text = page([findings(THREE, tmp_path)])
-    assert table(text, "experiment")[0][-1] == "not run yet"
+    assert table(text, "experiment")[0][4:] == ["not run yet", "–"]
     assert "Not run yet: `alexnet experiment small --data colours.store --jobs 2 --threads 1`." in text
     assert "- `colours-32`: Colours. It is small. `alexnet prepare colours colours.store`" in text
     assert "Expected, before any run: Nothing." in text and "forest" not in text
@@ -70,7 +70,14 @@ def test_effects_arms_failures_and_times_are_on_the_page(tmp_path: Path) -> None
     assert "Diverged, or at chance in the end: `mirror=false` seed 2." in text
     assert "6 runs, 6.0 hours by the clock, 3.0 of a processor; fp32, a slow one." in text
     assert "(experiments/forest.svg)" in text and "It was small." in text
-    assert table(text, "experiment")[0][3:] == ["3", "6 of 6"]
+    assert table(text, "experiment")[0][3:] == ["3", "6 of 6", "–"]
+
+
+def test_how_many_expectations_were_met_is_on_the_page(tmp_path: Path) -> None:
+    pairs = [replace(THREE.pairs[0], title=f"{said}", expected=said) for said in ((-6.0, -5.0), (0.0, 1.0), None)]
+    expecting = replace(THREE, pairs=tuple(pairs))
+    on_record(tmp_path, expecting, {"base": [0.30, 0.29, 0.31], "mirror=false": [0.35, 0.35, 0.36]})
+    assert table(page([findings(expecting, tmp_path)]), "experiment")[0][5] == "1 of 2"
 
 
 def test_a_changed_number_changes_the_page(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from alexnet.experiments.statistics import (
+    Estimate,
     bootstrap,
     by_division,
     censored_ratio,
@@ -57,6 +58,8 @@ def test_few_seeds_have_no_interval() -> None:
 
 def test_the_sign_is_that_of_an_interval_without_0() -> None:
     assert [student(values).sign for values in ([1.0, 1.1, 1.2], [-1.0, -1.1, -1.2], [-1.0, 0.0, 1.0])] == [1, -1, 0]
+    assert [Estimate(1.0, low, 2.0, 3, 0.4).sign for low in (0.0, 0.1)] == [0, 1], "an end at 0 does not exclude it"
+    assert [Estimate(-1.0, -2.0, high, 3, 0.4).sign for high in (0.0, -0.1)] == [0, -1]
     assert p_value([0.0, 0.0, 0.0]) == 1.0 and p_value([2.0, 2.0, 2.0]) == 0.0
 
 
@@ -121,6 +124,7 @@ def test_a_curve_crosses_between_its_points() -> None:
     assert crossing(curve, 0.4) == pytest.approx(0.5)
     assert crossing(curve, 0.5) == pytest.approx(0.4)
     assert crossing(curve, 0.95) == 0.2
+    assert crossing(curve, 0.3) == 0.6, "down to it, not below it"
     assert crossing(curve, 0.1) is None and crossing([], 0.5) is None
 
 

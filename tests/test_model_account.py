@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet.errors import ConfigError
 from alexnet.model.account import account, check_classes, smallest_input
 from alexnet.model.net import AlexNet
+from alexnet.model.options import with_options
 from alexnet.model.spec import Activation, AvgPool, Conv, Dropout, Layer, Linear, Local, MaxPool, Spec
 from alexnet.model.variants import PAPER, VARIANTS, variant
 
@@ -156,3 +157,14 @@ def test_a_locally_connected_layer_has_weights_of_its_own_at_every_position() ->
 def test_an_average_of_nothing_is_no_layer() -> None:
     with pytest.raises(ConfigError, match="pool1 of 'odd' would average windows that lie wholly in its padding"):
         account(Spec("odd", (AvgPool("pool1", 2, stride=2, padding=2),), 16))
+
+
+def test_batch_normalisation_has_a_scale_and_a_shift_for_each_map() -> None:
+    spec = with_options(variant("cifar_four"), batch_norm=True)
+    assert account(spec).total("parameters") == sum(each.numel() for each in on_meta(spec).parameters())
+
+
+def test_maps_that_do_not_divide_into_groups_are_refused() -> None:
+    layers = (Conv("conv1", 6, 3), Conv("conv2", 7, 3, groups=2))
+    with pytest.raises(ConfigError, match="conv2 of 'odd': 7 channels do not divide into 2 groups"):
+        account(Spec("odd", layers, 32))

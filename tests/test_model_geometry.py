@@ -37,6 +37,10 @@ def test_same_padding_makes_a_window_of_every_stride_begun(kernel: int, stride: 
             assert window_positions(before + size + after - 1, kernel, stride) < -(-size // stride)
 
 
+def test_a_stride_longer_than_the_window_takes_no_padding() -> None:
+    assert same_padding(4, 1, 2) == same_padding(8, 2, 4) == (0, 0)
+
+
 def test_same_padding_of_the_tflearn_program() -> None:
     assert same_padding(227, 11, 4) == (4, 4)
     assert same_padding(224, 11, 4) == (3, 4)

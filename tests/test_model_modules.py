@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from alexnet import kernels
 from alexnet.errors import ConfigError
 from alexnet.model.modules import (
     AveragePooling,
@@ -131,6 +132,21 @@ def test_the_inputs_of_a_locally_connected_unit_are_those_of_its_window() -> Non
     torch.testing.assert_close(module.weight.abs().max().item(), 1 / math.sqrt(4 * 9), rtol=0.01, atol=0)
 
 
+def test_prepared_weights_take_images_plain_and_in_blocks_and_have_gradients() -> None:
+    module = convolution(Conv("conv1", 32, 11, stride=4), 3)
+    module.prepare()
+    x = torch.randn(2, 3, 67, 67, generator=torch.Generator().manual_seed(0))
+    expected = F.conv2d(x, module.weight, module.bias, 4)
+    with torch.no_grad():
+        for given in (x, kernels.space_to_depth(x, 4), x):
+            # fp32: sums of 363 products
+            torch.testing.assert_close(module(given), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    slopes = torch.autograd.grad(module(x).square().sum(), module.weight)
+    torch.testing.assert_close(
+        slopes, torch.autograd.grad(expected.square().sum(), module.weight), rtol=1e-4, atol=1e-2
+    )
+
+
 def test_an_unknown_padding_names_the_known() -> None:
     with pytest.raises(ConfigError, match=r"Unknown padding of pool1 'valid'\. Known: ceil, same"):
         Pooling(MaxPool("pool1", padding="valid"))(randn(1, 1, 4, 4))
@@ -193,6 +209,7 @@ WIDE = Linear("fc6", 400, std=0.02, bias=0.5)
         # 900 inputs; a uniform distribution of half-width w has the std w / √3, a normal one cut at 2 σ has 0.88 σ
         ("normal", math.inf, 0.02),
         ("truncated", 0.04, 0.02 * 0.8796),
+        ("fan", math.inf, 0.02 / 30),
         ("unit", math.sqrt(3 / 900), 1 / 30),
         ("pytorch", 1 / 30, 1 / 30 / math.sqrt(3)),
     ],

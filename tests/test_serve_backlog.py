@@ -49,6 +49,19 @@ async def begun(work: Work, *items: int, queue: int = 100) -> tuple[Backlog[int,
     return made, tasks
 
 
+def test_a_place_of_several_views_is_given_back_whole_and_once() -> None:
+    async def scene() -> None:
+        made = backlog(Work(), queue=10)
+        with made.place(3) as first, made.place(7):
+            assert made.waiting == 10
+            first.give_back()
+            assert made.waiting == 7
+        assert made.waiting == 0
+        await made.close()
+
+    asyncio.run(scene())
+
+
 def test_a_lone_item_goes_at_once_and_those_behind_go_together() -> None:
     async def scene() -> None:
         work = Work()

@@ -1,5 +1,6 @@
 """What is hostile as a body: too large, too slow, no image, a bomb, mutated; refused in JSON that tells nothing."""
 
+import asyncio
 import socket
 import threading
 import zlib
@@ -13,8 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import tiny_model
 from PIL import Image
+from starlette.requests import Request
 
 from alexnet.data.store import Store
+from alexnet.serve.body import Bodies
+from alexnet.serve.problems import Problem
+from alexnet.serve.settings import Settings
 from alexnet.weights.model_dir import save_model
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -43,6 +48,24 @@ def test_a_photograph_in_chunks_is_answered(served: Service) -> None:
 def test_a_body_that_does_not_come_is_given_up(served: Service) -> None:
     answer = served.raw(HEAD + b"Content-Length: 1000\r\n\r\n", b"abc")
     assert answer.startswith(b"HTTP/1.1 408 ") and b"too_slow" in answer
+
+
+def test_bodies_that_fill_the_memory_together_turn_the_next_away() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": bytes(100), "more_body": False}
+
+    async def read(bodies: Bodies) -> bytes:
+        with bodies.held_by() as body:
+            return await body.read(Request({"type": "http", "method": "POST", "headers": []}, receive))
+
+    limits = Settings()
+    bodies = Bodies(limits)
+    bodies.held = limits.held_bytes - 100  # of others
+    assert len(asyncio.run(read(bodies))) == 100
+    bodies.held += 1
+    with pytest.raises(Problem, match="Other photographs fill the memory"):
+        asyncio.run(read(bodies))
+    assert bodies.held == limits.held_bytes - 99, "what was read of it is given back"
 
 
 def test_a_form_is_told_what_to_send(served: Service) -> None:

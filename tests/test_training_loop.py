@@ -12,6 +12,7 @@ from making import tiny_recipe
 from stepping import STEPS, Bench, Weights, equal, interrupted
 
 from alexnet.data.loader import TrainingLoader
+from alexnet.data.statistics import InputStatistics
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError
 from alexnet.evaluation.metrics import Tally
@@ -144,6 +145,18 @@ def test_the_best_weights_are_those_of_the_lowest_validation_error(
     assert equal(made.weights, seen[4])
     assert not equal(seen[4], seen[5])
     assert load_checkpoint(made.trainer.run.best)["val_top1_error"] == 4 / 12
+
+
+def test_validation_subtracts_the_runs_mean_and_not_the_stores(bench: Callable[..., Bench], colours: Store) -> None:
+    made = bench(tiny_recipe(epochs=1))
+    made.trainer.statistics = InputStatistics.of_mean([0, 0, 0])
+    made.fit()
+    val = colours.split("val")
+    centres = torch.stack([torch.tensor(colours.read(int(place))[112:144, 112:144]) for place in val])
+    with torch.no_grad():
+        logits = made.trainer.working.eval()(centres.permute(0, 3, 1, 2).float())
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(colours.labels[val]))
+    assert made.ends[0].val_loss == pytest.approx(loss.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])

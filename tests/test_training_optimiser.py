@@ -198,3 +198,5 @@ def test_velocities_can_be_taken_over_and_none_may_be_missing() -> None:
         assert other.velocity[name] is not velocity
     with pytest.raises(KeyError):
         other.load_velocity({"a.weight": trained.velocity["a.weight"]})
+    with pytest.raises(ValueError, match=r"velocity of a\.weight is not of shape"):
+        other.load_velocity({**trained.velocity, "a.weight": torch.zeros(1)})  # copy_ would spread it

@@ -126,7 +126,7 @@ def test_views_are_drawn_as_the_recipe_says(colours: Store) -> None:
 
 
 def test_overfitting_sees_a_few_photographs_unchanged(colours: Store) -> None:
-    recipe = tiny_recipe(schedule="plateau", label_smoothing=0.1, mixup=0.2, crop_area=0.5)
+    recipe = tiny_recipe(schedule="plateau", label_smoothing=0.1, mixup=0.2, crop_area=0.5, early_stop=3)
     plan = training_plan(tiny_spec(), recipe, colours, overfit=12)
     assert len(plan.train) == len(set(plan.train)) == 12
     assert set(plan.train) <= set(colours.split("train"))
@@ -134,6 +134,9 @@ def test_overfitting_sees_a_few_photographs_unchanged(colours: Store) -> None:
     augmentation = plan.augmentation
     assert (augmentation.random_crop, augmentation.mirror, augmentation.colour_noise) == (False, False, 0.0)
     assert not augmentation.zooms
+    assert plan.recipe.early_stop is None
+    longer = training_plan(tiny_spec(), replace(recipe, epochs=300), colours, overfit=12)
+    assert (plan.recipe.epochs, longer.recipe.epochs) == (200, 300)
     assert (plan.recipe.schedule, plan.recipe.label_smoothing, plan.recipe.mixup) == ("constant", 0.0, 0.0)
     assert [layer.rate for layer in plan.spec.layers if isinstance(layer, Dropout)] == [0.0]
 

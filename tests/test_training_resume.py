@@ -248,6 +248,7 @@ def stopped(colours: Store, tmp_path_factory: pytest.TempPathFactory) -> Run:
         (lambda run, best: save_checkpoint(run.best, best | {"epoch": 2}), "of another run"),
         (lambda run, best: save_checkpoint(run.best, best | {"weights": {}}), "does not hold the best .*Missing key"),
         (lambda run, best: run.write("recipe.json", {**run.read("recipe.json"), "lr": 0.1}), "of another run"),
+        (lambda run, best: run.write("recipe.json", {**run.read("recipe.json"), "seed": 9}), "of another run"),
     ],
 )
 def test_best_weights_that_are_not_the_runs_are_found_before_it_goes_on(

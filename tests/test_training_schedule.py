@@ -4,7 +4,7 @@ import pytest
 
 from alexnet.errors import ConfigError
 from alexnet.training.recipe import LayerRate, Recipe
-from alexnet.training.schedule import Rate, base_rate, layer_rate, plateau_falls
+from alexnet.training.schedule import Rate, base_rate, epochs_since_best, layer_rate, plateau_falls
 
 # validation errors in per cent, and by hand how often the rate has fallen after each (patience 2, 3 falls at most)
 BY_HAND = [
@@ -30,6 +30,10 @@ def test_a_plateau_is_patience_epochs_without_a_new_best() -> None:
     errors = [error / 100 for error, _ in BY_HAND]
     found = [plateau_falls(errors[: count + 1], patience=2, most=3) for count in range(len(errors))]
     assert found == [falls for _, falls in BY_HAND]
+
+
+def test_epochs_are_counted_from_the_first_of_the_best() -> None:
+    assert [epochs_since_best(errors) for errors in ([], [0.5], [0.5, 0.3, 0.4], [0.3, 0.3, 0.5, 0.9])] == [0, 0, 1, 3]
 
 
 def test_before_the_first_validation_nothing_falls() -> None:

@@ -50,6 +50,19 @@ def test_a_step_is_the_gradient_of_the_batchs_mean_loss(colours: Store, bench: C
         assert torch.allclose(seen[0][name], start[name] - 0.001 * parameter.grad, atol=1e-6), name
 
 
+def test_a_step_with_smoothed_labels_has_the_loss_of_the_spread_target(bench: Callable[..., Bench]) -> None:
+    recipe = tiny_recipe(epochs=1, dropout=0.0, label_smoothing=0.3)
+    made = bench(recipe)
+    batch = next(made.trainer.loader.epoch(0))
+    reference = AlexNet(tiny_spec(dropout=0.0))
+    reference.load_state_dict(made.weights)
+    targets = 0.7 * torch.eye(6)[batch.labels] + 0.3 / 6
+    loss = torch.nn.functional.cross_entropy(reference(batch.images), targets)
+    made.fit()
+    assert made.steps[0].loss == pytest.approx(loss.item(), rel=1e-6)
+    assert loss.item() != pytest.approx(torch.nn.functional.cross_entropy(reference(batch.images), batch.labels).item())
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_step_on_blended_images_has_the_blended_loss(
     colours: Store, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, accumulate: int

@@ -1,7 +1,6 @@
 """The running training error inside epochs, as a run has written it to windows.csv."""
 
 import csv
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,22 +31,3 @@ def read_windows(run: Path) -> list[WindowEnd]:
     if any(one.photographs >= other.photographs for one, other in pairwise(found)):
         raise WeightsError(f"{path} is damaged: its windows do not follow one another; resume the run.")
     return found
-
-
-def photographs_until(windows: Sequence[WindowEnd], error: float) -> float | None:
-    """How many photographs a run had seen when its running error first came down to `error`, 0 to 1.
-
-    A window's error stands for the middle of the window; between two middles it falls in a straight line. None for a
-    run that has not come down so far. Where the first window is that low already, that is its middle: the truth may be
-    earlier.
-    """
-    began, before = 0, None
-    for window in windows:
-        middle = (began + window.photographs) / 2
-        if window.error <= error:
-            if before is None:
-                return middle
-            there, above = before
-            return there + (middle - there) * (above - error) / (above - window.error)
-        began, before = window.photographs, (middle, window.error)
-    return None
