@@ -144,6 +144,12 @@ def test_every_part_of_every_step_has_a_seed_of_its_own() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
+def test_the_seeds_of_parts_stay_what_they_were() -> None:
+    """Whatever the version of NumPy; before 2.0 it shifts no uint64 by a number of Python."""
+    found = [step.part_seed(*numbers) for numbers in ((0, 0, 0, 0), (3, 2, 1, 0), (3, 2, 1, 4), (2**62, 7, 9, 1))]
+    assert found == [7896617691693857887, 4404663168949438663, 6642415025183446638, 5095640257745524783]
+
+
 def test_weights_of_classes_make_rare_ones_count_like_the_others() -> None:
     labels = np.array([0] * 8 + [1] * 2 + [3] * 2)
     assert step.class_weights(labels, 4, 0.0) is None
@@ -156,18 +162,32 @@ def test_weights_of_classes_make_rare_ones_count_like_the_others() -> None:
     assert float(half[1] / half[0]) == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.4])
 def test_a_step_with_weights_of_classes_is_the_gradient_of_the_weighted_loss(
-    colours: Store, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    colours: Store, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, smoothing: float
 ) -> None:
     counted = torch.tensor([0.5, 2.0, 1.0, 1.0, 1.5, 0.25])
     monkeypatch.setattr("alexnet.training.loop.class_weights", lambda labels, classes, power: counted)
-    made = bench(tiny_recipe(epochs=1, dropout=0.0, class_weights=1.0))
+    made = bench(tiny_recipe(epochs=1, dropout=0.0, class_weights=1.0, label_smoothing=smoothing))
     reference = AlexNet(tiny_spec(dropout=0.0))
     reference.load_state_dict(made.weights)
     first = next(made.trainer.loader.epoch(0))
     with torch.no_grad():
-        each = torch.nn.functional.cross_entropy(reference(first.images), first.labels, reduction="none")
+        logs = reference(first.images).log_softmax(1)
+        right = torch.nn.functional.one_hot(first.labels, 6)
+        each = -(((1 - smoothing) * right + smoothing / 6) * logs).sum(1)  # the weights of the others have no part
     made.fit()
     expected = float((each * counted[first.labels]).mean())
     assert made.steps[0].loss == pytest.approx(expected, rel=1e-5)
     assert made.steps[0].loss != pytest.approx(float(each.mean()), rel=1e-3)
+
+
+def test_weights_of_classes_leave_the_smoothed_target_of_a_photograph_alone(bench: Callable[..., Bench]) -> None:
+    """At the logits of its smoothed target a photograph has no gradient, whatever its class counts."""
+    taken = bench(tiny_recipe(label_smoothing=0.1)).trainer.step
+    taken.class_weights = torch.tensor([0.05, 20.0])
+    labels = torch.tensor([0, 0, 1])
+    logits = (torch.eye(2)[labels] * 0.9 + 0.05).log().requires_grad_()
+    taken._loss(logits, labels).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert float(logits.grad.abs().max()) < 1e-5  # rounding, times 20

@@ -90,7 +90,11 @@ class TrainingStep:
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing, weights = self.recipe.label_smoothing, self.class_weights
-        return F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing)
+        if weights is None:
+            return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
+        # torch's own weights would count the smoothed part of a target by the weights of the other classes
+        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+        return (losses * weights[labels]).sum()
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor | None:
