@@ -123,4 +123,4 @@ def part_seed(seed: int, epoch: int, step: int, part: int) -> int:
     """The seed of the draws in one part of a step; all parts of a run have different ones."""
     # the first part's is that of a step which is not divided
     numbers = [seed, epoch, step, part] if part else [seed, epoch, step]
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
