@@ -68,9 +68,23 @@ def test_without_validation_it_is_the_latest(go: Train, three_colours: Store, tm
     settings = {"store": three_colours, "spec": tiny_spec(3), "recipe": replace(RECIPE, holdout=0.0)}
     run = interrupted(go, tmp_path, epoch=2, **settings)
     model = load_model(run.model)
-    assert model.provenance["weights_of"] == "epoch 1 of 3, unfinished"
+    assert model.provenance["weights_of"] == "epoch 1 of 3 and 1 of 3 steps more, unfinished"
     last = load_checkpoint(run.last)["weights"]
     assert all(torch.equal(last[name], tensor) for name, tensor in model.net.state_dict().items())
+
+
+def test_without_validation_a_run_that_ends_now_says_the_steps_beyond_its_epochs(
+    go: Train, three_colours: Store, tmp_path: Path
+) -> None:
+    settings = {"store": three_colours, "spec": tiny_spec(3), "recipe": replace(RECIPE, holdout=0.0)}
+    run = interrupted(go, tmp_path, epoch=3, step=2, **settings)
+    last = load_checkpoint(run.last)["weights"]
+    resume(run.path, epochs=2)
+    model = load_model(run.model)
+    assert model.provenance["weights_of"] == "epoch 2 of 2 and 2 of 3 steps more, the last"
+    assert all(torch.equal(last[name], tensor) for name, tensor in model.net.state_dict().items())
+    resume(run.path, epochs=3)
+    assert load_model(run.model).provenance["weights_of"] == "epoch 3 of 3, the last"
 
 
 # --- the end of a run

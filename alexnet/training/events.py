@@ -97,7 +97,7 @@ class Finished:
     run: str
     model: str
     epochs: int
-    weights_of: int  # the epoch, from 1, that the model is
+    weights_of: int  # the epoch, from 1, that the model is; without validation the last one finished
     val_top1_error: float | None
     seconds: float
     rate: float

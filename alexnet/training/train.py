@@ -296,8 +296,15 @@ def _keep(trainer: Trainer, weights: dict[str, Tensor], epoch: int) -> None:
     net.load_state_dict(weights, assign=True)
     provenance = _provenance(trainer, epoch)
     best = f", the best of {len(trainer.progress.history)} so far" if len(trainer.plan.val) else ""
-    provenance["weights_of"] = f"epoch {epoch} of {trainer.recipe.epochs}, unfinished{best}"
+    provenance["weights_of"] = f"{_weights_of(trainer, epoch)}, unfinished{best}"
     _save_model(trainer, net, provenance)
+
+
+def _weights_of(trainer: Trainer, epoch: int) -> str:
+    """How long the weights have learned: to the end of `epoch`, or without validation up to this moment."""
+    steps = 0 if len(trainer.plan.val) else trainer.progress.step
+    more = f" and {steps} of {trainer.loader.steps} steps more" if steps else ""
+    return f"epoch {epoch} of {trainer.recipe.epochs}{more}"
 
 
 def _save_model(trainer: Trainer, net: AlexNet, provenance: dict[str, Any]) -> None:
@@ -367,7 +374,7 @@ def _provenance(trainer: Trainer, epoch: int) -> dict[str, Any]:
         "trained_with": f"alexnet {VERSION}, recipe {plan.recipe.name}, seed {plan.recipe.seed}",
         "photographs": {"train": len(plan.train), "val": len(plan.val)},
         "data": f"{trainer.store.manifest['source']['name']}, fingerprint {trainer.store.fingerprint[:16]}",
-        "weights_of": f"epoch {epoch} of {plan.recipe.epochs}"
+        "weights_of": _weights_of(trainer, epoch)
         + (", the one with the lowest validation error" if len(plan.val) else ", the last")
         + (f"; ended after epoch {len(trainer.progress.history)}" if trainer.ended_early else ""),
         "errors": measured,
