@@ -237,6 +237,20 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_checkpoint(bench: Callabl
     assert all(tensor.isfinite().all() for tensor in good.values())
 
 
+def test_answers_that_are_not_finite_in_validation_are_a_divergence(bench: Callable[..., Bench]) -> None:
+    made = bench(tiny_recipe(epochs=2))
+
+    def act(event: Event) -> None:
+        if isinstance(event, StepEnd) and event.step == STEPS:
+            made.trainer.net.get_parameter("fc2.weight").data[:] = 1e30  # finite, and so are their sums
+            made.trainer.net.get_parameter("fc3.weight").data[:] = 1e30
+            made.trainer.net.get_parameter("fc3.weight").data[:, ::2] = -1e30
+
+    made.act = act
+    with pytest.raises(Diverged, match=r"The answer in validation is nan at epoch 1, step 7, .* no checkpoint has"):
+        made.fit()
+
+
 @pytest.mark.parametrize(("step", "stop"), [(STEPS, False), (2, True)])
 def test_weights_that_are_not_finite_are_never_saved(bench: Callable[..., Bench], step: int, stop: bool) -> None:
     made = bench(tiny_recipe(epochs=2))

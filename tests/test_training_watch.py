@@ -8,13 +8,13 @@ LN10 = math.log(10)
 
 
 def test_a_finite_loss_passes() -> None:
-    check_finite("loss", 1e30, epoch=0, step=0, lr=0.1, checkpoint=None)
+    check_finite("loss", 1e30, epoch=0, step=0, lr=0.1, checkpoint=None, dtype="fp32")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_anything_else_stops_with_the_step_and_the_last_good_checkpoint(value: float) -> None:
     with pytest.raises(Diverged) as caught:
-        check_finite("loss", value, epoch=2, step=6, lr=0.03, checkpoint="runs/a/last.pt")
+        check_finite("loss", value, epoch=2, step=6, lr=0.03, checkpoint="runs/a/last.pt", dtype="bf16")
     text = str(caught.value)
     assert text.startswith(f"The loss is {value} at epoch 3, step 7, learning rate 0.03; the last good checkpoint is ")
     assert "runs/a/last.pt" in text
@@ -24,7 +24,16 @@ def test_anything_else_stops_with_the_step_and_the_last_good_checkpoint(value: f
 
 def test_before_the_first_checkpoint_there_is_none_to_name() -> None:
     with pytest.raises(Diverged, match="no checkpoint has been written yet"):
-        check_finite("loss", math.nan, epoch=0, step=0, lr=0.03, checkpoint=None)
+        check_finite("loss", math.nan, epoch=0, step=0, lr=0.03, checkpoint=None, dtype="bf16")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "end"), [("bf16", "(--set lr=0.01) or in fp32 (--dtype fp32)."), ("fp32", "(--set lr=0.01).")]
+)
+def test_numbers_that_a_run_has_already_are_no_advice(dtype: str, end: str) -> None:
+    with pytest.raises(Diverged) as caught:
+        check_finite("loss", math.nan, epoch=0, step=0, lr=0.03, checkpoint=None, dtype=dtype)
+    assert str(caught.value).endswith(f"Train again with a lower rate {end}")
 
 
 def warnings(losses: list[float], classes: int = 10) -> list[tuple[int, str]]:

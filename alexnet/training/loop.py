@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -112,7 +113,7 @@ class Trainer:
         """Trains to the recipe's last epoch, until it stops early, or until an epoch without a wrong answer.
 
         Raises Interrupted, after saving, when a stop is requested, and TimeIsUp when the minutes are over; Diverged
-        when the loss is not finite.
+        when the loss, a weight or an answer in validation is not finite.
         """
         watch = StuckWatch(self.plan.spec.classes)
         self._decisions = Decisions(self.team, request, self._is_due)
@@ -313,7 +314,10 @@ class Trainer:
             rank=circle.rank,
             sharers=circle.size,
         ):
-            answers = shared_probabilities(self.working, batch, 1, self.placement, VIEWS_PER_BATCH, circle)
+            try:
+                answers = shared_probabilities(self.working, batch, 1, self.placement, VIEWS_PER_BATCH, circle)
+            except WeightsError:  # the last step led to NaN
+                self._check_finite("answer in validation", math.nan)
             tally.add(answers, batch.labels)
             self._decisions.hear()
             self._pause()
@@ -350,6 +354,7 @@ class Trainer:
             step=progress.step,
             lr=progress.lr,
             checkpoint=str(last) if last.is_file() else None,
+            dtype=self.placement.dtype_name,
         )
 
     def _check_weights(self) -> None:

@@ -9,17 +9,20 @@ BAND = 0.01  # share of ln(classes) that the loss has to fall below it
 
 
 class Diverged(AlexNetError):
-    """The loss, or a weight, is no longer a finite number."""
+    """The loss, a weight or an answer is no longer a finite number."""
 
 
-def check_finite(what: str, value: float, *, epoch: int, step: int, lr: float, checkpoint: str | None) -> None:
+def check_finite(
+    what: str, value: float, *, epoch: int, step: int, lr: float, checkpoint: str | None, dtype: str
+) -> None:
     """Raises Diverged, naming the step and the last good checkpoint, when `what` has a `value` that is not finite."""
     if math.isfinite(value):
         return
     last = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint has been written yet"
+    finer = "" if dtype == "fp32" else " or in fp32 (--dtype fp32)"
     raise Diverged(
         f"The {what} is {value} at epoch {epoch + 1}, step {step + 1}, learning rate {lr:g}; {last}. Train again with "
-        f"a lower rate (--set lr={lr / 3:.2g}) or in fp32."
+        f"a lower rate (--set lr={lr / 3:.2g}){finer}."
     )
 
 
