@@ -175,3 +175,10 @@ def test_a_run_whose_model_answers_nan_diverged_too(
     monkeypatch.setattr(conducting, "load_model", broken)
     record = conduct(TASK, places(colours, tmp_path), RUNTIME)
     assert record is not None and (record["ended"], record["test"]) == ("diverged", None)
+
+
+def test_a_run_that_diverges_before_its_first_window_has_no_epochs_behind_it(colours: Store, tmp_path: Path) -> None:
+    hot = row(arms=(Arm("lr=1e30", {"lr": "1e30"}),))
+    record = conduct(Task(hot, "lr=1e30", 0), places(colours, tmp_path), RUNTIME)
+    assert record is not None
+    assert (record["ended"], record["windows"], record["epochs"]) == ("diverged", [], 0.0)

@@ -143,6 +143,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
     environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     command = environment.pop("command")
     named = identity(task, store, placement.dtype_name)
+    trained = float(recipe.epochs) if (run.path / "summary.json").exists() else 0.0
     windows = [(each.photographs / len(plan.train), each.error) for each in read_windows(run.path)]
     record: RecordJson = {
         "format": 1,
@@ -157,7 +158,7 @@ def conduct(task: Task, places: Places, runtime: Runtime, listener: Listener = s
         "identity": named,
         "fingerprint": digest(named),
         "ended": ended,
-        "epochs": round(windows[-1][0], PLACES) if ended != "finished" and windows else float(recipe.epochs),
+        "epochs": round(windows[-1][0], PLACES) if ended != "finished" and windows else trained,
         "windows": [(round(place, PLACES), round(error, PLACES)) for place, error in windows],
         "train": measured.train,
         "test": measured.test,
