@@ -353,3 +353,11 @@ def test_an_overfitting_run_goes_on_with_the_same_photographs(go: Train) -> None
         go(tiny_recipe(lr=0.001), overfit=8, listener=stop_at(signal.SIGTERM, epoch=3, step=1))
     run = resume(Path(str(caught.value).rpartition(" ")[2]))
     assert difference(go(tiny_recipe(lr=0.001), overfit=8), run) == set()
+
+
+def test_a_finished_overfitting_run_is_not_trained_on(go: Train, tmp_path: Path) -> None:
+    run = go(tiny_recipe(lr=0.001), overfit=8)
+    shutil.copytree(run.path, tmp_path / "copy")
+    told: list[Event] = []
+    assert difference(run, resume(tmp_path / "copy", listener=told.append)) == set()
+    assert not [event for event in told if isinstance(event, StepEnd)]

@@ -109,6 +109,11 @@ class Trainer:
         stop = self.recipe.early_stop
         return stop is not None and epochs_since_best(self.progress.val_errors) >= stop
 
+    @property
+    def learned(self) -> bool:
+        """Whether the last epoch had no wrong answer."""
+        return bool(self.progress.history) and not self.progress.history[-1]["train_error"]
+
     def fit(self, request: StopRequest, *, until_learned: bool = False) -> None:
         """Trains to the recipe's last epoch, until it stops early, or until an epoch without a wrong answer.
 
@@ -119,13 +124,11 @@ class Trainer:
         self._decisions = Decisions(self.team, request, self._is_due)
         if self.team.size > 1 and not (self.progress.epoch or self.progress.step):
             self.save()  # what a restart goes on from, in this directory, whatever happens now
-        while self.progress.epoch < self.recipe.epochs and not self.ended_early:
+        while self.progress.epoch < self.recipe.epochs and not self.ended_early and not (until_learned and self.learned):
             if self.team.leads:
                 check_space(self.run, account(self.plan.spec).total("parameters"))
             self._train_epoch(watch)
             self._finish_epoch()
-            if until_learned and not self.progress.history[-1]["train_error"]:
-                break
         self.save()
 
     def save(self) -> None:
