@@ -47,7 +47,17 @@ class Hexadecimal:
     digits: int
 
 
+@dataclass(frozen=True)
+class FolderName:
+    """A text that can be the name of a folder, or a part of one."""
+
+
 Digest = Annotated[str, Hexadecimal(64)]
+
+
+def names_folder(text: str) -> bool:
+    """Whether a text can name a folder inside another: printable, without slashes, and no way to where it is."""
+    return text.isprintable() and not set(text) & set("/\\") and text not in ("", ".", "..")
 
 
 def decode(content: bytes, kind: Any = Any) -> Any:
@@ -143,6 +153,8 @@ def _check_limit(value: Any, limit: object, where: str) -> None:
         raise _wrong(value, where, f"a number from {limit.low:,} to {limit.high:,}")
     if isinstance(limit, Hexadecimal) and not (len(value) == limit.digits and set(value) <= set(hexdigits.lower())):
         raise _wrong(value, where, f"{limit.digits} hexadecimal digits")
+    if isinstance(limit, FolderName) and not names_folder(value):
+        raise _wrong(value, where, "a text that can name a folder")
     if isinstance(limit, AtMost) and len(value) > limit.count:
         raise SchemaError(f"{where or 'it'} has a length of {len(value):,}, expected at most {limit.count:,}")
 

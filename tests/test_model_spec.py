@@ -139,3 +139,9 @@ def test_fields_of_layers_in_files_written_before_they_were_renamed_are_read() -
         if layer["kind"] in ("conv", "fc"):
             layer["start"] = layer.pop("initialisation")
     assert Spec.from_json(plain) == variant("tflearn")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/../../escaped", "a\\b", "two\nlines"])
+def test_a_name_that_is_none_for_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"no such network: its name is .*, expected a text that can name a folder"):
+        replace(PAPER, name=name)

@@ -158,6 +158,7 @@ def test_a_value_of_the_wrong_type_is_a_sentence(assignment: str, sentence: str)
         ("seed=-1", r"seed \(=-1\) of recipe 'paper' must be at least 0"),
         ("weight_decay=-1e-4", r"weight_decay \(=-0.0001\)"),
         ("weight_decay=inf", r"weight_decay \(=inf\)"),
+        ("colour_noise_epochs=-5", r"colour_noise_epochs \(=-5\) of recipe 'paper' must be at least 0"),
         ("colour_noise=-1", r"colour_noise \(=-1.0\)"),
         ("warmup=-1", r"warmup \(=-1.0\)"),
         ("max_falls=-1", r"max_falls \(=-1\)"),
@@ -180,6 +181,22 @@ def test_a_value_of_the_wrong_type_is_a_sentence(assignment: str, sentence: str)
 def test_a_value_out_of_range_is_a_sentence_with_the_value(assignment: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         PAPER.updated(parse_assignments([assignment]))
+
+
+NO_FOLDER = ("", ".", "..", "a/../../escaped", "a\\b", "two\nlines", "\x1b[31m", "\u2028", "\udc80")
+
+
+@pytest.mark.parametrize("name", [*NO_FOLDER, "x" * 101])
+def test_a_name_that_is_none_for_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(PAPER, name=name)
+    assert str(caught.value).startswith(f"The name of a recipe becomes part of a folder's: {name[:40]!r} cannot be; ")
+    assert replace(PAPER, name="x" * 100).name == "x" * 100
+
+
+def test_a_recipe_file_cannot_name_a_folder_elsewhere() -> None:
+    with pytest.raises(ConfigError, match="becomes part of a folder's"):
+        read_recipe('{"name": "a/../../../../escaped"}')
 
 
 def test_the_odd_recipe_has_no_default_left() -> None:

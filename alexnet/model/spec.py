@@ -9,7 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from alexnet.errors import ConfigError, unknown
-from alexnet.schema import AtMost, SchemaError, Within, check
+from alexnet.schema import AtMost, FolderName, SchemaError, Within, check
 
 Name = Annotated[str, AtMost(100)]
 MAX_SIDE = 4096
@@ -207,7 +207,7 @@ Learned = Conv | Local | Linear | BatchNorm
 class Spec:
     """A network: `layers` applied in order to `channels` × `input_size` × `input_size` images of `classes` classes."""
 
-    name: Annotated[str, AtMost(200)]  # every option may leave a difference in it
+    name: Annotated[str, AtMost(200), FolderName()]  # every option may leave a difference in it
     layers: Annotated[tuple[Layer, ...], AtMost(MAX_LAYERS)]
     input_size: Side = 224
     channels: Side = 3

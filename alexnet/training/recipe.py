@@ -10,7 +10,7 @@ from typing import Any, Self, get_args, get_type_hints
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.options import OPTIONS
 from alexnet.reading import UnfitFileError, read_file
-from alexnet.schema import SchemaError, decode
+from alexnet.schema import SchemaError, decode, names_folder
 
 MOST = 10**9
 MAX_JSON = 1_000_000  # bytes of a recipe file
@@ -96,6 +96,11 @@ class Recipe:
         """Refuses what cannot work, naming the value; NumPy's scalars, whole numbers and lists become what is meant."""
         for name, kind in _kinds().items():
             object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
+        if len(self.name) > 100 or not names_folder(self.name):
+            raise ConfigError(
+                f"The name of a recipe becomes part of a folder's: {self.name[:40]!r} cannot be; give 1 to 100 printable "
+                "characters without slashes, not . or .. alone."
+            )
         for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("crop_group", 1), ("patience", 1)):
             self._require(name, getattr(self, name) >= low, f"at least {low}")
         for name in ("epochs", "batch_size", "accumulate", "crop_group", "patience", "max_falls"):
