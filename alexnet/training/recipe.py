@@ -123,6 +123,8 @@ class Recipe:
         self._require("crop_area", 0 < self.crop_area <= 1, "above 0 and at most 1")
         self._require("crop_aspect", self.crop_aspect >= 1, "at least 1")
         self._require("early_stop", self.early_stop is None or self.early_stop >= 1, "at least 1")
+        noisy = self.colour_noise_epochs
+        self._require("colour_noise_epochs", noisy is None or noisy >= 0, "at least 0")
         self._require("dropout", self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
         self._require("accumulate", self.accumulate <= self.batch_size, f"at most the batch size (={self.batch_size})")
         if self.schedule not in SCHEDULES:
