@@ -109,11 +109,6 @@ class Trainer:
         stop = self.recipe.early_stop
         return stop is not None and epochs_since_best(self.progress.val_errors) >= stop
 
-    @property
-    def learned(self) -> bool:
-        """Whether the last epoch had no wrong answer."""
-        return bool(self.progress.history) and not self.progress.history[-1]["train_error"]
-
     def fit(self, request: StopRequest, *, until_learned: bool = False) -> None:
         """Trains to the recipe's last epoch, until it stops early, or until an epoch without a wrong answer.
 
@@ -124,12 +119,17 @@ class Trainer:
         self._decisions = Decisions(self.team, request, self._is_due)
         if self.team.size > 1 and not (self.progress.epoch or self.progress.step):
             self.save()  # what a restart goes on from, in this directory, whatever happens now
-        while self.progress.epoch < self.recipe.epochs and not self.ended_early and not (until_learned and self.learned):
+        while not self._is_over(until_learned):
             if self.team.leads:
                 check_space(self.run, account(self.plan.spec).total("parameters"))
             self._train_epoch(watch)
             self._finish_epoch()
         self.save()
+
+    def _is_over(self, until_learned: bool) -> bool:
+        history = self.progress.history
+        learned = until_learned and bool(history) and not history[-1]["train_error"]
+        return self.progress.epoch >= self.recipe.epochs or self.ended_early or learned
 
     def save(self) -> None:
         """Writes the best weights, if they are new, then the checkpoint to resume from.

@@ -98,8 +98,8 @@ class Recipe:
             object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
         if len(self.name) > 100 or not names_folder(self.name):
             raise ConfigError(
-                f"The name of a recipe becomes part of a folder's: {self.name[:40]!r} cannot be; give 1 to 100 printable "
-                "characters without slashes, not . or .. alone."
+                f"The name of a recipe becomes part of a folder's: {self.name[:40]!r} cannot be; give 1 to 100 "
+                "printable characters without slashes, not . or .. alone."
             )
         for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("crop_group", 1), ("patience", 1)):
             self._require(name, getattr(self, name) >= low, f"at least {low}")
