@@ -159,15 +159,20 @@ def test_a_run_may_be_resumed_where_its_store_has_moved(whole: Run, colours: Sto
     shutil.copytree(colours.path, tmp_path / "moved")
     told = Run(tmp_path / "run").read("run.json")
     Run(tmp_path / "run").write("run.json", {**told, "data": str(tmp_path / "gone")})
-    with pytest.raises(DataError, match="gone"):
+    with pytest.raises(
+        DataError, match=r"There is no store at .*gone, .*; if it has moved, name its place with --data"
+    ):
         resume(tmp_path / "run")
     assert difference(whole, resume(tmp_path / "run", data=tmp_path / "moved")) == set()
+    assert Run(tmp_path / "run").read("run.json") == {**told, "data": str(tmp_path / "moved")}
+    assert difference(whole, resume(tmp_path / "run")) == set(), "it is found there from now on"
 
 
 def test_another_store_is_refused(whole: Run, tmp_path: Path) -> None:
     tiny_store(tmp_path / "other", Colours({"train": 12, "val": 6}))
     with pytest.raises(ConfigError, match=r"other is not the store that .* was trained on: .*--data"):
         resume(whole.path, data=tmp_path / "other")
+    assert whole.read("run.json")["data"] != str(tmp_path / "other")
 
 
 def test_what_cannot_be_resumed_is_a_sentence(whole: Run, tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from alexnet import kernels, process
 from alexnet.data.pool import refuse_in_worker
 from alexnet.data.store import Store
-from alexnet.errors import AlexNetError, ConfigError, WeightsError
+from alexnet.errors import AlexNetError, ConfigError, DataError, WeightsError
 from alexnet.hardware import peak_memory
 from alexnet.model.account import account
 from alexnet.model.device import Placement, place, undisturbed
@@ -24,6 +23,7 @@ from alexnet.model.towers import Towers
 from alexnet.training.circle import PeerLost
 from alexnet.training.events import Event, Finished, Listener, Started, Warned, silent
 from alexnet.training.interrupt import TimeIsUp, stop_requests
+from alexnet.training.kept import keep, provenance, save
 from alexnet.training.log import RunLog
 from alexnet.training.loop import Trainer
 from alexnet.training.named import what_to_train
@@ -35,10 +35,9 @@ from alexnet.training.schedule import other_epochs
 from alexnet.training.sharing import check_same, in_towers, shared_plan
 from alexnet.training.start import starting_statistics, take_over
 from alexnet.training.team import ALONE, Team
-from alexnet.version import VERSION
 from alexnet.weights.checkpoint import load_checkpoint
 from alexnet.weights.folding import folded
-from alexnet.weights.model_dir import Model, save_model
+from alexnet.weights.model_dir import Model
 from alexnet.weights.sizes import at_size
 from alexnet.weights.statistics_tensors import from_tensors
 
@@ -158,9 +157,10 @@ def resume(
     """The run in directory `path`, taken up at its last checkpoint and finished.
 
     On a CPU with the same number of threads the result is the one of a run that never stopped, bit for bit. `data` says
-    where the store is if it has moved. `epochs` is a new number of them in all; a schedule that is made for that number
-    changes with it, and a warning says what that does to the rate. Device, dtype and threads are the run's own where
-    `runtime` leaves them at "auto" and 0. torch's global state is left as by `train`.
+    where the store is if it has moved; run.json says so from then on. `epochs` is a new number of them in all; a
+    schedule that is made for that number changes with it, and a warning says what that does to the rate. Device, dtype
+    and threads are the run's own where `runtime` leaves them at "auto" and 0. torch's global state is left as by
+    `train`.
     Raises ConfigError and WeightsError when there is nothing to take up, or when the store is another one; BusyError
     when another process trains there.
     """
@@ -170,7 +170,13 @@ def resume(
     with _held(run, team):
         told, settings = team.by_leader(lambda: (run.read("run.json"), run.read("recipe.json")))
         runtime = runtime.of_run(told)
-        store = Store.open(data or Path(told["data"]))
+        place = Path(data or told["data"])
+        if data is None and not place.exists():
+            raise DataError(
+                f"There is no store at {place}, where {path} was trained on it; if it has moved, name its place with "
+                "--data."
+            )
+        store = Store.open(place)
         if store.fingerprint != told["fingerprint"]:
             raise ConfigError(
                 f"{store.path} is not the store that {path} was trained on: its fingerprint begins with "
@@ -197,8 +203,11 @@ def resume(
         team.by_leader(trainer.check_best)
         check_same(plan, store, placement, team)
         routes = team.by_leader(lambda: resumed_routes(told, net, plan, placement))
-        if team.leads and told.get("machine", routes.machine) != routes.machine:
-            run.write("run.json", told | routes.to_json())
+        now = told | {"data": str(store.path)}
+        if told.get("machine", routes.machine) != routes.machine:
+            now |= routes.to_json()
+        if team.leads and now != told:
+            run.write("run.json", now)
         if plan.recipe.accumulate != recipe.accumulate and team.leads:
             listener(Warned(_other_parts(recipe.accumulate, plan.recipe.accumulate, team)))
         remark = None
@@ -251,7 +260,7 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, re
     trainer.listener = tell
     team.remember("run", str(run.path))
     if team.leads and not overfit:
-        trainer.keep = partial(_keep, trainer)
+        trainer.keep = partial(keep, trainer)
     if team.leads:
         (run.path / "summary.json").unlink(missing_ok=True)  # of a run that goes on after its end
     try:
@@ -273,7 +282,7 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, re
         net, epoch = trainer.finished()
         if not team.leads:
             return run
-        _save_model(trainer, net, _provenance(trainer, epoch))
+        save(trainer, net, provenance(trainer, epoch))
         finished = _finished(trainer, epoch)
         run.write("summary.json", asdict(finished))
         tell(finished)
@@ -287,29 +296,6 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, re
         if log is not None:
             log.close()
     return run
-
-
-def _keep(trainer: Trainer, weights: dict[str, Tensor], epoch: int) -> None:
-    """Writes the best network so far, of an epoch counted from 1, where the finished model will be."""
-    with torch.device("meta"):
-        net = AlexNet(trainer.plan.spec)
-    net.load_state_dict(weights, assign=True)
-    provenance = _provenance(trainer, epoch)
-    best = f", the best of {len(trainer.progress.history)} so far" if len(trainer.plan.val) else ""
-    provenance["weights_of"] = f"{_weights_of(trainer, epoch)}, unfinished{best}"
-    _save_model(trainer, net, provenance)
-
-
-def _weights_of(trainer: Trainer, epoch: int) -> str:
-    """How long the weights have learned: to the end of `epoch`, or without validation up to this moment."""
-    steps = 0 if len(trainer.plan.val) else trainer.progress.step
-    more = f" and {steps} of {trainer.loader.steps} steps more" if steps else ""
-    return f"epoch {epoch} of {trainer.recipe.epochs}{more}"
-
-
-def _save_model(trainer: Trainer, net: AlexNet, provenance: dict[str, Any]) -> None:
-    store = trainer.store
-    save_model(Model(net, store.classes, trainer.statistics, provenance, store.preparation), trainer.run.model)
 
 
 def _started(trainer: Trainer, routes: RunRoutes) -> Started:
@@ -364,21 +350,6 @@ def _finished(trainer: Trainer, epoch: int) -> Finished:
         rate=median(row["rate"] for row in history),
         peak_memory=peak_memory(),
     )
-
-
-def _provenance(trainer: Trainer, epoch: int) -> dict[str, Any]:
-    plan, row = trainer.plan, trainer.progress.history[epoch - 1]
-    errors = ("train_error", "val_top1_error", "val_top5_error")
-    measured = {name: row[name] for name in errors if row[name] is not None}
-    return {
-        "trained_with": f"alexnet {VERSION}, recipe {plan.recipe.name}, seed {plan.recipe.seed}",
-        "photographs": {"train": len(plan.train), "val": len(plan.val)},
-        "data": f"{trainer.store.manifest['source']['name']}, fingerprint {trainer.store.fingerprint[:16]}",
-        "weights_of": _weights_of(trainer, epoch)
-        + (", the one with the lowest validation error" if len(plan.val) else ", the last")
-        + (f"; ended after epoch {len(trainer.progress.history)}" if trainer.ended_early else ""),
-        "errors": measured,
-    }
 
 
 def _environment(placement: Placement) -> dict[str, Any]:
