@@ -1,11 +1,13 @@
 import json
+from collections.abc import Iterator
 
+import click
 import pytest
 import torch
 from commanding import alexnet, python
 
 from alexnet.cli import options
-from alexnet.cli.main import VERBS
+from alexnet.cli.main import VERBS, cli
 from alexnet.process import ALLOCATORS, describe_memory
 
 EARLY = """
@@ -83,3 +85,34 @@ def test_every_verb_that_runs_a_network_has_the_same_place_options() -> None:
         assert verb in {name for verbs in VERBS.values() for name in verbs}
         text = alexnet(verb, "--help").stdout
         assert all(option in text for option in ("--device", "--dtype", "--threads", "--allocator"))
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield from commands(found) if isinstance(found, click.Group) else (found,)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_an_option_that_takes_a_number_takes_a_finite_one(text: str) -> None:
+    taken = {
+        param.opts[-1]: param
+        for command in commands(cli)
+        for param in command.params
+        if isinstance(param.type, click.types.FloatParamType)
+    }
+    assert {"--minutes", "--save-every", "--wait", "--dpi", "--below", "--level", "--seconds"} <= set(taken)
+    for param in taken.values():
+        with pytest.raises(click.BadParameter):
+            param.type.convert(text, param, None)
+
+
+def test_a_number_that_is_none_is_a_sentence() -> None:
+    result = alexnet("train", "x", "--minutes", "nan")
+    assert result.exit_code == 2
+    assert (
+        result.stderr
+        == "alexnet: error: Invalid value for '--minutes': 'nan' is not a finite number. (See alexnet train --help.)\n"
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from alexnet.cli.options import PATH, json_option, place_options, placed
+from alexnet.cli.options import PATH, NumberRange, json_option, place_options, placed
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import counted, percent, print_json, print_table, size
 from alexnet.errors import AlexNetError, ConfigError
@@ -61,7 +61,7 @@ _LINES = "\n".join(f"  {name:8} {text}" for name, text in TITLES.items())
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=1,
     show_default=True,
     metavar="SECONDS",

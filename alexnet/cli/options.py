@@ -1,5 +1,6 @@
 """Options that several verbs share, so that they mean the same everywhere."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -23,6 +24,21 @@ class UserPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path."""
         return super().convert(os.path.expanduser(value) if isinstance(value, str) else value, param, ctx)
+
+
+class Number(click.types.FloatParamType):
+    """A finite number: click's own takes "nan", which is in every range, and "inf"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return found
+
+
+class NumberRange(Number, click.FloatRange):
+    """A finite number in a range."""
 
 
 PATH = UserPath(path_type=Path)

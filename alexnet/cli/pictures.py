@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from alexnet.cli.options import PATH, json_option
+from alexnet.cli.options import PATH, NumberRange, json_option
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import print_json
 from alexnet.errors import AlexNetError, ConfigError
@@ -99,11 +99,11 @@ def picture_options(verb: F) -> F:
         return verb(*words, picture=Picture(**asked), **options)
 
     added: Any = json_option(common_options(with_picture))
-    kind = click.FloatRange(min=20, max=1200)
+    kind = NumberRange(min=20, max=1200)
     text = "Pixels an inch of a PNG."
     added = click.option("--dpi", type=kind, default=150, show_default=True, metavar="N", help=text)(added)
     added = click.option("--dark", is_flag=True, help="For a dark page; photographs stay as they are.")(added)
-    room = click.FloatRange(min=3, max=30)
+    room = NumberRange(min=3, max=30)
     text = "Width of the page, about.  [default: what suits it]"
     added = click.option("--width", type=room, metavar="INCHES", help=text)(added)
     text = "The picture: .png, .svg or .pdf.  [default: its name, .png, here]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alexnet.cli.options import PATH, json_option, max_pixels_option, place_options, placed
+from alexnet.cli.options import PATH, Number, json_option, max_pixels_option, place_options, placed
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import counted, duration, print_json, print_table
 from alexnet.errors import ConfigError, DataError
@@ -28,7 +28,7 @@ BELOW = {"euclidean": 1.0, "cosine": 0.01}
 @click.option("--stage", metavar="NAME", help="Which features.  [default: relu7, or the only ones]")
 @click.option("--metric", metavar="euclidean|cosine", help="Distance.  [default: euclidean; cosine with --near-copies]")
 @click.option("--near-copies", is_flag=True, help="Instead of IMAGE: all pairs that are nearly the same.")
-@click.option("--below", type=float, metavar="X", help="With --near-copies: distance.  [default: cosine 0.01]")
+@click.option("--below", type=Number(), metavar="X", help="With --near-copies: distance.  [default: cosine 0.01]")
 @click.option("--model", type=PATH, metavar="MODEL", help="If it has moved: the model that the features are of.")
 @max_pixels_option
 @json_option

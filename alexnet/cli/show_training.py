@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from alexnet.cli.options import PATH
+from alexnet.cli.options import PATH, Number
 from alexnet.cli.pictures import Picture, picture_options
 from alexnet.cli.session import Session
 
@@ -15,7 +15,9 @@ from alexnet.cli.session import Session
 @click.option(
     "--what", default="error,loss", show_default=True, metavar="LIST", help="Panels, of error, loss, lr and rate."
 )
-@click.option("--level", type=float, metavar="PERCENT", help="Mark an error by a line; figure 1 of the paper marks 25.")
+@click.option(
+    "--level", type=Number(), metavar="PERCENT", help="Mark an error by a line; figure 1 of the paper marks 25."
+)
 @picture_options
 @click.pass_obj
 def curves(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from alexnet.cli.options import NumberRange
 from alexnet.cli.session import Session
 from alexnet.errors import ConfigError
 from alexnet.process import seat
@@ -32,7 +33,7 @@ def wait_option(verb: F) -> F:
     """Adds --wait."""
     return click.option(
         "--wait",
-        type=click.FloatRange(min=1),
+        type=NumberRange(min=1),
         default=60,
         show_default=True,
         metavar="SECONDS",

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from alexnet.cli.options import PATH, from_option, max_pixels_option, place_options, settings_given, workers_option
+from alexnet.cli.options import (
+    PATH,
+    NumberRange,
+    from_option,
+    max_pixels_option,
+    place_options,
+    settings_given,
+    workers_option,
+)
 from alexnet.cli.pictures import draw_curves
 from alexnet.cli.session import Session, progress_options
 from alexnet.cli.team import device_of, run_before, towers_option, wait_option, working_together
@@ -62,7 +70,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
     help="Change a setting; see: alexnet recipes.",
 )
 @click.option("--epochs", metavar="N", help="Short for --set epochs=N; with --resume, a new end of the run.")
-@click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="Stop after so long, saved, to be resumed.")
+@click.option("--minutes", type=NumberRange(min=0), metavar="M", help="Stop after so long, saved, to be resumed.")
 @click.option("-b", "--batch-size", metavar="N", help="Short for --set batch_size=N.")
 @click.option("--lr", metavar="RATE", help="Short for --set lr=RATE.")
 @click.option("--seed", metavar="N", help="Short for --set seed=N.")
@@ -77,7 +85,7 @@ RECIPE_LINES = "\n".join(f"  {name:{_width}}  {text}" for name, (_, text) in REC
 @click.option("--overfit", type=click.IntRange(min=1), metavar="N", help="Self-test: learn N photographs by heart.")
 @click.option(
     "--save-every",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=120,
     show_default=True,
     metavar="SECONDS",
