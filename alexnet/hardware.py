@@ -16,6 +16,15 @@ _GROUPS = Path("/sys/fs/cgroup")
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
+def size(count: float) -> str:
+    """Bytes in decimal units, as disks are sold."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
 def peak_memory() -> int:
     """The largest resident size of this process so far, in bytes; 0 where the system does not tell."""
     if resource is None:

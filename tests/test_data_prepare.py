@@ -312,7 +312,7 @@ def test_a_full_disk_is_an_error_and_the_work_can_be_resumed(tmp_path, monkeypat
 
 def test_too_little_room_for_raw_photographs_is_an_error_beforehand(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_free_space", lambda _: 1e6)
-    with pytest.raises(DataError, match=r"takes 0\.02 GB more, but its disk has 0\.00 GB free"):
+    with pytest.raises(DataError, match=r"takes 15\.7 MB more, but its disk has 1\.0 MB free, 14\.7 MB too"):
         prepare(SOURCE, tmp_path / "store", encoding="raw")
     assert prepare(SOURCE, tmp_path / "jpeg", encoding="jpeg", workers=1)
 

@@ -284,7 +284,9 @@ def test_a_full_disk_is_found_before_anything_is_done(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     told: list[Event] = []
-    with pytest.raises(AlexNetError, match=r"run has 0\.00 GB free, but checkpoints and model need 0\.01 GB"):
+    with pytest.raises(
+        AlexNetError, match=r"run has 1\.0 kB free, but checkpoints and model need 10\.\d MB, 10\.\d MB more;"
+    ):
         go(listener=told.append)
     assert not told
     assert not (tmp_path / "run").exists()

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 import click
 from rich.cells import cell_len
 
+from alexnet.hardware import size as size
+
 WIDTH = 100  # of a line of JSON
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -62,15 +64,6 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def size(count: float) -> str:
-    """Bytes in decimal units, as disks are sold."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def names(listed: Sequence[str], shown: int = 6) -> str:

@@ -24,6 +24,7 @@ from alexnet.data.store import Store, partial, seal
 from alexnet.data.store_plan import RAW_LIMIT, StorePlan, store_plan
 from alexnet.data.unfinished import Chunk, Unfinished, discard
 from alexnet.errors import DataError, ImageError
+from alexnet.hardware import size
 
 CHUNK = 32  # photographs in a worker's task
 UNREADABLE = "it cannot be read"  # how the reason begins why a file was left out that may be there next time
@@ -340,8 +341,8 @@ def _check_space(path: Path, needed: int) -> None:
     free = _free_space(path.parent)
     if needed > free:
         raise DataError(
-            f"Preparing {path} takes {needed / 1e9:.2f} GB more, but its disk has {free / 1e9:.2f} GB free; "
-            'make room, choose another disk, or use the encoding "jpeg".'
+            f"Preparing {path} takes {size(needed)} more, but its disk has {size(free)} free, "
+            f'{size(needed - free)} too little; make room, choose another disk, or use the encoding "jpeg".'
         )
 
 

@@ -38,6 +38,7 @@ from alexnet.evaluation.features import (
 from alexnet.evaluation.journal import last, sealed
 from alexnet.evaluation.photographs import Photographs
 from alexnet.evaluation.predictor import READERS, VIEWS_PER_STAGES, Predictor
+from alexnet.hardware import size
 from alexnet.locking import held
 from alexnet.model.account import account
 from alexnet.model.spec import Activation, Linear, Spec
@@ -339,6 +340,7 @@ def _check_space(partial: Path, needed: int) -> None:
     present = sum(file.stat().st_size for file in partial.iterdir()) if partial.is_dir() else 0
     if (free := shutil.disk_usage(existing).free) < needed - present:
         raise AlexNetError(
-            f"The features take {(needed - present) / 1e9:.1f} GB more, and {existing} has {free / 1e9:.1f} GB free; "
-            "give another folder, fewer stages, --pool mean or --store fp16."
+            f"The features take {size(needed - present)} more, and {existing} has {size(free)} free, "
+            f"{size(needed - present - free)} too little; give another folder, fewer stages, "
+            "--pool mean or --store fp16."
         )

@@ -24,7 +24,7 @@ import torch
 
 from alexnet import kernels, process
 from alexnet.errors import AlexNetError, ConfigError, WeightsError
-from alexnet.hardware import processor
+from alexnet.hardware import processor, size
 from alexnet.locking import held
 from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, Within, decode
@@ -142,8 +142,8 @@ def check_space(run: Run, parameters: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise AlexNetError(
-            f"{run.path} has {free / 1e9:.2f} GB free, but checkpoints and model need {needed / 1e9:.2f} GB; "
-            "free some space or give another --out."
+            f"{run.path} has {size(free)} free, but checkpoints and model need {size(needed)}, "
+            f"{size(needed - free)} more; free some space or give another --out."
         )
 
 
