@@ -208,6 +208,20 @@ def test_sigterm_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_sigterm_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def main(*words: object, **options: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise click.UsageError("not stopped")
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(click.Group, "main", main)
+        assert "not stopped" in refusal("models")[1]
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_names_with_escape_sequences_do_not_reach_the_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

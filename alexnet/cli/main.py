@@ -135,8 +135,9 @@ class Terminated(AlexNetError):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Makes SIGTERM an error of the block, so that workers and temporary files go, as they do after Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
+    """Makes SIGTERM, unless it is ignored, an error of the block, so that workers and temporary files go with it."""
+    ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
 

@@ -55,13 +55,15 @@ class StopRequest:
 def stop_requests(minutes: float | None = None) -> Iterator[StopRequest]:
     """Catches SIGINT and SIGTERM while the block runs (in the main thread; elsewhere nothing is caught).
 
+    One that this process ignores, as of a job in a shell's background, stays ignored.
     The request is there too when `minutes` are over.
     """
     request = StopRequest(minutes)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request._receive) for number in heard}
     try:
         yield request
     finally:
