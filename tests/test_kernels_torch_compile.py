@@ -72,3 +72,19 @@ def test_the_kernels_of_the_cpu_are_not_compiled_again() -> None:
     with compile_twins("aot_eager"):
         forward_and_back(torch.randn(2, 8, 9, 9), 7)
     assert not counters["stats"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+@pytest.mark.skipif(not kernels.available(), reason=kernels.describe())
+def test_kernels_and_their_forward_mode_are_one_graph_each() -> None:
+    x = torch.randn(2, 8, 9, 9)
+
+    def stage(x: Tensor) -> Tensor:
+        return kernels.pooled_stage(x, "relu-norm-pool", 3, 2, *NORM)
+
+    def slope(x: Tensor) -> Tensor:
+        return torch.func.jvp(stage, (x,), (x,))[1]
+
+    for function in (stage, slope, stage):
+        compiled = torch.compile(function, backend="aot_eager", fullgraph=True)
+        assert torch.allclose(compiled(x), function(x)) and function(x).any()

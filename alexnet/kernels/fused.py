@@ -10,6 +10,7 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from alexnet.kernels import native
 
@@ -27,21 +28,34 @@ def use_twin() -> Iterator[None]:
         _twins_only = before
 
 
+def transformed() -> bool:
+    """Whether a transform of torch.func (jvp, grad, vmap, …) or forward-mode differentiation is at work.
+
+    The twins are computed there, whose numbers differ from the kernels' by rounding: they have every derivative, and
+    the kernels only the gradient, so that what comes out of one in forward mode would silently be a constant.
+    """
+    return torch._C._functorch.get_dynamic_layer_stack_depth() > 0 or forward_ad._current_level >= 0
+
+
+# torch.compile asks when it traces, and compiles again where the answer would be another.
+transformed._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def twins_only() -> bool:
-    """Whether PyTorch's own operations are asked for, inside `use_twin`."""
-    return _twins_only
+    """Whether only PyTorch's own operations will do: inside `use_twin`, or for `transformed` numbers."""
+    return _twins_only or transformed()
 
 
 def fused(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the compiled kernels are in use for tensors of this kind."""
     kind = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
-    return kind and not _twins_only and native.available()
+    return kind and not twins_only() and native.available()
 
 
 def on_gpu(x: Tensor) -> bool:
     """Whether the kernels of `alexnet.kernels.gpu` are in use for `x`; where Triton is missing, the twins run."""
     kind = x.device.type == "cuda" and x.dtype in (torch.float32, torch.bfloat16)
-    return kind and not _twins_only and _has_triton()
+    return kind and not twins_only() and _has_triton()
 
 
 @cache

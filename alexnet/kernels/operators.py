@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import torch
+from torch import Tensor
+from torch.autograd import forward_ad
 from torch.library import Library, infer_schema
 
 from alexnet.errors import ConfigError
@@ -44,8 +46,24 @@ def fake(of: Any) -> Callable[[Callable[..., object]], Callable[..., object]]:
 
 
 def gradient(of: Any, backward: Callable[..., object], save: Callable[..., None]) -> None:
-    """Registers the gradient of operator `of`: `save(ctx, inputs, output)`, later `backward(ctx, *gradients)`."""
-    torch.library.register_autograd(of, backward, setup_context=save, lib=_LIBRARY)
+    """Registers the gradient of operator `of`: `save(ctx, inputs, output)`, later `backward(ctx, *gradients)`.
+
+    A gradient that itself is to be derived in forward mode is refused: its derivative would be lost.
+    """
+
+    def checked(ctx: Any, *gradients: Tensor | None) -> object:
+        if forward_ad._current_level >= 0 and any(map(_is_dual, gradients)):
+            raise ConfigError(
+                f"{of} has no forward-mode derivatives, so gradients that are derived so need the plain twins: compute "
+                "what they are gradients of inside `alexnet.kernels.use_twin()`."
+            )
+        return backward(ctx, *gradients)
+
+    torch.library.register_autograd(of, checked, setup_context=save, lib=_LIBRARY)
+
+
+def _is_dual(x: Tensor | None) -> bool:
+    return x is not None and forward_ad.unpack_dual(x).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def no_gradient(of: Any) -> None:
