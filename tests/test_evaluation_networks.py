@@ -13,7 +13,9 @@ from PIL import Image
 from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, WeightsError
-from alexnet.evaluation.predictor import Predictor
+from alexnet.evaluation.evaluate import evaluate
+from alexnet.evaluation.extract import extract
+from alexnet.evaluation.predictor import Predictor, predict
 from alexnet.model.device import place
 from alexnet.model.variants import variant
 from alexnet.weights.model_dir import Model
@@ -106,3 +108,15 @@ def test_votes_are_of_each_view_and_average_to_the_answer(
         assert votes.shape == (4, 10, len(model.categories))
         np.testing.assert_allclose(votes.mean(1), predictor.answer(squares, 10), atol=1e-6)
         assert np.abs(votes - votes.mean(1, keepdims=True)).max() > 1e-4
+
+
+def test_a_lesion_by_a_hook_or_another_forward_is_refused_and_not_ignored(colours: Store) -> None:
+    lesioned = tiny_model(colours)
+    handle = lesioned.net.conv1.register_forward_hook(lambda module, given, output: output * 0)
+    for use in (Predictor, lambda model: extract(model, [], "relu2"), lambda model: evaluate(model, colours)):
+        with pytest.raises(ConfigError, match=r"conv1 of 'tiny' has forward hooks"):
+            use(lesioned)
+    handle.remove()
+    lesioned.net.conv1.forward = torch.zeros_like
+    with pytest.raises(ConfigError, match=r"conv1 of 'tiny' was given another forward"):
+        predict(lesioned, [])

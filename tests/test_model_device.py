@@ -61,6 +61,37 @@ def test_of_a_network_with_a_layer_replaced_there_is_no_copy_to_answer_with() ->
         frozen_copy(net, place("cpu", "fp32"))
 
 
+def patched(net: AlexNet, name: str) -> None:
+    module = net.get_submodule(name)
+    module.forward = torch.zeros_like  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("name", ["", "conv1", "relu1", "fc2"])
+@pytest.mark.parametrize("kind", ["register_forward_hook", "register_forward_pre_hook"])
+def test_of_a_network_with_hooks_there_is_no_copy_to_answer_with_until_they_are_removed(kind: str, name: str) -> None:
+    net = AlexNet(tiny_spec())
+    handle = getattr(net.get_submodule(name), kind)(lambda module, *given: None)
+    found = rf"{name or 'the network'} of 'tiny' has forward hooks; .* copy, .*net\.stages\(\.\.\.\)"
+    with pytest.raises(ConfigError, match=found):
+        frozen_copy(net, place("cpu", "fp32"))
+    handle.remove()
+    frozen_copy(net, place("cpu", "fp32"))
+
+
+@pytest.mark.parametrize("name", ["", "conv1", "relu1", "fc2"])
+def test_of_a_network_with_another_forward_there_is_no_copy_to_answer_with(name: str) -> None:
+    net = AlexNet(tiny_spec())
+    patched(net, name)
+    with pytest.raises(ConfigError, match=rf"{name or 'the network'} of 'tiny' was given another forward; .* spec"):
+        frozen_copy(net, place("cpu", "fp32"))
+
+
+def test_hooks_on_gradients_alone_change_no_answer() -> None:
+    net = AlexNet(tiny_spec())
+    net.get_submodule("relu1").register_full_backward_hook(lambda module, before, after: None)
+    frozen_copy(net, place("cpu", "fp32"))
+
+
 def test_in_its_own_numbers_a_network_is_not_copied() -> None:
     net = AlexNet(tiny_spec())
     assert working_copy(net, place("cpu", "fp32")) is net

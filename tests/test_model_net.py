@@ -185,6 +185,22 @@ def test_hooks_between_fused_layers_are_called_and_do_not_change_the_answer(smal
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("name", ["conv1", "relu1", "norm1", "drop6"])
+def test_another_forward_of_a_layer_is_the_one_that_runs(small: AlexNet, name: str) -> None:
+    net, seen = copy.deepcopy(small).train(), []
+    layer = net.get_submodule(name)
+    own = layer.forward
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.shape)
+        return own(x)
+
+    layer.forward = forward
+    net(images(2))
+    assert len(seen) == 1
+    assert net.replaced == name and (name != "conv1" or net.space_to_depth_block == (1, 0))
+
+
 def test_gradients_are_those_of_the_network_written_out_by_hand(small: AlexNet) -> None:
     net = copy.deepcopy(small)
     x = images(2)

@@ -1,3 +1,4 @@
+import copy
 import json
 import random
 import re
@@ -296,6 +297,11 @@ def leaky(model: Model) -> Model:
     return model
 
 
+def lesioned(model: Model) -> Model:
+    model.net.relu1.forward = torch.zeros_like
+    return model
+
+
 def other_outputs(model: Model) -> Model:
     model.net.reset_classifier(4)
     return model
@@ -307,6 +313,7 @@ BROKEN: dict[str, tuple[Callable[[Model], Model], str]] = {
     "head": (wider_head, "fc3.bias has shape (10,), expected (6,) (2 of 6 tensors differ); change its spec as well."),
     "parameters": (renamed, "fc2 of 'tiny' was replaced by ParametrizedFullConnection; files and copies"),
     "layer": (leaky, "relu1 of 'tiny' was replaced by LeakyReLU; files and copies are made from the spec"),
+    "forward": (lesioned, "relu1 of 'tiny' was given another forward; files and copies are made from the spec"),
     "names": (
         lambda model: replace(model, categories=tuple(Category(str(i), i) for i in range(6))),  # type: ignore[arg-type]
         "The classes of the model cannot be written: classes[0].name is 0, expected a text.",
@@ -320,6 +327,14 @@ BROKEN: dict[str, tuple[Callable[[Model], Model], str]] = {
         "of texts, finite numbers, lists and",
     ),
 }
+
+
+def test_hooks_are_not_saved_and_hinder_no_saving(model: Model, tmp_path: Path) -> None:
+    with_hook = replace(model, net=copy.deepcopy(model.net))
+    with_hook.net.relu1.register_forward_hook(lambda module, given, output: output * 0)
+    save_model(with_hook, tmp_path / "model")
+    x = torch.ones(1, 3, 32, 32)
+    torch.testing.assert_close(load_model(tmp_path / "model").net(x), copy.deepcopy(model.net).eval()(x))
 
 
 @pytest.mark.parametrize("fault", BROKEN)

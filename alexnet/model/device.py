@@ -124,9 +124,10 @@ def frozen_copy(net: AlexNet, placement: Placement, *, share: bool = False) -> A
     `net` stays as it is, wherever it is. With `share`, tensors that are right already are not copied, for a `net` that
     nobody else will change. Batch normalisation stays in fp32, convolutions are channels-last; see `working_copy`.
     Without gradients, convolutions are those of `alexnet.kernels.prepared`, whose sums may be rounded otherwise. Raises
-    ConfigError when a layer of `net` was replaced.
+    ConfigError when a layer of `net` was replaced, or has hooks for what passes through it, which the copy would lack.
     """
     net.check_layers()
+    net.check_hooks()
     with torch.device("meta"):
         copied = AlexNet(net.spec)
     state = {}

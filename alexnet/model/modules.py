@@ -313,9 +313,14 @@ BUILT: dict[type[Layer], tuple[type[nn.Module], ...]] = {
 }
 
 
+def has_own_forward(module: nn.Module) -> bool:
+    """Whether somebody has given this one module another `forward` than its class has."""
+    return "forward" in vars(module)
+
+
 def is_built(module: nn.Module, layer: Layer) -> bool:
-    """Whether `module` is of the kind that `build` makes for `layer`, with the numbers of `layer`."""
-    if type(module) not in BUILT[type(layer)]:
+    """Whether `module` is of the kind that `build` makes for `layer`, with the numbers of `layer` and its `forward`."""
+    if type(module) not in BUILT[type(layer)] or has_own_forward(module):
         return False
     if isinstance(layer, Activation):
         return type(module) is FUNCTIONS[layer.function]

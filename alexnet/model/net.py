@@ -17,7 +17,7 @@ from alexnet.errors import ConfigError, unknown
 from alexnet.model.account import account
 from alexnet.model.geometry import around
 from alexnet.model.lrn import norm_window
-from alexnet.model.modules import Pooling, build, initialise_layer, is_built, spatial_numbers
+from alexnet.model.modules import Pooling, build, has_own_forward, initialise_layer, is_built, spatial_numbers
 from alexnet.model.spec import (
     Activation,
     Conv,
@@ -60,17 +60,30 @@ class AlexNet(nn.Module):
 
     @property
     def replaced(self) -> str | None:
-        """The first layer in whose place somebody has put a module that its spec does not say; None where none is."""
+        """The first layer that has a module, or a `forward`, in its place not of its spec; None where none has."""
         return next((layer.name for layer in self.spec.layers if not self._is_built(layer)), None)
 
     def check_layers(self) -> None:
-        """Raises ConfigError, for what is made from the spec, when a layer was replaced."""
-        if name := self.replaced:
-            found = type(self.get_submodule(name)).__name__
+        """Raises ConfigError, for what is made from the spec, when a layer was replaced or given another `forward`."""
+        name = "" if has_own_forward(self) else self.replaced
+        if name is not None:
+            module = self.get_submodule(name)
+            own = has_own_forward(module)
+            changed = "given another forward" if own else f"replaced by {type(module).__name__}"
             raise ConfigError(
-                f"{name} of {self.spec.name!r} was replaced by {found}; files and copies are made from the spec, which "
-                "does not know that. Change the spec and build the network from it."
+                f"{name or 'the network'} of {self.spec.name!r} was {changed}; files and copies are made from the "
+                "spec, which does not know that. Change the spec and build the network from it."
             )
+
+    def check_hooks(self) -> None:
+        """Raises ConfigError, for copies, when a module has hooks that see or change what passes through it."""
+        for name, module in self.named_modules():
+            if module._forward_hooks or module._forward_pre_hooks:
+                raise ConfigError(
+                    f"{name or 'the network'} of {self.spec.name!r} has forward hooks; what answers is a copy, made "
+                    "from the spec, which does not have them. Remove them, or use net(...) and net.stages(...), which "
+                    "obey them."
+                )
 
     def _is_built(self, layer: Layer) -> bool:
         module = self._modules.get(layer.name)

@@ -108,6 +108,7 @@ def check_whole(model: Model) -> None:
 def save_model(model: Model, path: str | Path) -> None:
     """Writes `model` as a directory at `path`, whole or not at all; replaces a model directory that is there.
 
+    Weights are saved and hooks are not: a network that has some is saved without them, as one that is watched must be.
     Raises AlexNetError when `path` is something else or cannot be written, and WeightsError as `check_whole` does.
     """
     check_whole(model)
