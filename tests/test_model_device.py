@@ -1,8 +1,12 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from making import tiny_spec
+from torch import nn
+from torch.nn.utils import prune
 
-from alexnet.errors import ConfigError
+from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.device import Placement, bf16_is_fast, frozen_copy, place, undisturbed, working_copy
 from alexnet.model.net import AlexNet
 from alexnet.model.options import with_options
@@ -84,6 +88,32 @@ def test_of_a_network_with_another_forward_there_is_no_copy_to_answer_with(name:
     patched(net, name)
     with pytest.raises(ConfigError, match=rf"{name or 'the network'} of 'tiny' was given another forward; .* spec"):
         frozen_copy(net, place("cpu", "fp32"))
+
+
+CHANGES: dict[str, tuple[Callable[[AlexNet], object], str]] = {
+    "other classes": (
+        lambda net: setattr(net, "fc3", nn.Linear(16, 3)),
+        r"fc3\.bias has shape \(3,\), expected \(6,\) \(2 of 6 tensors differ\); .*reset_classifier",
+    ),
+    "no bias": (lambda net: setattr(net, "fc3", nn.Linear(16, 6, bias=False)), r"fc3\.bias has shape none"),
+    "pruned": (lambda net: prune.random_unstructured(net.fc2, "weight", 0.5), r"fc2\.weight has shape none.*prune"),
+    "no layer": (lambda net: delattr(net, "fc2"), r"fc2\.bias has shape none"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_weights_that_are_not_those_of_the_spec_are_a_sentence(change: str) -> None:
+    net = AlexNet(tiny_spec())
+    changed, found = CHANGES[change]
+    changed(net)
+    with pytest.raises(WeightsError, match=f"The network is not the 'tiny' of its spec: {found}"):
+        frozen_copy(net, place("cpu", "fp32"))
+
+
+def test_what_is_added_beside_the_layers_is_no_part_of_the_copy() -> None:
+    net = AlexNet(tiny_spec())
+    net.add_module("probe", nn.Linear(6, 2))
+    assert not hasattr(frozen_copy(net, place("cpu", "fp32")), "probe")
 
 
 def test_hooks_on_gradients_alone_change_no_answer() -> None:

@@ -310,7 +310,10 @@ def other_outputs(model: Model) -> Model:
 BROKEN: dict[str, tuple[Callable[[Model], Model], str]] = {
     "classes": (lambda model: replace(model, categories=model.categories * 2), "has 6 outputs but names 12 classes; "),
     "outputs": (other_outputs, "has 4 outputs but names 6 classes; give a name for each output."),
-    "head": (wider_head, "fc3.bias has shape (10,), expected (6,) (2 of 6 tensors differ); change its spec as well."),
+    "head": (
+        wider_head,
+        "fc3.bias has shape (10,), expected (6,) (2 of 6 tensors differ); change its spec as well, as",
+    ),
     "parameters": (renamed, "fc2 of 'tiny' was replaced by ParametrizedFullConnection; files and copies"),
     "layer": (leaky, "relu1 of 'tiny' was replaced by LeakyReLU; files and copies are made from the spec"),
     "forward": (lesioned, "relu1 of 'tiny' was given another forward; files and copies are made from the spec"),

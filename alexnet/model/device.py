@@ -10,7 +10,7 @@ from torch import nn
 
 from alexnet.errors import ConfigError, unknown
 from alexnet.model.modules import BatchNormalisation, Convolution
-from alexnet.model.net import AlexNet
+from alexnet.model.net import AlexNet, check_weights
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -124,19 +124,21 @@ def frozen_copy(net: AlexNet, placement: Placement, *, share: bool = False) -> A
     `net` stays as it is, wherever it is. With `share`, tensors that are right already are not copied, for a `net` that
     nobody else will change. Batch normalisation stays in fp32, convolutions are channels-last; see `working_copy`.
     Without gradients, convolutions are those of `alexnet.kernels.prepared`, whose sums may be rounded otherwise. Raises
-    ConfigError when a layer of `net` was replaced, or has hooks for what passes through it, which the copy would lack.
+    ConfigError when a layer of `net` was replaced, or has hooks for what passes through it, which the copy would lack;
+    WeightsError when its tensors are not those of its spec.
     """
     net.check_layers()
-    net.check_hooks()
     with torch.device("meta"):
         copied = AlexNet(net.spec)
+    kept = {name: tensor for name, tensor in net.state_dict().items() if name.partition(".")[0] in net.names}
+    check_weights(copied, kept)
+    net.check_hooks()
     state = {}
-    for layer in net.spec.layers:
-        wide = isinstance(net.get_submodule(layer.name), BatchNormalisation)
+    for name, tensor in kept.items():
+        wide = isinstance(net.get_submodule(name.partition(".")[0]), BatchNormalisation)
         dtype = torch.float32 if wide else placement.dtype
-        for part, tensor in net.get_submodule(layer.name).state_dict().items():
-            order = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
-            state[f"{layer.name}.{part}"] = tensor.to(placement.device, dtype, copy=not share, memory_format=order)
+        order = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+        state[name] = tensor.to(placement.device, dtype, copy=not share, memory_format=order)
     copied.load_state_dict(state, assign=True)
     for module in copied.children():
         if isinstance(module, Convolution):

@@ -5,7 +5,7 @@ writes to memory of its own; `forward` runs neighbours that the kernels know as 
 between them or has put another module in the place of one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet import kernels
-from alexnet.errors import ConfigError, unknown
+from alexnet.errors import ConfigError, WeightsError, unknown
 from alexnet.model.account import account
 from alexnet.model.geometry import around
 from alexnet.model.lrn import norm_window
@@ -229,3 +229,26 @@ def initialise(net: AlexNet, generator: torch.Generator | None = None) -> None:
     for layer in net.spec.layers:
         if isinstance(layer, Learned):
             initialise_layer(net.get_submodule(layer.name), layer, generator)
+
+
+def check_weights(expected: AlexNet, state: Mapping[str, Tensor]) -> None:
+    """Raises WeightsError when `state`, of a network with the spec of `expected`, does not fit what that makes."""
+    if wrong := unfit(expected, state):
+        raise WeightsError(
+            f"The network is not the {expected.spec.name!r} of its spec: {wrong}; change its spec as well, as "
+            "net.reset_classifier(K) does for other classes, and end what prunes or reparametrises its weights."
+        )
+
+
+def unfit(net: AlexNet, state: Mapping[str, Tensor]) -> str:
+    """Which tensor of `state` does not fit `net`, in words; "" where all do."""
+    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    wrong = [name for name in {*expected, *found} if expected.get(name) != found.get(name)]
+    if not wrong:
+        return ""
+    name = min(wrong)
+    return (
+        f"{name} has shape {found.get(name, 'none')}, expected {expected.get(name, 'none')} ({len(wrong)} of "
+        f"{len(expected)} tensors differ)"
+    )

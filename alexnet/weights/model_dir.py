@@ -22,7 +22,7 @@ from alexnet.data.source import Category
 from alexnet.data.statistics import InputStatistics
 from alexnet.errors import AlexNetError, ConfigError, WeightsError, wants_memory
 from alexnet.model.account import check_classes
-from alexnet.model.net import AlexNet
+from alexnet.model.net import AlexNet, check_weights, unfit
 from alexnet.model.spec import Spec
 from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, check, decode
@@ -101,8 +101,7 @@ def check_whole(model: Model) -> None:
         ) from error
     with torch.device("meta"):
         expected = AlexNet(spec)
-    if wrong := _unfit(expected, model.net.state_dict()):
-        raise WeightsError(f"The network is not the {spec.name!r} of its spec: {wrong}; change its spec as well.")
+    check_weights(expected, model.net.state_dict())
 
 
 def save_model(model: Model, path: str | Path) -> None:
@@ -235,20 +234,6 @@ def _check_digest(path: Path, name: str, digest: str) -> None:
 
 
 def _load_state(net: AlexNet, state: dict[str, torch.Tensor], path: Path) -> None:
-    if wrong := _unfit(net, state):
+    if wrong := unfit(net, state):
         raise WeightsError(f"The weights of {path} are not those of {net.spec.name!r}: {wrong}.")
     net.load_state_dict(state, assign=True)
-
-
-def _unfit(net: AlexNet, state: Mapping[str, torch.Tensor]) -> str:
-    """Which tensor of `state` does not fit `net`, in words; "" where all do."""
-    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    wrong = [name for name in {*expected, *found} if expected.get(name) != found.get(name)]
-    if not wrong:
-        return ""
-    name = min(wrong)
-    return (
-        f"{name} has shape {found.get(name, 'none')}, expected {expected.get(name, 'none')} ({len(wrong)} of "
-        f"{len(expected)} tensors differ)"
-    )
