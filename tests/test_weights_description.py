@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,11 @@ from making import tiny_model
 
 from alexnet.data.preparation import Preparation
 from alexnet.data.store import Store
-from alexnet.errors import WeightsError
-from alexnet.weights.description import MODEL, STATISTICS, from_texts, to_texts
+from alexnet.errors import AlexNetError, WeightsError
+from alexnet.evaluation.evaluate import evaluate
+from alexnet.evaluation.predictor import Predictor
+from alexnet.show.saliency import saliency
+from alexnet.weights.description import MODEL, STATISTICS, describe, from_texts, to_texts
 from alexnet.weights.model_dir import Model
 
 
@@ -17,6 +21,21 @@ def model(colours: Store) -> Model:
     made = tiny_model(colours)
     preparation = Preparation(std=(58.4, 57.1, 57.4), channels="BGR")
     return Model(made.net, made.categories, made.statistics, made.provenance, preparation)
+
+
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_a_model_with_more_or_fewer_names_than_outputs_is_not_put_to_use(
+    model: Model, colours: Store, count: int
+) -> None:
+    wrong = replace(model, categories=(model.categories * 2)[:count])
+    for use in (
+        describe,
+        Predictor,
+        lambda model: evaluate(model, colours, split="test"),
+        lambda model: saliency(model, np.zeros((256, 256, 3), np.uint8), ""),
+    ):
+        with pytest.raises(AlexNetError, match=f"has 6 outputs but names {count} classes; give a name for each output"):
+            use(wrong)
 
 
 def test_what_is_written_is_read(model: Model) -> None:

@@ -15,7 +15,7 @@ from alexnet.evaluation.routes import take_fastest
 from alexnet.model.device import Placement, frozen_copy, place
 from alexnet.model.net import AlexNet
 from alexnet.weights.loading import load
-from alexnet.weights.model_dir import Model
+from alexnet.weights.model_dir import Model, check_categories
 
 VIEWS_PER_BATCH = 160  # views run through a network at once, whatever the number of crops
 
@@ -136,20 +136,21 @@ def evaluate(
     `other_pixels`. `progress` is told (photographs done, in all); `answers` is given, batch by batch, the photographs'
     paths, the probabilities (N, K) and the labels (N,) in the model's order. The `sharers` share out the photographs
     and all get the same tally. Raises DataError when the models do not know the same classes or lack one of the
-    store's, when its photographs are of another side than a model takes, or for a split that the store lacks.
+    store's, when its photographs are of another side than a model takes, or for a split that the store lacks;
+    ConfigError and WeightsError as `frozen_copy` does, the latter also for more or fewer classes than outputs.
     """
     given = [models] if isinstance(models, Model | str | Path) else models
     loaded = [each if isinstance(each, Model) else load(each) for each in given]
     store = store if isinstance(store, Store) else Store.open(store)
     placement = placement or place()
-    reference = loaded[0]
+    reference, nets = loaded[0], [frozen_copy(model.net, placement) for model in loaded]
     for model in loaded:
+        check_categories(model)
         _check_classes(reference, model, store)
         store.check_side(model.preparation, "the model")
     positions = store.split(split)
     place_of = {category.key: index for index, category in enumerate(reference.categories)}
     labels_of = torch.tensor([place_of[category.key] for category in store.classes])
-    nets = [frozen_copy(model.net, placement) for model in loaded]
     for net in nets:
         take_fastest(net, [max(1, VIEWS_PER_BATCH // crops) * crops], placement)
     tally = Tally(len(reference.categories), sorted(labels_of.tolist()))

@@ -97,8 +97,9 @@ class Predictor:
                 raise ConfigError("ONNX files run on the CPU in fp32; leave the placement out.")
             self._network = InOnnxRuntime(model)
         else:
-            self.placement, self.description = placement or place(), describe(model)
+            self.placement = placement or place()
             self._network = InPyTorch(model, self.placement, share=share or read_here)
+            self.description = describe(model)
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a text is one path, although it is an iterable of texts

@@ -21,7 +21,7 @@ from alexnet.errors import ConfigError, unknown
 from alexnet.evaluation.evaluate import averaged
 from alexnet.model.net import AlexNet
 from alexnet.show.maps import usual_stages
-from alexnet.weights.model_dir import Model
+from alexnet.weights.model_dir import Model, check_categories
 
 METHODS = ("gradient", "gradcam", "occlusion")
 UNITS = {
@@ -93,8 +93,9 @@ def saliency(
 
     In fp32 on the processor, whatever the machine. Raises ConfigError for an unknown class or method, for a name that
     several classes have and for a window that does not fit, ImageError for an image that cannot be used, WeightsError
-    when the network answers NaN.
+    when the network answers NaN, or has more or fewer outputs than the model names classes.
     """
+    check_categories(model)
     spec, preparation = model.net.spec, model.preparation
     for method in methods:
         if method not in METHODS:

@@ -15,7 +15,7 @@ from alexnet.data.statistics import InputStatistics
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.spec import Spec
 from alexnet.schema import check, decode
-from alexnet.weights.model_dir import CategoriesJson, Model
+from alexnet.weights.model_dir import CategoriesJson, Model, check_categories
 from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 FORMAT = 1
@@ -34,7 +34,8 @@ class Description:
 
 
 def describe(model: Model) -> Description:
-    """The model without its parameters."""
+    """The model without its parameters. Raises WeightsError unless it names as many classes as it has outputs."""
+    check_categories(model)
     return Description(model.net.spec, model.categories, model.statistics, model.provenance, model.preparation)
 
 

@@ -78,16 +78,21 @@ class Model:
         self.statistics.check_side(self.preparation.side)
 
 
+def check_categories(model: Model) -> None:
+    """Raises WeightsError when `model` names more or fewer classes than its network has outputs."""
+    if len(model.categories) != model.net.spec.classes:
+        raise WeightsError(
+            f"The model has {model.net.spec.classes} outputs but names {len(model.categories)} classes; give a name "
+            "for each output."
+        )
+
+
 def check_whole(model: Model) -> None:
     """Raises WeightsError, or ConfigError, when `model` would not come back from a file: its parts do not fit."""
     spec = model.net.spec
     model.net.check_layers()
     check_classes(spec)
-    if len(model.categories) != spec.classes:
-        raise WeightsError(
-            f"The model has {spec.classes} outputs but names {len(model.categories)} classes; give a name for each "
-            "output."
-        )
+    check_categories(model)
     try:
         check([asdict(category) for category in model.categories], CategoriesJson, "classes")
     except SchemaError as error:
