@@ -1,5 +1,9 @@
+import copy
 import io
+import pickle
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +124,14 @@ def test_a_lesion_by_a_hook_or_another_forward_is_refused_and_not_ignored(colour
     lesioned.net.conv1.forward = torch.zeros_like
     with pytest.raises(ConfigError, match=r"conv1 of 'tiny' was given another forward"):
         predict(lesioned, [])
+
+
+def test_a_predictor_is_copied_pickled_and_sent_to_processes_after_use_too(colours: Store) -> None:
+    predictor = Predictor(tiny_model(colours), placement=FP32)
+    square = colours.read(0)
+    expected = predictor.answer([square])
+    assert np.array_equal(copy.deepcopy(predictor).answer([square]), expected)
+    assert np.array_equal(pickle.loads(pickle.dumps(predictor)).answer([square]), expected)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert np.allclose(pool.submit(predictor.answer, [square]).result(), expected, rtol=1e-5)
+    assert np.array_equal(predictor.answer([square]), expected)

@@ -1,3 +1,7 @@
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -85,6 +89,19 @@ def test_bf16_is_rounded_as_the_twin_rounds_it() -> None:
         expected = convolution(x, weight, bias, *settings, True)  # type: ignore[arg-type]
     assert found.dtype is torch.bfloat16
     assert (found - expected).abs().max() <= 2**-7 * expected.abs().max()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])
+def test_a_copy_made_after_use_gives_the_same_map(copied: Callable[[PreparedConvolution], PreparedConvolution]) -> None:
+    for name in ("conv2", "a stride"):  # in tiles; in oneDNN's order
+        x, numbers = drawn(name, 9)
+        made = PreparedConvolution(*numbers)
+        with torch.no_grad():
+            expected = made(x, True)
+            found = copied(made)
+            assert torch.equal(found(x, True), expected) and torch.equal(made(x, True), expected)
+            found.weight.zero_()
+            assert torch.equal(made(x, True), expected)
 
 
 def test_what_runs_is_said() -> None:

@@ -47,6 +47,7 @@ class PreparedConvolution:
     """`convolution` with all but `x` and `relu` given, and without gradients.
 
     Weights are put in order when they are first needed, and again if they have changed in place. Threads may share it.
+    Copies and pickles are without what was put in order, which oneDNN lets nobody read; they do it anew.
     """
 
     def __init__(
@@ -54,7 +55,14 @@ class PreparedConvolution:
     ) -> None:
         self.weight, self.bias, self.stride = weight, bias, stride
         self.padding, self.groups, self.block = padding, groups, block
-        self._kept: tuple[tuple[int, int], dict[str, Tensor]] = (0, 0), {}
+        self._kept = self._nothing()
+
+    @staticmethod
+    def _nothing() -> tuple[tuple[int, int], dict[str, Tensor]]:
+        return (0, 0), {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_kept": self._nothing()}
 
     def __call__(self, x: Tensor, relu: bool) -> Tensor:
         """The map (N, O, H', W') of `x` (N, C, H, W), after a ReLU if `relu`."""
