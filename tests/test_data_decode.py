@@ -1,8 +1,11 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 from pictures import ORIENTATION, file_of, flat, picture
 from PIL import Image
 
+from alexnet.data.decode import decode_image
 from alexnet.data.images import load_photograph, resized
 from alexnet.data.preparation import DEFAULT
 from alexnet.errors import ImageError
@@ -121,3 +124,18 @@ def test_16_bit_levels_are_scaled_linearly(kind, mode):
 def test_levels_without_a_known_range_are_refused(image, reason):
     with pytest.raises(ImageError, match=reason):
         load_photograph(file_of(image, "TIFF"))
+
+
+@pytest.mark.parametrize("level", [255, 65535, 65536, -1])
+def test_levels_of_32_bits_that_no_file_gave_a_range_are_refused(level):
+    with pytest.raises(ImageError, match="32-bit numbers without a stated range; scale them to 8 bits, or convert"):
+        decode_image(Image.new("I", (9, 9), level))
+
+
+@pytest.mark.parametrize("level", [65536, -1])
+def test_levels_beyond_the_range_of_their_file_are_refused(level):
+    image = Image.open(BytesIO(file_of(Image.new("I", (9, 9), 65535), "PPM")))
+    assert decode_image(image).pixels.min() == 255
+    image.paste(level, (2, 2, 3, 3))
+    with pytest.raises(ImageError, match=f"its levels are from {min(level, 65535)} to {max(level, 65535)}, not from 0"):
+        decode_image(image)

@@ -282,9 +282,17 @@ def _to_rgb(image: Image.Image, content: bytes, facts: TiffFacts | None) -> tupl
 
 
 def _from_levels(image: Image.Image, facts: TiffFacts | None) -> tuple[Image.Image, list[str]]:
-    """The RGB image of grey levels of more than 8 bits (modes I;16 and, from some formats, I)."""
+    """The RGB image of grey levels of more than 8 bits (modes I;16 and, from some formats, I). Raises ImageError."""
+    if image.mode == "I" and image.format is None:  # only a file says that its levels have 16 bits
+        raise ImageError(
+            "its pixels are 32-bit numbers without a stated range; scale them to 8 bits, or convert the image to mode "
+            "I;16, in which 65535 is white"
+        )
     white = facts.white if facts else 65535
     levels = np.asarray(image).astype(np.int32)  # (H, W)
+    low, high = int(levels.min()), int(levels.max())
+    if low < 0 or high > white:
+        raise ImageError(f"its levels are from {low} to {high}, not from 0 (black) to {white} (white); scale them")
     if facts and facts.photometric == WHITE_IS_ZERO:
         levels = white - levels
     grey = ((levels * 255 + white // 2) // white).astype(np.uint8)
