@@ -3,7 +3,8 @@
     python examples/rdm.py MODEL OTHER STIMULUS STIMULUS STIMULUS...
 
 An entry of a matrix is 1 minus the correlation of a stage's numbers for two stimuli, in the order in which they are
-given. Two networks are compared by the rank correlation of their matrices, as studies of brains do with recordings.
+given. Two networks are compared by the rank correlation of their matrices, as studies of brains do with recordings;
+it is nan where an entry is NaN, or where all are equal: then nothing can be told.
 """
 
 import sys
@@ -21,8 +22,12 @@ def dissimilarities(features: np.ndarray) -> np.ndarray:
 
 
 def ranks(matrix: np.ndarray) -> np.ndarray:
-    """The ranks of the entries above the diagonal."""
-    return matrix[np.triu_indices(len(matrix), 1)].argsort().argsort()
+    """The ranks of the entries above the diagonal; equal ones have the mean of theirs. All NaN where one is NaN."""
+    entries = matrix[np.triu_indices(len(matrix), 1)].round(9)  # beyond that they differ by rounding
+    if np.isnan(entries).any():
+        return np.full(len(entries), np.nan)
+    _, places, counts = np.unique(entries, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[places]
 
 
 if len(sys.argv) < 6:
@@ -39,4 +44,5 @@ named = {f"{which} {stage}": each for which, stages in matrices.items() for stag
 np.savez("rdm.npz", stimuli=stimuli, **{name.replace("/", "_"): each for name, each in named.items()})
 for stage in (stage for stage in matrices[model] if stage in matrices[other]):
     pair = ranks(matrices[model][stage]), ranks(matrices[other][stage])
-    print(f"{stage:8} rank correlation of the two networks {np.corrcoef(*pair)[0, 1]:.3f}")
+    with np.errstate(invalid="ignore"):
+        print(f"{stage:8} rank correlation of the two networks {np.corrcoef(*pair)[0, 1]:.3f}")

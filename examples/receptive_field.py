@@ -17,8 +17,10 @@ if len(sys.argv) != 4:
 model, photograph, stage = sys.argv[1:]
 predictor = alexnet.Predictor(model, placement=alexnet.place("auto", "fp32"))
 values = predictor.stages(photograph, stage)[stage][0]
-channel, row, column = np.unravel_index(values.argmax(), values.shape)
-print(f"{stage}: channel {channel} answers {values.max():.2f} at row {row}, column {column}")
+unit, *place = np.unravel_index(values.argmax(), values.shape)
+row, column = place or (0, 0)  # behind a fully connected layer there are no places: each unit sees all
+kind, where = ("channel", f" at row {row}, column {column}") if place else ("unit", "")
+print(f"{stage}: {kind} {unit} answers {values.max():.2f}{where}")
 
 # from the network's input to the prepared square, and from that to the photograph as it was
 seen = predictor.views(photograph)

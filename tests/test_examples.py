@@ -4,12 +4,17 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from test_walkthrough import README, your_photographs
 
+import alexnet
 from alexnet.data.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -72,12 +77,57 @@ def test_two_networks_are_compared_by_what_they_find_alike(learned: tuple[Path, 
     assert np.allclose(matrix, matrix.T) and np.allclose(matrix.diagonal(), 0)
 
 
+def rank_correlation(monkeypatch: pytest.MonkeyPatch, folder: Path, one: list[list[int]], other: list[list[int]]) -> str:
+    """What rdm.py prints of two networks with one stage, whose numbers for the stimuli are these."""
+    stages = SimpleNamespace(net=SimpleNamespace(spec=SimpleNamespace(layers=[SimpleNamespace(name="relu7")])))
+    numbers = {"one": np.array(one, np.float32), "other": np.array(other, np.float32)}
+    monkeypatch.setattr(alexnet, "load", lambda which: SimpleNamespace(which=which, **vars(stages)), raising=False)
+    extract = lambda model, stimuli, stages: {"relu7": numbers[model.which]}  # noqa: E731
+    monkeypatch.setattr(alexnet, "extract", extract, raising=False)
+    monkeypatch.setattr(sys, "argv", ["rdm.py", "one", "other", *map(str, range(len(one)))])
+    monkeypatch.chdir(folder)
+    with redirect_stdout(StringIO()) as printed:
+        run_path(str(ROOT / "examples" / "rdm.py"))
+    return printed.getvalue().split()[-1]
+
+
+ALIKE = [[1, 0, 0], [2, 0, 0], [3, 0, 0]]  # all correlations are 1
+APART = [[1, 0, 0], [0, 1, 0], [1, 0, 3]]
+
+
+def test_matrices_that_have_no_order_have_no_rank_correlation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert rank_correlation(monkeypatch, tmp_path, APART, APART) == "1.000"
+    assert rank_correlation(monkeypatch, tmp_path, ALIKE, ALIKE) == "nan"
+    assert rank_correlation(monkeypatch, tmp_path, [[0, 0, 0], *APART[1:]], APART) == "nan"  # of a constant: NaN
+
+
+def test_equal_entries_of_a_matrix_have_the_mean_of_their_ranks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    one, other = [*APART, [1, 0, 0]], [[0, 2, 1], [1, 1, 0], *APART[:2]]
+    above = [1 - np.corrcoef(rows)[np.triu_indices(4, 1)].round(9) for rows in (one, other)]
+    assert len(set(above[0])) < 6
+    expected = stats.spearmanr(*above).statistic
+    assert rank_correlation(monkeypatch, tmp_path, one, other) == f"{expected:.3f}"
+
+
 def test_a_receptive_field_is_a_part_of_the_photograph(learned: tuple[Path, list[str]]) -> None:
     words = ("runs/quickstart", "holiday.jpg", "relu5")
     first, second = output(ROOT / "examples" / "receptive_field.py", *words, folder=learned[0]).splitlines()
     assert re.fullmatch(r"relu5: channel \d+ answers [\d.]+ at row \d+, column \d+", first)
     found = [int(number) for number in re.findall(r"\d+", second)]
     assert 0 <= found[0] < found[1] <= found[2] and 0 <= found[3] < found[4] <= found[5]
+
+
+def test_behind_a_fully_connected_layer_a_unit_sees_all(learned: tuple[Path, list[str]]) -> None:
+    example, folder = ROOT / "examples" / "receptive_field.py", learned[0]
+    first, second = output(example, "runs/quickstart", "holiday.jpg", "relu7", folder=folder).splitlines()
+    assert re.fullmatch(r"relu7: unit \d+ answers [\d.]+", first)
+    left, right, _, top, bottom, _ = map(int, re.findall(r"\d+", second))
+    conv1 = output(example, "runs/quickstart", "holiday.jpg", "conv1", folder=folder).splitlines()[1]
+    x1, x2, _, y1, y2, _ = map(int, re.findall(r"\d+", conv1))
+    assert left <= x1 < x2 <= right and top <= y1 < y2 <= bottom and right - left > x2 - x1
 
 
 def test_a_network_of_one_s_own_is_trained_as_any_other(tmp_path: Path) -> None:
