@@ -77,7 +77,9 @@ def test_two_networks_are_compared_by_what_they_find_alike(learned: tuple[Path, 
     assert np.allclose(matrix, matrix.T) and np.allclose(matrix.diagonal(), 0)
 
 
-def rank_correlation(monkeypatch: pytest.MonkeyPatch, folder: Path, one: list[list[int]], other: list[list[int]]) -> str:
+def rank_correlation(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, one: list[list[int]], other: list[list[int]]
+) -> str:
     """What rdm.py prints of two networks with one stage, whose numbers for the stimuli are these."""
     stages = SimpleNamespace(net=SimpleNamespace(spec=SimpleNamespace(layers=[SimpleNamespace(name="relu7")])))
     numbers = {"one": np.array(one, np.float32), "other": np.array(other, np.float32)}

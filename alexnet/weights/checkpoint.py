@@ -21,6 +21,14 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
             raise OSError("PyTorch could not write the file") from error
 
 
+def is_checkpoint(content: object) -> bool:
+    """Whether what PyTorch read from a file is what `save_checkpoint` writes of a network."""
+    if not isinstance(content, dict) or type(content.get("format")) is not int:
+        return False
+    weights = content.get("weights")
+    return isinstance(weights, dict) and "conv1.weight" in weights
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """The content that `save_checkpoint` wrote, on the CPU.
 

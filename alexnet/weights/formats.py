@@ -22,6 +22,9 @@ FORMATS: Final = {
     "torchvision": Format(
         "pytorch.torchvision", ("weights",), "a .pth or .safetensors file of torchvision's alexnet, checkpoints too"
     ),
+    "safetensors": Format(
+        "exported", ("weights",), "what alexnet export wrote; else a .safetensors file as torchvision's"
+    ),
     "caffe": Format("caffe.importing", ("mean", "keep_bgr", "model"), "a .caffemodel of bvlc_alexnet or caffenet"),
     "npy": Format("caffe.npy", ("mean", "keep_bgr", "fc_rows"), "bvlc_alexnet.npy, as caffe-tensorflow converts"),
     "onnx": Format(
@@ -32,7 +35,7 @@ FORMATS: Final = {
 SUFFIXES: Final = {
     ".pth": "torchvision",
     ".pt": "torchvision",
-    ".safetensors": "torchvision",
+    ".safetensors": "safetensors",
     ".caffemodel": "caffe",
     ".onnx": "onnx",
     ".npy": "npy",

@@ -11,9 +11,9 @@ def load(path: str | Path) -> Model:
     """The model at `path`, on the CPU in fp32, in evaluation mode.
 
     `path` is a model directory; a run directory, of which it is the model, the best so far while it is unfinished; or a
-    file of weights, whose format its ending tells: an ONNX file that `alexnet export` wrote, torchvision's, Caffe's.
-    What other programs wrote does not name its classes: see `alexnet.weights.formats`. Raises WeightsError when there
-    is no model, or a damaged one.
+    file of weights, whose format its ending tells: an ONNX or safetensors file that `alexnet export` wrote,
+    torchvision's, Caffe's. What other programs wrote does not name its classes: see `alexnet.weights.formats`. Raises
+    WeightsError when there is no model, or a damaged one.
     """
     path = Path(path)
     if not path.is_file():

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.account import account
 from alexnet.model.geometry import around
-from alexnet.model.net import AlexNet
 from alexnet.model.spec import Conv, Dropout, Layer, MaxPool, Spec
 from alexnet.model.variants import variant
 from alexnet.weights.caffe.importing import MODELS, caffe_model
 from alexnet.weights.description import MODEL, from_texts
+from alexnet.weights.exported import exported_model
 from alexnet.weights.foreign.class_names import Names
-from alexnet.weights.foreign.importing import Foreign, make_model
+from alexnet.weights.foreign.importing import Foreign
 from alexnet.weights.model_dir import Model
 from alexnet.weights.onnx.graph import FORMS, GraphOptions, build_graph
 from alexnet.weights.onnx.read import Chain, OnnxLayer, read_chain, read_onnx, read_tensors
@@ -74,8 +74,6 @@ def _of_ours(graph: Any, tensors: Mapping[str, NDArray[Any]], texts: Mapping[str
     if options.input not in FORMS:
         raise WeightsError(f"{path} takes {options.input!r}, which is no input that this version knows.")
     try:
-        with torch.device("meta"):
-            names = {name: name for name in AlexNet(known.spec).state_dict()}
         expected = [
             build_graph(known.spec, replace(options, decompose_lrn=decompose), known.preparation, known.statistics)
             for decompose in (False, True)
@@ -90,19 +88,7 @@ def _of_ours(graph: Any, tensors: Mapping[str, NDArray[Any]], texts: Mapping[str
             f"{path} was changed after `alexnet export` wrote it, or another version of this program did: its graph is "
             f"not that of {known.spec.name!r}; export it again."
         )
-    earlier = known.provenance.get("conversions")
-    done = (*(earlier if isinstance(earlier, list) else ()), "weights bit for bit")
-    found = Foreign(path, "ONNX, of alexnet export", names, _as_torch(tensors, constants, path), done)
-    model = make_model(
-        known.spec,
-        found,
-        statistics=known.statistics,
-        preparation=known.preparation,
-        classes=lambda _: known.categories,
-    )
-    if model.net.spec != known.spec:
-        raise WeightsError(f"{path} holds weights of other widths than the {known.spec.name!r} that it names.")
-    return replace(model, provenance={**known.provenance, **model.provenance})
+    return exported_model(path, "ONNX, of alexnet export", known, _as_torch(tensors, constants, path))
 
 
 def _as_torch(tensors: Mapping[str, NDArray[Any]], without: set[str], path: Path) -> dict[str, torch.Tensor]:

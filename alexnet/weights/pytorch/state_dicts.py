@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from alexnet.errors import WeightsError, from_disk, unknown, wants_memory
+from alexnet.weights.checkpoint import is_checkpoint
 from alexnet.weights.foreign.importing import MAX_BYTES
 
 WRAPPERS: Final = {
@@ -68,7 +69,9 @@ def read_state_dict(path: Path, roots: Sequence[str], wanted: str | None = None)
     was taken. Raises WeightsError for a file that is damaged, holds more than tensors and plain values, or no weights;
     ConfigError for a label that is not there.
     """
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    content = read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    if is_checkpoint(content):
+        raise WeightsError(f"{path} is a checkpoint of this program; give its run directory.")
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{path} holds no state dict, but {type(content).__name__}; save model.state_dict().")
     found = [each for where, held in _holders(content, roots) for each in _by_owner(path, where, held, roots)]
@@ -149,7 +152,8 @@ def _counts(name: Any, value: Any) -> bool:
     return isinstance(value, Tensor) and value.numel() == 1 and str(name).rpartition(".")[2] in COUNTERS
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors in a .safetensors file. Raises WeightsError when it is damaged or cannot be read."""
     try:
         return load_file(path)
     except SafetensorError as error:
