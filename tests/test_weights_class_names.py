@@ -58,9 +58,38 @@ def test_the_thousand_classes_are_those_of_imagenet_sources(shared_data: Path) -
     assert found[999].key == "n15075141"
 
 
+def test_wnids_need_no_names(tmp_path: Path) -> None:
+    keys = [category.key for category in KEYED]
+    expected = tuple(Category(key, key) for key in keys)
+    assert read_classes(written(tmp_path, "\n".join(keys)), 3) == expected
+    mixed = read_classes(written(tmp_path, f"{keys[0]}\n{keys[1]} crane\n{keys[2]}\n"), 3)
+    assert mixed == (expected[0], KEYED[1], expected[2])
+    assert read_classes(written(tmp_path, json.dumps(keys)), 3) == expected
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("line", ["{} {}", "{}: {}", "{}\t{}", "{},{}", "{}. {}", "{:03} {}"])
+def test_numbered_lines_are_in_the_order_of_their_numbers(tmp_path: Path, line: str, first: int) -> None:
+    names = {0: "tench", 1: "crane", 2: "3 wheeler"}
+    expected = tuple(Category(name, name) for name in names.values())
+    text = "\n".join(line.format(first + number, names[number]) for number in (2, 0, 1))
+    assert read_classes(written(tmp_path, text), 3) == expected
+    keys = "\n".join(line.format(first + number, f"{KEYED[number].key} {KEYED[number].name}") for number in (2, 0, 1))
+    assert read_classes(written(tmp_path, keys), 3) == KEYED
+
+
+def test_names_that_begin_with_numbers_stay_names(tmp_path: Path) -> None:
+    names = ["2 wheels", "4 wheels", "1 wheel"]
+    assert [category.name for category in read_classes(written(tmp_path, "\n".join(names)), 3)] == names
+    assert [category.name for category in read_classes(written(tmp_path, "2\n0\n1"), 3)] == ["2", "0", "1"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("n02012849\nn01440764\n", "are not in order, .* give Caffe's synset_words.txt"),
+        ("n02012849,crane\nn01440764,tench\n", "are not in order"),
+        ("1 n02012849 crane\n2 n01440764 tench\n", "are not in order"),  # as the devkit numbers them
         (SYNSETS, r"The network has 4 outputs, but .*classes\.txt names 3 classes"),
         ("", "names 0 classes"),
         ("n02 b\nn01440764 a\n", "names 2 classes"),  # not a list of wnids

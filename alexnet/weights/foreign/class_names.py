@@ -18,7 +18,8 @@ MAX_BYTES = 10_000_000  # Caffe's list of 1,000 classes has 31,675
 Names = Path | Callable[[int], tuple[Category, ...]] | None
 """Where a network's classes come from: a file, a function of their number, or None; see `classes`."""
 
-_SYNSET = re.compile(r"(n\d{8})\s+(\S.*)")
+_SYNSET = re.compile(r"(n\d{8})(?:\s*[\s,:;]\s*(\S.*))?")
+_NUMBERED = re.compile(r"(\d{1,9})(?:\s*[,:;]|\.\s|\s)\s*(\S.*)")
 
 
 def unnamed_classes(count: int) -> tuple[Category, ...]:
@@ -45,8 +46,9 @@ def read_classes(path: Path, count: int) -> tuple[Category, ...]:
     """The `count` classes that `path` names in the order of the network's outputs.
 
     `path` is one of
-    - text with a wnid and names a line, in the order of the wnids (Caffe's `synset_words.txt`)
+    - text with a wnid a line, names behind it or none, in the order of the wnids (Caffe's `synset_words.txt`)
     - text with a name a line
+    - either with a number in front of each line, from 0 or from 1 on, which says the order
     - JSON: a list of names; or by number from 0, [wnid, name] (`imagenet_class_index.json`) or a name
     - a model directory or a store of this program
 
@@ -72,17 +74,26 @@ def _read(path: Path) -> tuple[Category, ...]:
             return _keyed(path, _of_json(json.loads(text)))
     except (ValueError, RecursionError) as error:  # of UTF-8 and JSON, and what is JSON but no list of classes
         raise WeightsError(f"{path} is no list of classes that can be read: {error}.") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = _by_number([line.strip() for line in text.splitlines() if line.strip()])
     synsets = [_SYNSET.fullmatch(line) for line in lines]
     if not all(synsets):
         return _keyed(path, [("", line) for line in lines])
-    rows = [(match[1], match[2]) for match in synsets if match]
+    rows = [(match[1], match[2] or match[1]) for match in synsets if match]
     if rows != sorted(rows, key=lambda row: row[0]):
         raise WeightsError(
             f"The wnids in {path} are not in order, in which Caffe and torchvision number the classes; the devkit's "
             "lists are not: give Caffe's synset_words.txt."
         )
     return _keyed(path, rows)
+
+
+def _by_number(lines: list[str]) -> list[str]:
+    """The lines in the order of their numbers, and without them; as they are where they are not numbered throughout."""
+    found = [_NUMBERED.fullmatch(line) for line in lines]
+    rest = {int(match[1]): match[2] for match in found if match}
+    if len(rest) < len(lines) or sorted(rest) not in ([*range(len(lines))], [*range(1, len(lines) + 1)]):
+        return lines
+    return [rest[number] for number in sorted(rest)]
 
 
 def _of_ours(path: Path) -> tuple[Category, ...]:
