@@ -1,7 +1,12 @@
+import pytest
 import torch
+from making import tiny_model
 
 from alexnet.data.source import Category
+from alexnet.data.store import Store
+from alexnet.errors import ConfigError
 from alexnet.evaluation.answers import Answer, Prediction, ranked
+from alexnet.evaluation.predictor import predict
 
 CATEGORIES = tuple(Category(f"n{index}", name) for index, name in enumerate(("ash", "birch", "cedar")))
 
@@ -14,3 +19,9 @@ def test_answers_are_ranked_best_first_and_equal_ones_by_index() -> None:
 
 def test_an_empty_reason_is_still_an_error() -> None:
     assert Prediction("a", error="").to_json() == {"image": "a", "error": ""}
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_less_than_one_answer_is_refused(colours: Store, top: int) -> None:
+    with pytest.raises(ConfigError, match=f"top is the number of classes told, at least 1, not {top}"):
+        predict(tiny_model(colours), [], top=top)

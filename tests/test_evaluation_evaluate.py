@@ -248,6 +248,12 @@ def test_a_net_alone_can_be_measured_without_a_directory(colours: Store) -> None
     assert evaluate([model], colours, placement=FP32).images == 12
 
 
+def test_what_is_no_model_is_a_sentence(colours: Store, model: Model) -> None:
+    for given in (model.net, [model, model.net]):
+        with pytest.raises(ConfigError, match=r"A model is an alexnet.Model or the path of one, not AlexNet"):
+            evaluate(given, colours, placement=FP32)  # type: ignore[arg-type]
+
+
 def test_an_input_larger_than_the_photographs_is_a_sentence(colours: Store, tmp_path: Path) -> None:
     model = tiny_model(colours, spec=replace(tiny_spec(), input_size=257))
     with pytest.raises(ConfigError, match=r"crop \(=257\) must be from 1 to 256.* with --side 257 or more\.$"):

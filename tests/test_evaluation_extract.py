@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from making import tiny_model
 from pictures import picture
 
 from alexnet.data.store import Store
+from alexnet.errors import ConfigError
 from alexnet.evaluation.extract import extract
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
@@ -20,3 +22,10 @@ def test_features_are_the_network_s_own_in_fp32(colours: Store) -> None:
         # fp32 sums in another order
         np.testing.assert_allclose(array, expected[name].numpy(), rtol=1e-5, atol=1e-5)
     assert extract(model, images[0], "relu2", crops=10)["relu2"].shape == (1, 10, 16)
+
+
+def test_what_is_no_model_is_a_sentence(colours: Store) -> None:
+    for thing in (tiny_model(colours).net, None, torch.nn.ReLU()):
+        said = f"A model is an alexnet.Model or the path of one, not {type(thing).__name__}; of a network"
+        with pytest.raises(ConfigError, match=said):
+            extract(thing, "nowhere.jpg", "relu1")  # type: ignore[arg-type]

@@ -273,11 +273,10 @@ def test_probabilities_and_stages_are_arrays_with_a_row_an_image(
     for row, answer in zip(found, predictor.predict(contents, 1, crops), strict=True):
         assert row.max() == pytest.approx(answer.answers[0].probability, abs=1e-6)
     stages = predictor.stages(contents, ["fc3", "pool1"], crops)
-    assert list(stages) == ["fc3", "pool1"]
     some = (crops,) if crops > 1 else ()
-    assert stages["pool1"].shape == (5, *some, 8, 6, 6) and stages["fc3"].shape == (5, *some, 6)
-    logits = torch.from_numpy(stages["fc3"]).double().view(5, crops, 6)
-    np.testing.assert_allclose(logits.softmax(-1).mean(1).numpy(), found, atol=1e-6)  # fp32 rounding
+    assert {name: rows.shape for name, rows in stages.items()} == {"fc3": (5, *some, 6), "pool1": (5, *some, 8, 6, 6)}
+    votes = torch.from_numpy(stages["fc3"]).double().view(5, crops, 6).softmax(-1)
+    np.testing.assert_allclose(votes.mean(1).numpy(), found, atol=1e-6)  # fp32 rounding
     seen = predictor.views(contents[4], crops)
     with torch.no_grad():
         expected = model.net.stages(torch.from_numpy(seen.inputs), ["pool1"])["pool1"].numpy()
@@ -286,6 +285,8 @@ def test_probabilities_and_stages_are_arrays_with_a_row_an_image(
     assert predictor.stages([], ["pool1"], crops)["pool1"].shape == (0, *some, 8, 6, 6)
     with pytest.raises(ConfigError, match="did you mean 'pool1'"):
         predictor.stages(contents, "pool2", crops)
+    squares = (predictor.read(content).pixels for content in contents)
+    assert (next(predictor.stages_of(squares, "pool1", crops))["pool1"] == stages["pool1"][:2]).all()
 
 
 def test_other_numbers_of_crops_are_refused_before_anything_is_read(model: Model) -> None:

@@ -31,6 +31,14 @@ def test_names_and_options_are_those_of_the_table() -> None:
         create("papr")
 
 
+def test_classes_are_a_number_of_any_kind_or_names_that_differ() -> None:
+    assert create(tiny_spec(), classes=np.int64(5)).net.spec.classes == 5  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"'cat' is one name, not several; give \['cat'\]"):
+        create(tiny_spec(), classes="cat")
+    with pytest.raises(ConfigError, match="'ash' is the name of two classes; give each its own"):
+        create(tiny_spec(), classes=["ash", "birch", "ash"])
+
+
 def test_weights_bring_the_preparation_and_other_classes_a_new_last_layer(colours: Store, tmp_path: Path) -> None:
     model = tiny_model(colours)
     save_model(model, tmp_path / "model")

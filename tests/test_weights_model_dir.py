@@ -65,6 +65,12 @@ def test_a_model_comes_back_bit_for_bit(model: Model, saved: Path) -> None:
     )
 
 
+def test_a_network_alone_is_no_model(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"A model is an alexnet.Model, not .*AlexNet; .* alexnet.Model\(net, "):
+        save_model(model.net, tmp_path / "model")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_that_are_no_unicode_come_back(in_bytes: Store, tmp_path: Path) -> None:
     save_model(tiny_model(in_bytes), tmp_path / "m")
     assert load_model(tmp_path / "m").categories == in_bytes.classes

@@ -15,7 +15,7 @@ from alexnet.evaluation.routes import take_fastest
 from alexnet.model.device import Placement, frozen_copy, place
 from alexnet.model.net import AlexNet
 from alexnet.weights.loading import load
-from alexnet.weights.model_dir import Model, check_categories
+from alexnet.weights.model_dir import Model, check_categories, no_model
 
 VIEWS_PER_BATCH = 160  # views run through a network at once, whatever the number of crops
 
@@ -137,9 +137,12 @@ def evaluate(
     paths, the probabilities (N, K) and the labels (N,) in the model's order. The `sharers` share out the photographs
     and all get the same tally. Raises DataError when the models do not know the same classes or lack one of the
     store's, when its photographs are of another side than a model takes, or for a split that the store lacks;
-    ConfigError and WeightsError as `frozen_copy` does, the latter also for more or fewer classes than outputs.
+    ConfigError for what is no model; ConfigError and WeightsError as `frozen_copy` does, the latter also for more or
+    fewer classes than outputs.
     """
-    given = [models] if isinstance(models, Model | str | Path) else models
+    given = models if isinstance(models, Sequence) and not isinstance(models, str) else [models]
+    if strange := [each for each in given if not isinstance(each, Model | str | Path)]:
+        raise no_model(strange[0])
     loaded = [each if isinstance(each, Model) else load(each) for each in given]
     store = store if isinstance(store, Store) else Store.open(store)
     placement = placement or place()

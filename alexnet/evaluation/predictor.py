@@ -29,7 +29,7 @@ from alexnet.model.account import account
 from alexnet.model.device import Placement, place
 from alexnet.threads import Threads
 from alexnet.weights.description import Description, describe
-from alexnet.weights.model_dir import Model, load_model, model_of_run
+from alexnet.weights.model_dir import Model, load_model, model_of_run, no_model
 from alexnet.weights.onnx.session import OnnxModel
 
 READERS = 2  # threads that read and decode
@@ -71,7 +71,8 @@ class Predictor:
     An image is the path of a file, its bytes, a file open for reading, a Pillow image, or an array (H, W, 3) of uint8;
     where images are taken, one or an iterable of them is. All are prepared as the model asks for. `crops` is 1, the
     centre, or 10: centre and corners, mirrored too, their probabilities averaged.
-    Raises WeightsError for a model that cannot be read, ConfigError for a placement that an ONNX file does not have.
+    Raises WeightsError for a model that cannot be read, ConfigError for what is no model and for a placement that an
+    ONNX file does not have.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class Predictor:
         max_pixels: int = MAX_PIXELS,
         share: bool = False,
     ) -> None:
+        if not isinstance(model, Model | OnnxModel | str | Path):
+            raise no_model(model)
         self.max_pixels = max_pixels
         self._known_views: dict[int, tuple[Views, NDArray[np.float32]]] = {}
         read_here = isinstance(model, str | Path)
@@ -128,8 +131,10 @@ class Predictor:
         """A prediction for each image under its name, in order, as batches are ready: for more than memory holds.
 
         Images are read as answers are asked for, `batch_size` at a time: as many as make a good batch of views unless
-        given. One that cannot be used gets a prediction with an error.
+        given. One that cannot be used gets a prediction with an error. Raises ConfigError for a `top` below 1.
         """
+        if top < 1:
+            raise ConfigError(f"top is the number of classes told, at least 1, not {top}.")
         self._views(crops)  # an error is due now, not with the first answer
         return self._stream(images, top, crops, batch_size or max(1, VIEWS_PER_BATCH // crops))
 
@@ -156,9 +161,10 @@ class Predictor:
         return {name: np.concatenate([none[name], *(batch[name] for batch in batches)]) for name in names}
 
     def stages_of(
-        self, squares: Iterable[NDArray[np.uint8]], names: Sequence[str], crops: int = 1
+        self, squares: Iterable[NDArray[np.uint8]], names: str | Sequence[str], crops: int = 1
     ) -> Iterator[dict[str, NDArray[np.float32]]]:
         """As `stages`, of prepared photographs (S, S, 3), such as a store holds, batch by batch in their order."""
+        names = (names,) if isinstance(names, str) else names
         views, mean = self._views(crops)
         squares = iter(squares)
         while batch := list(islice(squares, max(1, VIEWS_PER_STAGES // crops))):

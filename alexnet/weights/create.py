@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,15 @@ def create(
     input size they bring; a spec has to be theirs but for the classes. torch's own generator is not used. Raises
     ConfigError for what is not known or does not fit, WeightsError for weights of another network.
     """
-    names = None if classes is None or isinstance(classes, int) else tuple(classes)
-    count = classes if isinstance(classes, int) else None if names is None else len(names)
+    if isinstance(classes, str):
+        raise ConfigError(
+            f"classes is a number or several names: {classes!r} is one name, not several; give [{classes!r}]."
+        )
+    names = None if classes is None or isinstance(classes, Integral) else tuple(classes)
+    count = int(classes) if isinstance(classes, Integral) else None if names is None else len(names)
+    if names is not None and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"{twice!r} is the name of two classes; give each its own.")
     spec = with_options(variant(network) if isinstance(network, str) else network, classes=count, **options)
     check_classes(spec)
     generator = torch.Generator().manual_seed(seed)

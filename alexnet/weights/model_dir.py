@@ -87,8 +87,18 @@ def check_categories(model: Model) -> None:
         )
 
 
+def no_model(thing: object, taken: str = "an alexnet.Model or the path of one") -> ConfigError:
+    """The error for a `thing` that was given as a model, where a model is what is `taken`."""
+    return ConfigError(
+        f"A model is {taken}, not {type(thing).__name__}; of a network one is made by alexnet.Model(net, categories, "
+        "statistics)."
+    )
+
+
 def check_whole(model: Model) -> None:
     """Raises WeightsError, or ConfigError, when `model` would not come back from a file: its parts do not fit."""
+    if not isinstance(model, Model):
+        raise no_model(model, "an alexnet.Model")
     spec = model.net.spec
     model.net.check_layers()
     check_classes(spec)
