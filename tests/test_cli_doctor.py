@@ -1,4 +1,6 @@
 import json
+import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,38 @@ def test_a_missing_extra_is_no_problem_and_comes_with_its_remedy(monkeypatch: py
     result = alexnet("doctor")
     assert result.exit_code == 0
     assert "pip install 'alexnet[fast]'" in result.stdout
+
+
+def test_every_extra_is_told() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        (package.partition(">=")[0], extra)
+        for extra, packages in project["optional-dependencies"].items()
+        for package in packages
+        if extra not in ("all", "dev")
+    }
+    assert {(package, extra) for package, (extra, _) in doctor.EXTRAS.items()} == named
+
+
+@pytest.mark.parametrize("place", ["", "stores"])
+def test_a_cache_that_cannot_be_used_is_a_problem(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cache = tmp_path / "file" / place
+    monkeypatch.setenv("ALEXNET_HOME", str(cache))
+    result = alexnet("doctor")
+    assert result.exit_code == 1
+    said = f"the cache {cache} cannot be written (Not a directory); set ALEXNET_HOME to a folder of yours"
+    assert f"PROBLEM    {said}" in result.stdout
+    assert json.loads(alexnet("doctor", "--json").stdout)["problems"] == [said]
+
+
+def test_a_cache_that_may_not_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ALEXNET_HOME", str(tmp_path / "not" / "yet"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    result = alexnet("doctor")
+    assert result.exit_code == 1
+    assert f"the cache {tmp_path}/not/yet cannot be written (Permission denied); set ALEXNET_HOME" in result.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_broken_is_reported_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,3 +119,15 @@ def test_every_verb_that_reads_a_photograph_takes_the_limit_of_pixels(colours: S
     for words in (("predictions",), ("errors",), ("confusion",), ("units", "--stage", "conv1")):
         told = refusal("show", words[0], "model", colours.path, *words[1:], "--max-pixels", pixels)[1]
         assert "--max-pixels is for photographs, not for the store" in told, words
+
+
+def test_a_cache_that_cannot_be_used_is_named_with_its_variable(caffe: Path, home: Path, tmp_path: Path) -> None:
+    home.write_text("")
+    said = (
+        f"alexnet: error: Cannot make the folder {home}/FOLDER: Not a directory; set ALEXNET_HOME to a folder of yours."
+    )
+    assert refusal("train", "shapes", "--recipe", "tiny") == (1, said.replace("FOLDER", "stores"))
+    assert refusal("weights", "add", caffe) == (1, said.replace("FOLDER", "weights"))
+    assert refusal("data", "download", "flowers17") == (1, said.replace("FOLDER", "downloads"))
+    words = ("import", "caffe", caffe, "--unnamed-classes", "--out", home / "models" / "net")
+    assert refusal(*words) == (1, said.replace("FOLDER", "models"))

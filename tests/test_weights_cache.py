@@ -162,7 +162,7 @@ def test_what_is_neither_name_nor_file_is_a_sentence(tmp_path: Path, monkeypatch
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(AlexNetError, match=r"Cannot make the folder .*: Not a directory"):
+    with pytest.raises(AlexNetError, match=r"Cannot make the folder .*: Not a directory; set ALEXNET_HOME to a folder"):
         add_weights(str(file), file / "weights")
 
 

@@ -14,13 +14,19 @@ from alexnet.cli.options import allocator_option, json_option
 from alexnet.cli.session import common_options, home, offline
 from alexnet.cli.terminal import counted, print_json, size
 from alexnet.hardware import cores, processor
+from alexnet.home import REMEDY, obstacle, standing
 from alexnet.process import describe_memory, describe_waiting, thread_count
 from alexnet.version import VERSION
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "click", "rich")
 EXTRAS = {
     "simplejpeg": ("fast", "faster decoding of JPEG photographs"),
+    "matplotlib": ("see", "pictures"),
+    "starlette": ("serve", "the page and the HTTP service"),
+    "uvicorn": ("serve", "the page and the HTTP service"),
+    "prometheus-client": ("serve", "figures of the HTTP service for Prometheus"),
     "h5py": ("h5", "features in HDF5"),
+    "pi-heif": ("heic", "HEIC photographs"),
     "scipy": ("imagenet", "labels from the devkit's meta.mat"),
     "onnx": ("onnx", "ONNX files in and out"),
     "onnxruntime": ("onnx", "running ONNX files"),
@@ -50,13 +56,13 @@ def doctor(as_json: bool) -> int:
 
 def _examine() -> dict[str, Any]:
     cache = home()
-    disk = shutil.disk_usage(
-        next(folder for folder in (cache.absolute(), *cache.absolute().parents) if folder.exists())
-    )
+    disk = shutil.disk_usage(standing(cache))
     versions = {package: _version(package) for package in PACKAGES}
     problems = [
         f"{package} is not installed: pip install alexnet" for package, found in versions.items() if found is None
     ]
+    if reason := obstacle(cache):
+        problems.append(f"the cache {cache} cannot be written ({reason}); {REMEDY}")
     found: dict[str, Any] = {
         "alexnet": VERSION,
         "python": platform.python_version(),

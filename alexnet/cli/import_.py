@@ -10,6 +10,7 @@ from alexnet.cli.options import PATH
 from alexnet.cli.session import Session, common_options
 from alexnet.cli.terminal import counted
 from alexnet.errors import ConfigError, unknown
+from alexnet.home import make
 from alexnet.weights.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def import_(
             f"{found} has {count:,} outputs without names: give the file of their names with --classes, or "
             "--unnamed-classes."
         )
+    if place.parent == imported(place.name).parent:
+        make(place.parent)
     save_model(model, place)
     _print(session, model, form, found, place)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from alexnet.cli.session import Session, home
 from alexnet.cli.terminal import counted
 from alexnet.errors import ConfigError
+from alexnet.home import make
 
 if TYPE_CHECKING:
     from alexnet.data.preparation import Preparation
@@ -108,7 +109,7 @@ def find_store(
     source = find_source(session, data, location)
     limit_pixels(source, data, max_pixels)
     cache = home() / "stores"
-    cache.mkdir(parents=True, exist_ok=True)
+    make(cache)
     with Meter(session) as meter:
 
         def tell(progress: PrepareProgress) -> None:

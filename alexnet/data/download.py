@@ -12,6 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 
 from alexnet.errors import ConfigError, DataError, unknown
+from alexnet.home import make
 from alexnet.locking import held
 
 
@@ -71,15 +72,16 @@ def fetch(archive: Archive, cache_dir: Path, progress: Callable[[int, int | None
 
     `progress` is called with the bytes present and the bytes expected (None if the server does not say). An
     interrupted download is continued by the next call; the file has its name only when its SHA-256 is right.
-    Raises DataError when it cannot be fetched or is not the expected file, BusyError when another process fetches it.
+    Raises DataError when it cannot be fetched or is not the expected file, BusyError when another process fetches it,
+    AlexNetError when the folder cannot be made.
     """
     target = cache_dir / archive.file_name
     partial = target.with_name(f"{target.name}.part")
     if target.exists():
         _check(target, archive)
         return target
+    make(cache_dir)
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
         with held(target.with_name(f".{target.name}.lock"), f"downloading {target}"):
             _fetch(archive, partial, progress)
             _check(partial, archive)

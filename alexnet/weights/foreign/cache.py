@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from alexnet.data.download import Archive, fetch
-from alexnet.errors import AlexNetError, ConfigError, WeightsError, unknown
+from alexnet.errors import ConfigError, WeightsError, unknown
+from alexnet.home import make
 from alexnet.weights.files import copy, sha256
 from alexnet.weights.formats import SUFFIXES
 
@@ -189,10 +190,7 @@ def _copied(what: str, folder: Path, digest: str | None) -> Kept:
         )
     target = folder / (KNOWN[name].archive.file_name if name else source.name)
     if not target.exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AlexNetError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+        make(folder)
         copy(source, target)
     if sha256(target) != found:
         raise WeightsError(f"{target} is there already and is another file; remove it or rename {source}.")
