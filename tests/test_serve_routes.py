@@ -1,10 +1,13 @@
 import json
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from asking import Service, picture, serving
 from making import CLASSES, tiny_model
+from PIL import Image
 
 import alexnet
 from alexnet.data.store import Store
@@ -54,6 +57,28 @@ def test_an_answer_says_what_the_network_saw(served: Service) -> None:
     assert "crops" not in answer
 
 
+def transparent() -> bytes:
+    """A PNG with a colour beneath what is transparent."""
+    file = BytesIO()
+    pixels = np.random.default_rng(5).integers(0, 256, (40, 70, 4), dtype=np.uint8)
+    Image.fromarray(pixels, "RGBA").save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize("content", [picture(4, (90, 50), "JPEG"), transparent()], ids=["JPEG", "transparent PNG"])
+def test_the_square_that_the_network_saw_is_given_where_asked_for(
+    served: Service, predictor: Predictor, content: bytes, crops: int
+) -> None:
+    answer = served.ask(f"/v1/predict?square=1&crops={crops}", content).json
+    head, _, body = answer.pop("square").partition(",")
+    with Image.open(BytesIO(b64decode(body, validate=True))) as found:
+        assert (head, found.format, found.mode) == ("data:image/png;base64", "PNG", "RGB")
+        np.testing.assert_array_equal(np.asarray(found), predictor.views(content).square)
+    assert answer == served.ask(f"/v1/predict?square=0&crops={crops}", content).json
+    assert answer == served.ask(f"/v1/predict?crops={crops}", content).json
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -62,6 +87,7 @@ def test_an_answer_says_what_the_network_saw(served: Service) -> None:
         ("k=1e9", "k is a whole number"),
         ("k=99999999999999999999", "k is a whole number"),
         ("crops=2", "Unknown crops '2'"),
+        ("square=yes", "Unknown square 'yes'"),
         ("corps=10", "Unknown parameter 'corps'; did you mean 'crops'?"),
         ("k=1&k=2", "The parameter k is given twice"),
     ],

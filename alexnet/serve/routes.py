@@ -1,5 +1,6 @@
 """The routes of the service: from a request to a question, from the answer to JSON."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
@@ -53,22 +54,27 @@ class Routes:
         ]
 
     async def predict(self, request: Request) -> Response:
-        """The first classes of a photograph; with ten crops, what each of them says too."""
-        query = Query(request, "k", "crops")
+        """The first classes of a photograph; with ten crops, what each of them says too; the square if asked for."""
+        query = Query(request, "k", "crops", "square")
         top = query.whole("k", 5, 1, MOST_CLASSES)
         crops = int(query.choice("crops", ("1", "10"), "1"))
+        drawn = query.choice("square", ("0", "1"), "0") == "1"
         service = self.service
         service.backlog.check(crops)
         with self.bodies.held_by() as body:
             content = await body.read(request)
             with service.backlog.place(crops) as place:
 
-                async def work() -> tuple[Prepared, NDArray[np.float32]]:
+                async def work() -> tuple[Prepared, NDArray[np.float32], dict[str, str]]:
                     prepared = await service.decode(content)
-                    return prepared, await place.ask(crops, prepared.pixels)
+                    asked = place.ask(crops, prepared.pixels)
+                    if not drawn:
+                        return prepared, await asked, {}
+                    votes, square = await asyncio.gather(asked, service.drawn(prepared))
+                    return prepared, votes, {"square": square}
 
-                prepared, votes = await while_connected(request, work())
-        return Json(self._answer(prepared, votes, top))
+                prepared, votes, square = await while_connected(request, work())
+        return Json(self._answer(prepared, votes, top) | square)
 
     async def model(self, request: Request) -> Response:
         """The model's card."""

@@ -26,7 +26,7 @@ from alexnet.model.spec import Activation
 from alexnet.process import give_back
 from alexnet.serve.backlog import Backlog
 from alexnet.serve.metrics import Metrics
-from alexnet.serve.pictures import is_large
+from alexnet.serve.pictures import data_url, is_large, png
 from alexnet.serve.problems import Problem
 from alexnet.serve.settings import Settings
 from alexnet.show.neighbours import Pixels, photographs_of
@@ -102,6 +102,10 @@ class Service:
     async def decode(self, content: bytes) -> Prepared:
         """The photograph, in a thread. Raises Problem when it cannot be used."""
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
+
+    async def drawn(self, prepared: Prepared) -> str:
+        """The square of a photograph, pixel for pixel, as a data: URL; made in the threads that decode."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, _drawn, prepared.pixels)
 
     def answers(self, votes: NDArray[np.float32], top: int) -> list[dict[str, Any]]:
         """The first classes of probabilities (K,), as `alexnet predict --json` has them."""
@@ -221,6 +225,10 @@ def _of_this_model(folder: Path, model: Path) -> Features:
     if model.suffix == ".onnx" or model_digest(model) != found.description["model"]["digest"]:
         raise DataError(f"{folder} holds features of another model than {model}; distances would mean nothing.")
     return found
+
+
+def _drawn(pixels: NDArray[np.uint8]) -> str:
+    return data_url(png(pixels))
 
 
 def _each(_: Hashable, items: Sequence[Callable[[], Any]]) -> list[Any]:
