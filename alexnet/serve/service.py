@@ -1,9 +1,7 @@
 """The model at work for many clients: photographs are decoded, wait, go through the network together, are answered."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,7 +74,6 @@ class Service:
             except AlexNetError as error:
                 self.remark = f"The photographs that are searched cannot be shown: {error}"
         self.stopping = False
-        self._large = threading.Lock()  # large photographs are decoded one at a time: each may take 0.7 GB
 
     def start(self) -> None:
         """Makes the threads and queues; in a running loop."""
@@ -88,6 +85,7 @@ class Service:
         self.slow: Backlog[Callable[[], Any], Any] = Backlog(_each, queue=allowed.slow_queue, batch=1, name="slow")
         self.metrics = Metrics(lambda: self.backlog.waiting)
         self._decoders = Threads(allowed.decoders, thread_name_prefix="decoder")
+        self._large = Threads(1, thread_name_prefix="large")  # one at a time: each may take 0.7 GB
         self.backlog.start()
         self.views.start()
         self.slow.start()
@@ -97,11 +95,19 @@ class Service:
         await self.backlog.close()
         await self.views.close()
         await self.slow.close()
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._decoders, self._large):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def decode(self, content: bytes) -> Prepared:
-        """The photograph, in a thread. Raises Problem when it cannot be used."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
+        """The photograph, in a thread; a large one waits for other large ones alone.
+
+        Raises Problem when it cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._decoders, self._decode_small, content)
+        if found is None:
+            return await loop.run_in_executor(self._large, self._decode_large, content)
+        return found
 
     async def drawn(self, prepared: Prepared) -> str:
         """The square of a photograph, pixel for pixel, as a data: URL; made in the threads that decode."""
@@ -198,24 +204,33 @@ class Service:
             return list(self.predictor.answer(squares, 1)[:, None])
         return list(self.predictor.votes(squares, crops))
 
-    def _decode(self, content: bytes) -> Prepared:
+    def _decode_small(self, content: bytes) -> Prepared | None:
+        """The photograph; None for a large one."""
+        self._check_coefficients(content)
+        return None if is_large(content) else self._decode(content)
+
+    def _decode_large(self, content: bytes) -> Prepared:
+        try:
+            return self._decode(content)
+        finally:
+            give_back()
+
+    def _check_coefficients(self, content: bytes) -> None:
+        """Raises Problem for a large JPEG that cannot be decoded row by row."""
         most = self.settings.max_pixels
         frame = jpeg_frame(content) if format_of(content) == "JPEG" else None
         if frame is not None and frame.marker not in BASELINE and frame.width * frame.height > most:
             text = f"It is a progressive JPEG of {frame.width}×{frame.height} pixels, more than {most:,}."
             raise Problem(422, "too_many_pixels", text)
-        large = is_large(content)
+
+    def _decode(self, content: bytes) -> Prepared:
         try:
-            with self._large if large else nullcontext():
-                return load_photograph(content, "", self.known.preparation, most)
+            return load_photograph(content, "", self.known.preparation, self.settings.max_pixels)
         except ImageError as error:
             text = str(error)
             many = "--max-pixels" in text
             code = "too_many_pixels" if many else "unusable_image" if format_of(content) else "not_an_image"
             raise Problem(422, code, text[:1].upper() + text[1:].rstrip(".") + ".") from None
-        finally:
-            if large:
-                give_back()
 
 
 def _of_this_model(folder: Path, model: Path) -> Features:

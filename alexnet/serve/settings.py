@@ -21,7 +21,7 @@ class Settings:
     queue: int = 128
     batch: int = 32
     slow_queue: int = 8  # of what takes seconds: saliency
-    decoders: int = 2
+    decoders: int = 2  # threads; a further one decodes large photographs
     connections: int = 256
     head_seconds: float = 10.0  # for a request's head to arrive
     body_seconds: float = 30.0  # … its body
