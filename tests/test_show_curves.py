@@ -119,3 +119,14 @@ def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("alexnet.reading.read_file", fail)
     with pytest.raises(WeightsError, match=r"The logs in .*one cannot be read \(Input/output error\); mend that"):
         curves([path])
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999"])
+def test_a_number_that_is_not_finite_is_none(tmp_path: Path, text: str) -> None:
+    path = run(tmp_path / "one", [0.5, 0.25])
+    table = (path / "metrics.csv").read_text()
+    (path / "metrics.csv").write_text(table.replace("2,0.01,0.5,", f"2,{text},{text},"))
+    (curve,) = curves([path]).runs
+    assert (curve.columns["lr"], curve.columns["train_loss"]) == ((0.01, None), (1.0, None)) and curve.drops == ()
+    told = alexnet("show", "curves", path, "--json")
+    assert json.loads(told.stdout, parse_constant=pytest.fail)["runs"][0]["columns"]["train_loss"] == [1.0, None]

@@ -45,3 +45,19 @@ def test_a_level_is_a_line_in_the_panel_of_errors_and_its_epochs_are_said(tmp_pa
     low = figure(curves(paths[:1], level=25.0))
     assert "25 %; the training error came down to it: not reached yet." in " ".join(texts(low))
     check_layout(low)
+
+
+@pytest.mark.parametrize("lost", [(2,), (1, 2)], ids=["the last epoch", "every epoch"])
+def test_losses_that_are_not_finite_are_not_drawn(tmp_path: Path, lost: tuple[int, ...]) -> None:
+    path = run(tmp_path / "one", [0.5, 0.25])
+    head, *rows = (path / "metrics.csv").read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    for epoch in lost:
+        cells[epoch - 1][2] = cells[epoch - 1][4] = "nan"
+    (path / "metrics.csv").write_text("\n".join([head, *(",".join(row) for row in cells)]) + "\n")
+    for panels in (("error", "loss"), ("loss",)):
+        drawn = figure(curves([path], panels=panels))
+        check_layout(drawn)
+        said = " ".join(texts(drawn))
+        assert ("training 1" in said) is (1 not in lost)
+        assert "Numbers are those of the last epoch that has them." in said

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
@@ -21,7 +22,7 @@ STEADY, DROP = 0.98, 0.6  # a schedule has a step where the rate, steady before,
 
 @dataclass(frozen=True)
 class Curve:
-    """One run: each column of metrics.csv, with None where an epoch has no number; `data` tells data sets apart."""
+    """One run: each column of metrics.csv, None where an epoch has no finite number; `data` tells data sets apart."""
 
     name: str
     data: str
@@ -42,7 +43,7 @@ class Curve:
     def drops(self) -> tuple[int, ...]:
         """The positions of the epochs in which the learning rate falls at once."""
         rates = self.columns["lr"]
-        ratios = [(other or 0.0) / one if one else 1.0 for one, other in pairwise(rates)]
+        ratios = [1.0 if other is None or not one else other / one for one, other in pairwise(rates)]
         before = [1.0, *ratios]
         steps = zip(before, ratios, strict=False)
         return tuple(number for number, (former, ratio) in enumerate(steps, 1) if ratio < DROP and former > STEADY)
@@ -127,4 +128,5 @@ def _read(path: Path, name: str) -> Curve:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if text else None
+    number = float(text) if text else math.nan
+    return number if math.isfinite(number) else None

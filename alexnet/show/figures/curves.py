@@ -1,6 +1,6 @@
 """Learning curves: a panel a quantity, a colour a run, its name at the end of its line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -36,7 +36,8 @@ class _Line:
 def figure(curves: Curves, width: float | None = None) -> Figure:
     """The panels beneath each other, over one axis."""
     lines = {panel: list(_lines(curves, panel)) for panel in curves.panels}
-    room = min(ROOM, max(fonts.width(line.name + line.said, SIZE) for each in lines.values() for line in each) + 0.1)
+    widths = [fonts.width(line.name + line.said, SIZE) for each in lines.values() for line in each]
+    room = min(ROOM, max(widths, default=0.0) + 0.1)
     count = len(curves.panels)
     names = ", ".join(run.name for run in curves.runs)
     if width is not None:
@@ -44,7 +45,9 @@ def figure(curves: Curves, width: float | None = None) -> Figure:
     wide = WIDE if width is None else width - 2 * MARGIN - LEFT - 0.1 - room
     page = MARGIN + LEFT + wide + 0.1 + room + MARGIN
     body = count * (TALL + BETWEEN) - 0.12
-    sheet = Sheet(page, body, f"How {names} learned", " ".join(_caption(curves)), [run.name for run in curves.runs])
+    sheet = Sheet(
+        page, body, f"How {names} learned", " ".join(_caption(curves, lines)), [run.name for run in curves.runs]
+    )
     for number, panel in enumerate(curves.panels):
         top = number * (TALL + BETWEEN) + 0.2
         sheet.text(MARGIN, top - 0.2, TITLES[panel], SIZE, bold=True)
@@ -107,7 +110,7 @@ def _draw(axes: Axes, curves: Curves, panel: str, lines: Sequence[_Line]) -> Non
     if panel == "error" and curves.level is not None:
         axes.axhline(curves.level, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
         known.append(curves.level)
-    axes.set_ylim(0, 1.06 * max([*known, 1e-12]))
+    axes.set_ylim(0, 1.06 * max([*known, 1e-12]) if known else 1.0)
     ends = [run.along(curves.axis)[-1] for run in curves.runs]
     axes.set_xlim(0, max(ends) * 1.02 or 1.0)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=curves.axis == "epoch"))
@@ -141,7 +144,7 @@ def _label(axes: Axes, lines: Sequence[_Line], room: float) -> None:
         )  # fmt: skip
 
 
-def _caption(curves: Curves) -> Iterator[str]:
+def _caption(curves: Curves, lines: Mapping[str, Sequence[_Line]]) -> Iterator[str]:
     validated = [any(value is not None for value in run.columns["val_top1_error"]) for run in curves.runs]
     if {"error", "loss"} & set(curves.panels):
         yield "Dashed: training, a mean over each epoch as it went, with augmentation and dropout."
@@ -149,7 +152,8 @@ def _caption(curves: Curves) -> Iterator[str]:
             yield "Solid: validation, after the epoch, without either."
         else:
             yield "There were no validation photographs."
-    yield "Numbers are those of the last epoch."
+    lacking = any(not each or any(line.values[-1] is None for line in each) for each in lines.values())
+    yield f"Numbers are those of the last epoch{' that has them' if lacking else ''}."
     if curves.level is not None:
         yield f"The thin line across: {curves.level:g} %; {_reached(curves, curves.level)}."
     if any(run.drops for run in curves.runs):
