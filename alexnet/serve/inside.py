@@ -1,11 +1,9 @@
 """The routes that look inside the network: features, maps, saliency, kernels, the drawing, a run that goes on."""
 
 import asyncio
-import json
-import time
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,15 +13,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from alexnet.data.source import Prepared
-from alexnet.errors import WeightsError, unknown
+from alexnet.errors import unknown
 from alexnet.evaluation.search import METRICS
 from alexnet.serve.body import Bodies, while_connected
+from alexnet.serve.following import state
 from alexnet.serve.pictures import data_url, grey, png, signed, thumbnail, tiles
 from alexnet.serve.problems import Json, Problem, bad
 from alexnet.serve.query import Query
 from alexnet.serve.service import Service
 from alexnet.show.architecture import architecture
-from alexnet.show.curves import curves
 from alexnet.show.drawing import to_svg
 from alexnet.show.filters import SCALES, filters
 from alexnet.show.maps import maps
@@ -35,7 +33,6 @@ MOST_NUMBERS = 100_000  # of features as JSON
 MOST_NEIGHBOURS = 100
 MOST_MAPS = 1024  # on a sheet
 STRIDE = 16  # of what occlusion hides: a quarter of the work of `alexnet show saliency`
-STALE = 300.0  # seconds without a word after which a run may have ended
 
 
 class InsideRoutes:
@@ -170,7 +167,7 @@ class InsideRoutes:
         after = query.whole("after", 0, 0, 10**9)
         if self.service.run is None:
             raise Problem(404, "no_run", "No run is followed; start the service with --run RUN.")
-        return Json(await asyncio.to_thread(self._run, self.service.run, after))
+        return Json(await asyncio.to_thread(state, self.service.run, after))
 
     async def _photograph(
         self, request: Request, work: Callable[[Prepared], T], *, slow: bool = False
@@ -226,36 +223,6 @@ class InsideRoutes:
             "sheet": data_url(png(tiles(planes))),
             "tile": list(found.values.shape[1:]),
             "columns": min(16, len(found.order)),
-        }
-
-    def _run(self, path: Path, after: int) -> dict[str, Any]:
-        """The run's state; a run without an epoch yet has no curve."""
-        try:
-            lines = (path / "log.jsonl").read_text(encoding="utf-8").splitlines()
-            events = [json.loads(line) for line in lines if line.endswith("}")]
-            silent = time.time() - (path / "log.jsonl").stat().st_mtime
-        except (OSError, ValueError):
-            return {"name": path.name, "state": "not begun", "epochs": 0, "rows": []}
-        try:
-            (curve,) = curves([path]).runs
-            rows = [
-                {"epoch": epoch, **{name: column[place] for name, column in curve.columns.items()}}
-                for place, epoch in enumerate(curve.epochs)
-                if epoch > after
-            ]
-        except WeightsError:
-            rows = []
-        started: dict[str, Any] = next((event for event in reversed(events) if event["event"] == "Started"), {})
-        step: dict[str, Any] = next((event for event in reversed(events) if event["event"] == "StepEnd"), {})
-        finished = bool(events) and events[-1]["event"] == "Finished"
-        return {
-            "name": path.name,
-            "state": "finished" if finished else "silent" if silent > STALE else "running",
-            "silent_seconds": round(silent),
-            "epochs": started.get("epochs", 0),
-            "epoch": step.get("epoch", 0),
-            "seconds_left": None if finished else step.get("seconds_left"),
-            "rows": rows,
         }
 
 

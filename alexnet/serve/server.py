@@ -90,8 +90,8 @@ def run(server: socket.socket, service: Service, say: Callable[[str, bool], None
 
     def listening() -> None:
         server.listen(settings.connections)
-        if service.remark:
-            say(service.remark, True)
+        for remark in service.remarks:
+            say(remark, True)
         ready()
 
     config = uvicorn.Config(

@@ -22,6 +22,7 @@ from alexnet.model.device import Placement, place
 from alexnet.model.fields import fields
 from alexnet.model.spec import Activation
 from alexnet.process import give_back
+from alexnet.serve import following
 from alexnet.serve.backlog import Backlog
 from alexnet.serve.metrics import Metrics
 from alexnet.serve.pictures import data_url, is_large, png
@@ -41,7 +42,8 @@ TOLD = ("trained_with", "photographs", "weights_of", "errors", "imported_from", 
 class Service:
     """A model directory, or an ONNX file that `alexnet export` wrote, at work. `run` is a run directory to follow.
 
-    Raises WeightsError for a model that answers NaN, DataError for features of another one.
+    Raises WeightsError for a model that answers NaN, DataError for features of another one, ConfigError for what is no
+    run.
     """
 
     def __init__(
@@ -53,6 +55,9 @@ class Service:
         features: Path | None = None,
     ) -> None:
         self.settings, self.run = settings, run
+        self.remarks: list[str] = []  # what whoever starts it should know
+        if run is not None and (said := following.remark(run)):
+            self.remarks.append(said)
         self.model: Model | None
         if path.suffix == ".onnx" and path.is_file():
             self.model = None
@@ -65,14 +70,13 @@ class Service:
         self.known = self.predictor.description
         side = self.known.preparation.side
         self.predictor.answer([np.full((side, side, 3), 128, np.uint8)])  # what cannot answer is not served
-        self.remark = ""  # what whoever starts it should know
         self.features = None if features is None else _of_this_model(features, path)
         self.searched: Pixels | None = None  # the photographs that the features are of
         if self.features is not None:
             try:
                 self.searched = photographs_of(self.features, self.predictor)
             except AlexNetError as error:
-                self.remark = f"The photographs that are searched cannot be shown: {error}"
+                self.remarks.append(f"The photographs that are searched cannot be shown: {error}")
         self.stopping = False
 
     def start(self) -> None:

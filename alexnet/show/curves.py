@@ -20,6 +20,10 @@ MOST_RUNS = 6  # colours that are told apart
 STEADY, DROP = 0.98, 0.6  # a schedule has a step where the rate, steady before, falls to less than DROP of itself
 
 
+class NoEpoch(WeightsError):
+    """A run that has not finished an epoch yet."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """One run: each column of metrics.csv, None where an epoch has no finite number; `data` tells data sets apart."""
@@ -83,7 +87,7 @@ def curves(
     """The curves of run directories.
 
     Raises ConfigError for an unknown axis or panel, for too many runs, and for a level (in per cent) that is none or
-    has no panel of errors; WeightsError for what is no run.
+    has no panel of errors; WeightsError for what is no run, NoEpoch among them for one without an epoch.
     """
     if axis not in AXES:
         raise unknown("axis", axis, AXES)
@@ -118,7 +122,7 @@ def _read(path: Path, name: str) -> Curve:
     except OSError as error:
         raise WeightsError(f"The logs in {path} cannot be read ({error.strerror}); mend that and try again.") from error
     if not rows:
-        raise WeightsError(f"{path} has not finished an epoch yet, so there is nothing to draw.")
+        raise NoEpoch(f"{path} has not finished an epoch yet, so there is nothing to draw.")
     try:
         columns = {key: tuple(_number(row[key]) for row in rows) for key in rows[0] if key not in ("epoch", "best")}
         epochs = tuple(int(row["epoch"]) for row in rows)
