@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +89,44 @@ def test_a_run_that_has_not_begun_is_waited_for_and_that_is_said(colours: Store,
         assert service.remarks == [f"There is no run at {path} yet; it is shown when it has begun."]
         assert state(path, 0)["state"] == "not begun"
     assert remark(run(tmp_path / "run", [])) == "" and state(tmp_path / "run", 0)["rows"] == []
+
+
+def silent_for(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path / "log.jsonl", (then, then))
+
+
+def test_a_run_of_few_steps_an_epoch_is_in_the_epoch_after_its_last_row(tmp_path: Path) -> None:
+    begun = run(tmp_path / "begun", [])
+    add(begun, event="Started", epochs=9, train_images=100)
+    assert (state(begun, 0)["epoch"], state(begun, 0)["seconds_left"]) == (1, None)
+    path = run(tmp_path / "run", [0.5, 0.25])
+    add(path, event="Started", epochs=9, train_images=100)
+    told = state(path, 2)
+    assert (told["state"], told["epoch"], told["epochs"], told["rows"]) == ("running", 3, 9, [])
+    assert told["seconds_left"] == 7 * 1800.0
+    add(path, event="StepEnd", epoch=2, seconds_left=5.0)  # of the epoch that has its row
+    assert (state(path, 0)["epoch"], state(path, 0)["seconds_left"]) == (3, 7 * 1800.0)
+    add(path, event="StepEnd", epoch=3, seconds_left=60.5)
+    assert (state(path, 0)["epoch"], state(path, 0)["seconds_left"]) == (3, 60.5)
+    add(path, event="Started", epochs=2, train_images=100)  # taken up again, for fewer epochs
+    assert (state(path, 0)["epoch"], state(path, 0)["seconds_left"]) == (2, 0.0)
+
+
+def test_a_run_that_stopped_early_is_in_its_last_epoch(tmp_path: Path) -> None:
+    path = run(tmp_path / "run", [0.5, 0.25])
+    add(path, event="Started", epochs=9, train_images=100)
+    add(path, event="Finished")
+    told = state(path, 0)
+    assert (told["state"], told["epoch"], told["seconds_left"]) == ("finished", 2, None)
+
+
+def test_a_run_is_silent_after_five_minutes_and_twice_its_last_epoch(tmp_path: Path) -> None:
+    path = run(tmp_path / "run", [])
+    for seconds, expected in ((290, "running"), (310, "silent")):
+        silent_for(path, seconds)
+        assert state(path, 0)["state"] == expected
+    slow = run(tmp_path / "slow", [0.5])  # an epoch of 1800 seconds
+    for seconds, expected in ((3500, "running"), (3700, "silent")):
+        silent_for(slow, seconds)
+        assert state(slow, 0)["state"] == expected

@@ -12,7 +12,7 @@ from alexnet.reading import MAX_LOG, instead, read_text
 from alexnet.serve.problems import Problem
 from alexnet.show.curves import Curve, NoEpoch, curves
 
-STALE = 300.0  # seconds without a word after which a run may have ended
+STALE = 300.0  # seconds without a word after which a run may have ended; at least twice its last epoch
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,11 @@ class Log:
         return bool(self.events) and self.events[-1]["event"] == "Finished"
 
     def last(self, kind: str) -> dict[str, Any]:
-        """The last event of a kind; empty when there is none."""
-        return next((event for event in reversed(self.events) if event["event"] == kind), {})
+        """The last event of a kind since training began or went on; empty when there is none."""
+        found: dict[str, Any] = next(
+            (event for event in reversed(self.events) if event["event"] in (kind, "Started")), {}
+        )
+        return found if found.get("event") == kind else {}
 
 
 def remark(path: Path) -> str:
@@ -63,14 +66,23 @@ def state(path: Path, after: int) -> dict[str, Any]:
         curve = None
     except WeightsError as error:
         raise _unreadable(str(error).replace(str(path), path.name)) from None
-    step = log.last("StepEnd")
+    begun, step = log.last("Started"), log.last("StepEnd")
+    epochs, stepped = _whole(begun.get("epochs")), _whole(step.get("epoch"))
+    done = curve.epochs[-1] if curve else 0
+    seconds = curve.columns.get("seconds", (None,))[-1] if curve else None  # of the last epoch
+    of_rows = None if seconds is None else seconds * max(0, epochs - done)
+    left = step.get("seconds_left") if stepped > done else of_rows
     return {
         "name": path.name,
-        "state": "finished" if log.finished else "silent" if log.silent > STALE else "running",
+        "state": "finished"
+        if log.finished
+        else "silent"
+        if log.silent > max(STALE, 2 * (seconds or 0.0))
+        else "running",
         "silent_seconds": round(log.silent),
-        "epochs": _whole(log.last("Started").get("epochs")),
-        "epoch": _whole(step.get("epoch")),
-        "seconds_left": None if log.finished else _finite(step.get("seconds_left")),
+        "epochs": epochs,
+        "epoch": done if log.finished else min(epochs, max(stepped, done + 1)),
+        "seconds_left": None if log.finished else _finite(left),
         "rows": [] if curve is None else _rows(curve, after),
     }
 
