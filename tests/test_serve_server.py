@@ -113,3 +113,20 @@ def test_an_address_of_another_machine_is_a_sentence() -> None:
         listen(Settings(host="203.0.113.1", port=0))
     with pytest.raises(AlexNetError, match="Cannot listen at no such host"):
         listen(Settings(host="no such host", port=0))
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "nosuch.invalid", "a" * 64 + ".invalid", ""])
+def test_what_is_no_address_of_this_machine_is_looked_up_once_and_no_port_is_blamed(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up, asked = socket.getaddrinfo, 0
+
+    def counted(*words: object, **options: object) -> object:
+        nonlocal asked
+        asked += 1
+        return look_up(*words, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", counted)
+    with pytest.raises(AlexNetError, match=f"Cannot listen at {host or 'an empty address'}") as met:
+        listen(Settings(host=host, port=8000))
+    assert asked <= 1 and "--host" in str(met.value)

@@ -1,5 +1,6 @@
 """The service on a socket, from the first connection to the last answer."""
 
+import errno
 import json
 import signal
 import socket
@@ -19,6 +20,8 @@ from alexnet.serve.routes import Routes
 from alexnet.serve.service import Service
 from alexnet.serve.settings import Settings
 
+Found = tuple[int, int, int, str, tuple[Any, ...]]  # by getaddrinfo
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # all addresses of this machine; the one by which it reaches itself
 TRIED = 100  # ports that are looked at for a free one
 
 
@@ -69,16 +72,20 @@ def listen(settings: Settings) -> socket.socket:
     Raises ConfigError, with what is there and the next free port, when the port is taken; AlexNetError for an address
     that is not this machine's.
     """
+    if not settings.host:
+        raise ConfigError("Cannot listen at an empty address; give one to --host, 0.0.0.0 for all of this machine's.")
     try:
-        return _bound(settings.host, settings.port)
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        return _bound(found, settings.port)
     except PermissionError:
         raise ConfigError(f"Port {settings.port} may not be used; take one above 1023.") from None
-    except OSError as error:
-        taken = settings.port and _taken(settings)
-        if not taken:
-            raise AlexNetError(f"Cannot listen at {settings.host}: {error.strerror or error}.") from None
-    free = next((port for port in range(settings.port + 1, settings.port + TRIED) if _is_free(settings.host, port)), 0)
-    raise ConfigError(f"Port {settings.port} is taken: {taken}. Take another: --port {free}.")
+    except (OSError, UnicodeError) as error:
+        if not (isinstance(error, OSError) and error.errno == errno.EADDRINUSE and settings.port):
+            reason = getattr(error, "strerror", None) or error
+            text = f"Cannot listen at {settings.host}: {reason}; give --host an address of this machine."
+            raise AlexNetError(text) from None
+    free = next((port for port in range(settings.port + 1, settings.port + TRIED) if _is_free(found, port)), 0)
+    raise ConfigError(f"Port {settings.port} is taken: {_taken(found)}. Take another: --port {free}.")
 
 
 def run(server: socket.socket, service: Service, say: Callable[[str, bool], None], ready: Callable[[], None]) -> None:
@@ -111,37 +118,38 @@ def run(server: socket.socket, service: Service, say: Callable[[str, bool], None
         Server(config, service).run([server])
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+def _bound(found: Found, port: int) -> socket.socket:
+    """A socket at an address, with another port."""
+    family, kind, number, _, (host, _, *rest) = found
     server = socket.socket(family, kind, number)
     try:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server.bind(address)
+        server.bind((host, port, *rest))
     except OSError:
         server.close()
         raise
     return server
 
 
-def _is_free(host: str, port: int) -> bool:
+def _is_free(found: Found, port: int) -> bool:
     if port > 65535:
         return False
     with suppress(OSError):
-        _bound(host, port).close()
+        _bound(found, port).close()
         return True
     return False
 
 
-def _taken(settings: Settings) -> str:
-    """What is at the port; empty when nothing is."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host
-    connection = HTTPConnection(host, settings.port, timeout=1)
+def _taken(found: Found) -> str:
+    """What is at the port of an address where another program listens."""
+    host, port, *_ = found[4]
+    connection = HTTPConnection(WILDCARDS.get(str(host), str(host)), int(port), timeout=1)
     try:
         connection.request("GET", "/v1/model")
         card = json.loads(connection.getresponse().read(1_000_000))
         return f"alexnet serve with the network {card['network']!r}, {card['model'][:15]}, is there"
     except ConnectionRefusedError:
-        return "" if _is_free(settings.host, settings.port) else "another program holds it, or one that is starting"
+        return "another program holds it, or one that is starting"
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return "another program is there"
     finally:
