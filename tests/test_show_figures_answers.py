@@ -51,3 +51,11 @@ def test_dollars_are_dollars() -> None:
     figure = drawn_predictions.figure(Predictions("paper", "some", (entry(("$5 to $9", r"a$\foo$"), 0),)))
     assert "✓ $5 to $9" in texts(figure)
     check_layout(figure)  # drawing it as mathematics would fail
+
+
+def test_what_tells_classes_of_one_name_apart_is_not_cut_off() -> None:
+    crane, other = (Answer(f"crane (n0201284{end})", f"n0201284{end}", end, 0.9 - 0.1 * end) for end in (1, 2))
+    mistake = Answered("x.jpg", SQUARE, (crane, other), other)
+    figure = drawn_errors.figure(Errors("paper", "some", 50, 1, (mistake,)))
+    assert {"said c… (n02012841)", "is cr… (n02012842)"} <= set(texts(figure))
+    check_layout(figure)

@@ -37,6 +37,6 @@ def photograph(sheet: Sheet, entry: Answered, x: float, y: float, side: float) -
 def sentence(sheet: Sheet, word: str, answer: Answer, x: float, y: float, room: float, *, bold: bool = False) -> None:
     """A word, a class and its probability on one line, the class cut where it is too long."""
     share = f"{100 * answer.probability:.1f} %"
-    left = room - width(share, SIZE) - 0.08
-    sheet.text(x, y, fitted(f"{word} {answer.name}", left, SIZE, bold=bold), SIZE, bold=bold, colour=INK)
+    left = room - width(f"{word} ", SIZE, bold) - width(share, SIZE) - 0.08
+    sheet.text(x, y, f"{word} {fitted(answer.name, left, SIZE, bold=bold)}", SIZE, bold=bold, colour=INK)
     sheet.text(x + room, y, share, SIZE, align="right", colour=GREY)

@@ -1,5 +1,6 @@
 """Which fonts a text is drawn in, how wide it is, and what no font here has a glyph for."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 
@@ -8,6 +9,7 @@ from matplotlib.textpath import TextToPath
 
 BASE = "DejaVu Sans"  # comes with matplotlib
 MISSING = "□"
+_APART = re.compile(r" \([^()]*\)$")
 # What is tried for a character that the base lacks, the first that is installed and has it.
 FALLBACKS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
@@ -48,15 +50,20 @@ def properties(text: str, size: float, bold: bool) -> FontProperties:
 
 
 def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:
-    """The text if it takes no more than `room` inches, else as much of it as does, with … at its end."""
+    """The text if it takes no more than `room` inches, else as much of it as does, with … where it is cut.
+
+    That is before an end in parentheses, where there is room for it: it tells classes of one name apart.
+    """
     text = drawable(text)
     if width(text, size, bold) <= room:
         return text
-    low, high = 0, len(text)
+    found = _APART.search(text)
+    end = "…" + found[0] if found and width("…" + found[0], size, bold) <= room else "…"
+    low, high = 0, len(text) - len(end) + 1
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if width(text[:middle] + "…", size, bold) <= room else (low, middle - 1)
-    return text[:low].rstrip() + "…"
+        low, high = (middle, high) if width(text[:middle] + end, size, bold) <= room else (low, middle - 1)
+    return text[:low].rstrip() + end
 
 
 def wrapped(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
