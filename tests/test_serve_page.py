@@ -12,7 +12,7 @@ from browsing import Browser, Visit, browser
 from making import tiny_model
 from running import begin
 
-from alexnet.data.source import Category
+from alexnet.data.source import Category, told_apart
 from alexnet.data.store import Store
 from alexnet.evaluation.extraction import Plan, write_features
 from alexnet.evaluation.photographs import of_split
@@ -37,9 +37,10 @@ PASTE = """([content, name]) => {
 
 @pytest.fixture(scope="module")
 def model(colours: Store) -> Model:
-    """An untrained network, one of whose classes is a trap."""
+    """An untrained network, one of whose classes is a trap, and two of which have one name."""
     made = tiny_model(colours)
-    return replace(made, categories=(Category("amber", MARKUP), *made.categories[1:]))
+    traps = (Category("amber", MARKUP), Category("blue", "Crane"), Category("coal", "Crane"))
+    return replace(made, categories=(*traps, *made.categories[3:]))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,8 @@ def answered(visit: Visit) -> list[str]:
 
 def right(model: Model, content: bytes) -> list[str]:
     answers = Predictor(model, placement=place("cpu", "fp32")).predict(content, 5).answers
-    return [f"{each.name} {100 * each.probability:.1f} %" for each in answers]
+    names = told_apart(model.categories)
+    return [f"{names[each.index]} {100 * each.probability:.1f} %" for each in answers]
 
 
 def test_a_chosen_photograph_gets_five_answers(visit: Visit, service: Service, model: Model) -> None:
@@ -169,6 +171,14 @@ def test_ten_crops_vote_and_one_map_is_looked_at(visit: Visit) -> None:
     visit.page.get_by_role("button", name="fc2").click()
     expect(visit.page.locator("#panel")).to_contain_text("fc2 has 16 units")
     assert visit.console == []
+
+
+def test_classes_of_one_name_are_told_apart_on_every_tab(visit: Visit) -> None:
+    visit.choose("x.png", picture(5))
+    for name in ("Answer", "Ten crops", "Why"):
+        visit.tab(name)
+        told = visit.page.locator("#panel").text_content() + visit.page.locator("#say").text_content()
+        assert told.count("Crane") == told.count("Crane (blue)") + told.count("Crane (coal)") > 0, f"{name}: {told}"
 
 
 def test_three_methods_say_why_and_one_honestly_nothing(visit: Visit) -> None:

@@ -4,7 +4,7 @@ import { ask, get } from "./api.js";
 import * as alike from "./alike.js";
 import * as answer from "./answer.js";
 import * as crops from "./crops.js";
-import { h, percent } from "./dom.js";
+import { apart, h, percent } from "./dom.js";
 import * as inside from "./inside.js";
 import * as network from "./network.js";
 import { tabs } from "./tabs.js";
@@ -12,7 +12,7 @@ import * as training from "./training.js";
 import * as why from "./why.js";
 
 const by = (id) => document.getElementById(id);
-const state = { card: null, photo: null, answer: null, view: null };
+const state = { card: null, names: [], photo: null, view: null };
 let looking = new AbortController(); // of what is asked for the view that is shown
 
 themes();
@@ -27,6 +27,7 @@ async function start() {
     return;
   }
   const { network: name, classes, dtype } = state.card;
+  state.names = apart(classes);
   by("card").textContent = `${name} · ${classes.length.toLocaleString("en")} classes · ${dtype}`;
   document.title = `${name} – alexnet`;
   examples();
@@ -65,12 +66,18 @@ async function show() {
 }
 
 function context(signal) {
-  const { card, photo } = state;
+  const { card, names, photo } = state;
+  const put = async (path) => {
+    const found = await ask(path, photo, signal, say);
+    for (const { predictions = [] } of [found, ...(found.crops ?? [])]) {
+      for (const each of predictions) each.class = names[each.index];
+    }
+    return found;
+  };
   return {
-    card, photo, signal, say, get: (path) => get(path, signal),
-    ask: (path) => ask(path, photo, signal, say),
+    card, names, photo, signal, get: (path) => get(path, signal), ask: put,
     answer: async () => {
-      photo.answer ??= await ask("/v1/predict?k=5", photo, signal, say);
+      photo.answer ??= await put("/v1/predict?k=5");
       return photo.answer;
     },
   };

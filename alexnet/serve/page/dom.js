@@ -34,6 +34,13 @@ export function short(value) {
   return Number(value.toPrecision(3)).toString();
 }
 
+// The names of classes, with its key behind each that several have.
+export function apart(classes) {
+  const times = new Map();
+  for (const { class: name } of classes) times.set(name, (times.get(name) ?? 0) + 1);
+  return classes.map(({ class: name, key }) => (times.get(name) > 1 ? `${name} (${key})` : name));
+}
+
 // A canvas of the page's pixels, with a description for those who do not see it.
 export function canvas(width, height, description) {
   return h("canvas", { width, height, role: "img", "aria-label": description });

@@ -12,12 +12,12 @@ const METHODS = {
 const kept = { method: "gradient", strength: 70 };
 
 export async function show(context) {
-  const { card, photo } = context;
+  const { names, photo } = context;
   const found = await context.answer();
   const place = h("div", {});
   let asked = 0, heat = null;
 
-  const choice = h("select", { id: "class", onchange: look }, ordered(card, found).map(([index, text]) => h("option", { value: index }, text)));
+  const choice = h("select", { id: "class", onchange: look }, ordered(names, found).map(([index, text]) => h("option", { value: index }, text)));
   const radios = Object.entries(METHODS).map(([method, [name, text]]) => h("label", { class: "choice" },
     h("input", { type: "radio", name: "method", value: method, checked: method === kept.method, onchange: () => {
       kept.method = method;
@@ -62,14 +62,11 @@ export async function show(context) {
     h("p", { class: "quiet" }, "Each method answers another question, and none proves what the network looks at. Colours go by the square root, so that little is seen too.")))];
 }
 
-// The first answers first, then all classes by name, with its key where several have it.
-function ordered(card, found) {
-  const times = new Map();
-  card.classes.forEach((each) => times.set(each.class, (times.get(each.class) ?? 0) + 1));
-  const named = (each) => times.get(each.class) > 1 ? `${each.class} (${each.key})` : each.class;
-  const first = found.predictions.map((each) => [each.index, `${named(each)} (${percent(each.probability)})`]);
+// The first answers first, then all classes by name.
+function ordered(names, found) {
+  const first = found.predictions.map((each) => [each.index, `${each.class} (${percent(each.probability)})`]);
   const known = new Set(first.map(([index]) => index));
-  const rest = card.classes.map((each, index) => [index, named(each)]).filter(([index]) => !known.has(index));
+  const rest = [...names.entries()].filter(([index]) => !known.has(index));
   return [...first, ...rest.sort((one, other) => one[1].localeCompare(other[1]))];
 }
 
