@@ -231,6 +231,20 @@ def test_what_is_no_image_and_what_is_too_large_is_said(visit: Visit) -> None:
     expect(visit.page.get_by_role("alert")).to_have_count(0)
 
 
+def test_an_answer_that_comes_after_a_change_of_tabs_is_said_when_it_comes(visit: Visit) -> None:
+    held: list[Any] = []
+    visit.page.route("**/v1/predict*", lambda route: route.continue_() if held else held.append(route))
+    visit.choose("x.png", picture(14))
+    while not held:
+        visit.page.wait_for_timeout(10)
+    visit.tab("Network")
+    expect(visit.page.locator("#say")).to_have_text("x.png is taken; its answer is in the tab Answer.")
+    visit.tab("Answer")
+    expect(visit.page.locator("#say")).to_contain_text("; then ")
+    visit.tab("Ten crops")
+    expect(visit.page.locator("#say")).to_contain_text("; then ")
+
+
 def test_a_busy_service_is_asked_again(visit: Visit, model: Model) -> None:
     refused = []
 

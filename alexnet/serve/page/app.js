@@ -46,6 +46,7 @@ async function show() {
   const panel = by("panel");
   const { view, photo } = state;
   by("problem").hidden = true;
+  if (photo) say(photo.said ?? (view.needsPhoto ? `Looking at ${photo.name} …` : `${photo.name} is taken; its answer is in the tab Answer.`));
   panel.setAttribute("aria-busy", "true");
   panel.classList.add("waiting");
   try {
@@ -56,6 +57,7 @@ async function show() {
   } catch (error) {
     if (signal.aborted) return;
     panel.replaceChildren();
+    if (photo) photo.said ??= "";
     complain(error);
   } finally {
     if (!signal.aborted) {
@@ -74,10 +76,17 @@ function context(signal) {
     }
     return found;
   };
+  const tell = (words) => {
+    photo.said = `${photo.name}: ${words}`;
+    if (state.photo === photo) say(photo.said);
+  };
   return {
-    card, names, photo, signal, get: (path) => get(path, signal), ask: put,
+    card, names, photo, signal, tell, get: (path) => get(path, signal), ask: put,
     answer: async () => {
-      photo.answer ??= await put("/v1/predict?k=5");
+      if (!photo.answer) {
+        photo.answer = await put("/v1/predict?k=5");
+        tell(first(photo.answer.predictions));
+      }
       return photo.answer;
     },
   };
@@ -95,14 +104,11 @@ async function choose(blob, name) {
   state.photo = photo;
   say(`Looking at ${name} …`);
   photo.bitmap = await createImageBitmap(blob).catch(() => null); // the service reads more kinds than browsers do
-  if (state.photo !== photo) return;
-  await show();
-  if (state.photo !== photo) return;
-  if (photo.answer) {
-    const [first, second] = photo.answer.predictions;
-    say(`${name}: ${first.class}, ${percent(first.probability)}`
-      + (second ? `; then ${second.class}, ${percent(second.probability)}.` : "."));
-  } else say(by("problem").hidden ? `${name}: ${photo.said ?? "shown"}` : "");
+  if (state.photo === photo) show();
+}
+
+function first(predictions) {
+  return `${predictions.slice(0, 2).map((each) => `${each.class}, ${percent(each.probability)}`).join("; then ")}.`;
 }
 
 function take() {

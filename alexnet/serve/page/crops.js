@@ -7,12 +7,12 @@ export const id = "crops", title = "Ten crops", needsPhoto = true;
 export const offered = (card) => card.ten_crops;
 const PLACES = ["top left", "top right", "centre", "bottom left", "bottom right"];
 
-export async function show({ photo, ask }) {
+export async function show({ photo, ask, tell }) {
   const found = await ask("/v1/predict?k=1000&crops=10");
   const first = found.predictions[0];
   const agree = found.crops.filter((crop) => crop.predictions[0].index === first.index).length;
   const words = agree === 10 ? `All ten crops say ${first.class}.` : `${agree} of ten crops say ${first.class}; the others are marked.`;
-  photo.said = words; // read out where no answer of one view is there
+  if (!photo.answer) tell(words); // read out where no answer of one view is there
   return [
     h("h2", {}, "Ten crops and their votes"),
     h("p", {}, `${words} The answer is the mean of their probabilities.`),
