@@ -259,6 +259,12 @@ def test_a_busy_service_is_asked_again(visit: Visit, model: Model) -> None:
     visit.choose("x.png", picture(8))
     expect(visit.page.locator("#say")).to_contain_text("The service is busy; trying again")
     assert answered(visit) == right(model, picture(8))
+    said = visit.page.locator("#say").inner_text()
+    refused.clear()
+    visit.page.get_by_role("tab", name="Ten crops").click()
+    expect(visit.page.locator("#say")).to_contain_text("The service is busy; trying again")
+    expect(visit.page.locator("#say")).to_have_text(said)
+    expect(visit.page.locator("#panel")).to_contain_text("crops say")
 
 
 def test_of_two_photographs_in_quick_succession_the_second_is_shown(visit: Visit, model: Model) -> None:

@@ -13,16 +13,21 @@ export async function get(path, signal) {
   return (await request(path, { signal })).json();
 }
 
+// `busy` gets the words for as long as the service is busy, and then none.
 export async function ask(path, photo, signal, busy) {
-  for (let tried = 1; ; tried++) {
-    try {
-      const body = { method: "POST", body: photo.blob, headers: { "Content-Type": "application/octet-stream" }, signal };
-      return await (await request(path, body)).json();
-    } catch (error) {
-      if (error.status !== 503 || tried === TRIES) throw error;
-      busy(`The service is busy; trying again (${tried} of ${TRIES - 1}).`);
-      await pause(1000, signal);
+  try {
+    for (let tried = 1; ; tried++) {
+      try {
+        const body = { method: "POST", body: photo.blob, headers: { "Content-Type": "application/octet-stream" }, signal };
+        return await (await request(path, body)).json();
+      } catch (error) {
+        if (error.status !== 503 || tried === TRIES) throw error;
+        busy(`The service is busy; trying again (${tried} of ${TRIES - 1}).`);
+        await pause(1000, signal);
+      }
     }
+  } finally {
+    busy("");
   }
 }
 

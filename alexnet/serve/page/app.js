@@ -13,6 +13,7 @@ import * as why from "./why.js";
 
 const by = (id) => document.getElementById(id);
 const state = { card: null, names: [], photo: null, view: null };
+let said = ""; // what stands where the service is not busy
 let looking = new AbortController(); // of what is asked for the view that is shown
 
 themes();
@@ -70,7 +71,7 @@ async function show() {
 function context(signal) {
   const { card, names, photo } = state;
   const put = async (path) => {
-    const found = await ask(path, photo, signal, say);
+    const found = await ask(path, photo, signal, busy);
     for (const { predictions = [] } of [found, ...(found.crops ?? [])]) {
       for (const each of predictions) each.class = names[each.index];
     }
@@ -173,7 +174,14 @@ function complain(error) {
 }
 
 function say(text) {
-  by("say").textContent = text;
+  said = text;
+  busy("");
+}
+
+// Stands for a while in place of what is said.
+function busy(text) {
+  const place = by("say");
+  if (place.textContent !== (text || said)) place.textContent = text || said;
 }
 
 function megabytes(count) {
