@@ -33,6 +33,16 @@ PASTE = """([content, name]) => {
   clipboardData.items.add(new File([Uint8Array.from(atob(content), (each) => each.charCodeAt(0))], name));
   window.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
 }"""
+COUNTING = """() => {
+  window.alerts = 0;
+  const count = (changes) => {
+    for (const { target, addedNodes } of changes) {
+      for (const each of addedNodes) window.alerts += each.role === "alert" || target.role === "alert" ? 1 : 0;
+    }
+  };
+  new MutationObserver(count).observe(document.querySelector("#panel"), { childList: true, subtree: true });
+}"""
+GOING = {"name": "x", "state": "running", "epoch": 1, "epochs": 3, "seconds_left": 60, "rows": []}
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +219,30 @@ def test_a_run_is_followed(visit: Visit) -> None:
     visit.tab("Training")
     expect(visit.page.locator("#panel")).to_contain_text("It is finished after 3 epochs.")
     expect(visit.page.locator(".chart")).to_have_count(2)
+
+
+def test_a_run_that_cannot_be_followed_is_said_once(visit: Visit) -> None:
+    visit.page.route("**/v1/run*", lambda route: route.fulfill(json=GOING))
+    visit.page.clock.install()
+    visit.tab("Training")
+    visit.page.evaluate(COUNTING)
+    visit.page.unroute("**/v1/run*")
+    lost: list[Any] = []
+
+    def lose(route: Any) -> None:
+        lost.append(route)
+        route.abort()
+
+    visit.page.route("**/v1/run*", lose)
+    while len(lost) < 3:
+        visit.page.clock.run_for(1000)
+        visit.page.wait_for_timeout(20)
+    expect(visit.page.locator("#panel .problem")).to_have_count(1)
+    assert visit.page.evaluate("window.alerts") == 1
+    visit.page.unroute("**/v1/run*")
+    visit.page.route("**/v1/run*", lambda route: route.fulfill(json=GOING))
+    visit.page.clock.run_for(6000)
+    expect(visit.page.locator("#panel .problem")).to_have_count(0)
 
 
 def test_markup_in_names_is_text(visit: Visit) -> None:

@@ -8,6 +8,7 @@ const EVERY = 5000;
 
 export async function show(context) {
   const place = h("div", {});
+  const problem = h("p", { role: "alert", class: "problem" }); // one, so that nothing is read out twice
   const rows = [];
   let timer = 0;
   context.signal.addEventListener("abort", () => clearTimeout(timer));
@@ -20,7 +21,8 @@ export async function show(context) {
   }
   function lost(error) {
     if (context.signal.aborted) return;
-    place.prepend(h("p", { role: "alert", class: "problem" }, error.message));
+    if (problem.textContent !== error.message) problem.textContent = error.message;
+    if (!problem.isConnected) place.prepend(problem);
     timer = setTimeout(() => update().catch(lost), EVERY);
   }
   await update();
