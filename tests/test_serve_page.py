@@ -21,6 +21,7 @@ from alexnet.model.device import place
 from alexnet.weights.model_dir import Model, save_model
 
 __all__ = ["browser"]
+DRAKE = "بط (ذكر) 3"
 MARKUP = "<img src=x onerror=alert(1)>"
 TABS = ["Answer", "Ten crops", "Inside", "Why", "Alike", "Network", "Training"]
 DROP = """([content, name]) => {
@@ -47,10 +48,10 @@ GOING = {"name": "x", "state": "running", "epoch": 1, "epochs": 3, "seconds_left
 
 @pytest.fixture(scope="module")
 def model(colours: Store) -> Model:
-    """An untrained network, one of whose classes is a trap, and two of which have one name."""
+    """An untrained network, with classes that are traps: markup, two of one name, one that is read from the right."""
     made = tiny_model(colours)
     traps = (Category("amber", MARKUP), Category("blue", "Crane"), Category("coal", "Crane"))
-    return replace(made, categories=(*traps, *made.categories[3:]))
+    return replace(made, categories=(*traps, Category("drab", DRAKE), *made.categories[4:]))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,11 @@ def service(model: Model, colours: Store, tmp_path_factory: pytest.TempPathFacto
 def visit(browser: Browser, service: Service) -> Iterator[Visit]:
     with browser.visit(service.address) as visit:
         yield visit
+
+
+def isolated(text: str) -> str:
+    """A name in a sentence, held together whichever way it is read."""
+    return f"\u2068{text}\u2069"
 
 
 def expect(thing: Any) -> Any:
@@ -94,8 +100,8 @@ def test_a_chosen_photograph_gets_five_answers(visit: Visit, service: Service, m
     content = picture(1, (80, 60))
     visit.choose("holiday.png", content)
     assert answered(visit) == right(model, content)
-    expect(visit.page.locator("#panel")).to_contain_text("holiday.png: 80 × 60 pixels.")
-    expect(visit.page.locator("#say")).to_contain_text("holiday.png: ")
+    expect(visit.page.locator("#panel")).to_contain_text(f"{isolated('holiday.png')}: 80 × 60 pixels.")
+    expect(visit.page.locator("#say")).to_contain_text(f"{isolated('holiday.png')}: ")
     assert visit.console == []
     assert {url.split("/")[2] for url in visit.asked if not url.startswith(("blob:", "data:"))} == {
         f"127.0.0.1:{service.port}"
@@ -111,7 +117,7 @@ def test_a_dropped_and_a_pasted_photograph(visit: Visit, model: Model) -> None:
             visit.page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
         else:
             visit.page.evaluate(PASTE, argument)
-        expect(visit.page.locator("#say")).to_contain_text(f"{way}.png: ", timeout=20_000)
+        expect(visit.page.locator("#say")).to_contain_text(f"{isolated(way + '.png')}: ", timeout=20_000)
         assert answered(visit) == right(model, content)
     assert visit.console == []
 
@@ -120,7 +126,7 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     keyboard = visit.page.keyboard
     visit.page.get_by_role("button", name="Built-in picture: butterfly").focus()
     keyboard.press("Enter")
-    expect(visit.page.locator("#say")).to_contain_text("The built-in butterfly: ", timeout=20_000)
+    expect(visit.page.locator("#say")).to_contain_text(f"{isolated('The built-in butterfly')}: ", timeout=20_000)
     visit.page.get_by_role("tab", name="Answer").focus()
     for name in [*TABS[1:], TABS[0]]:
         keyboard.press("ArrowRight")
@@ -146,7 +152,7 @@ def test_a_photograph_chosen_before_the_service_has_answered_is_looked_at(browse
         while not held:
             visit.page.wait_for_timeout(10)
         held[0].continue_()
-        expect(visit.page.locator("#say")).to_contain_text("early.png: ", timeout=20_000)
+        expect(visit.page.locator("#say")).to_contain_text(f"{isolated('early.png')}: ", timeout=20_000)
         assert len(answered(visit)) == 5
 
 
@@ -170,7 +176,7 @@ def test_every_tab_is_accessible_and_fits(browser: Browser, service: Service, wi
 def test_ten_crops_vote_and_one_map_is_looked_at(visit: Visit) -> None:
     visit.tab("Ten crops")
     visit.choose("x.png", picture(5))
-    expect(visit.page.locator("#say")).to_contain_text("x.png: ", timeout=20_000)
+    expect(visit.page.locator("#say")).to_contain_text(f"{isolated('x.png')}: ", timeout=20_000)
     expect(visit.page.locator(".crops li")).to_have_count(10)
     expect(visit.page.locator("#panel")).to_contain_text("crops say")
     visit.tab("Inside")
@@ -191,6 +197,19 @@ def test_classes_of_one_name_are_told_apart_on_every_tab(visit: Visit) -> None:
         assert told.count("Crane") == told.count("Crane (blue)") + told.count("Crane (coal)") > 0, f"{name}: {told}"
 
 
+def test_a_name_that_is_read_from_the_right_leaves_the_numbers_in_their_places(visit: Visit) -> None:
+    visit.choose("صورة 5.png", picture(10))
+    for tab in ("Answer", "Why", "Ten crops"):
+        visit.tab(tab)
+        expect(visit.page.locator("#say")).to_contain_text(f"{isolated('صورة 5.png')}: {isolated('')[0]}")
+        for where in ("#say", "#panel p", "#panel figcaption", "#panel option"):
+            for text in visit.page.locator(where).all_text_contents():
+                for each in (DRAKE, "صورة 5.png"):
+                    assert text.count(each) == text.count(isolated(each)), f"{tab}: {text}"
+        told = "".join(visit.page.locator("#say, #panel").all_text_contents())
+        assert isolated(DRAKE) in told, f"{tab}: {told}"
+
+
 def test_three_methods_say_why_and_one_honestly_nothing(visit: Visit) -> None:
     visit.choose("x.png", picture(6))
     visit.tab("Why")
@@ -200,7 +219,7 @@ def test_three_methods_say_why_and_one_honestly_nothing(visit: Visit) -> None:
     visit.page.route("**/v1/saliency?method=gradcam*", lambda route: route.fulfill(json=empty))
     visit.page.get_by_label("Grad-CAM").check()
     expect(visit.page.locator("figcaption")).to_have_text(
-        "Nothing in this picture speaks for Blue by this method, so there is nothing to show."
+        f"Nothing in this picture speaks for {isolated('Blue')} by this method, so there is nothing to show."
     )
     visit.page.get_by_label("Occlusion").check()
     expect(visit.page.locator("figcaption")).to_contain_text("drop of the probability", timeout=20_000)
@@ -248,7 +267,7 @@ def test_a_run_that_cannot_be_followed_is_said_once(visit: Visit) -> None:
 def test_markup_in_names_is_text(visit: Visit) -> None:
     visit.choose(f"{MARKUP}.png".replace("/", ""), picture(7))
     assert any(MARKUP in text for text in answered(visit))
-    expect(visit.page.locator("#panel")).to_contain_text(f"{MARKUP}.png: ")
+    expect(visit.page.locator("#panel")).to_contain_text(f"{isolated(MARKUP + '.png')}: ")
     for name in ("Ten crops", "Why"):
         visit.tab(name)
     assert visit.page.locator("img[src=x]").count() == 0
@@ -259,7 +278,9 @@ def test_what_is_no_image_and_what_is_too_large_is_said(visit: Visit) -> None:
     visit.choose("notes.txt", b"%PDF-1.7")
     expect(visit.page.get_by_role("alert")).to_contain_text("It is a PDF document")
     visit.choose("large.png", bytes(300_001))
-    expect(visit.page.get_by_role("alert")).to_have_text("large.png has 0.3 MB; the service takes 0.3 MB at most.")
+    expect(visit.page.get_by_role("alert")).to_have_text(
+        f"{isolated('large.png')} has 0.3 MB; the service takes 0.3 MB at most."
+    )
     visit.choose("good.png", picture())
     answered(visit)
     expect(visit.page.get_by_role("alert")).to_have_count(0)
@@ -272,7 +293,7 @@ def test_an_answer_that_comes_after_a_change_of_tabs_is_said_when_it_comes(visit
     while not held:
         visit.page.wait_for_timeout(10)
     visit.tab("Network")
-    expect(visit.page.locator("#say")).to_have_text("x.png is taken; its answer is in the tab Answer.")
+    expect(visit.page.locator("#say")).to_have_text(f"{isolated('x.png')} is taken; its answer is in the tab Answer.")
     visit.tab("Answer")
     expect(visit.page.locator("#say")).to_contain_text("; then ")
     visit.tab("Ten crops")
@@ -314,11 +335,11 @@ def test_of_two_photographs_in_quick_succession_the_second_is_shown(visit: Visit
     visit.choose("first.png", picture(9))
     visit.page.wait_for_timeout(100)
     visit.choose("second.png", picture(10))
-    expect(visit.page.locator("#say")).to_contain_text("second.png: ", timeout=20_000)
+    expect(visit.page.locator("#say")).to_contain_text(f"{isolated('second.png')}: ", timeout=20_000)
     held[0].continue_()
     visit.page.wait_for_timeout(300)
     assert answered(visit) == right(model, picture(10))
-    expect(visit.page.locator("#panel")).to_contain_text("second.png: ")
+    expect(visit.page.locator("#panel")).to_contain_text(f"{isolated('second.png')}: ")
 
 
 def test_without_the_cable_the_page_stays_and_says_so(visit: Visit) -> None:

@@ -1,6 +1,6 @@
 // What the network saw, and its first five answers.
 
-import { drawn, h, percent } from "./dom.js";
+import { drawn, h, isolated, percent } from "./dom.js";
 
 export const id = "answer", title = "Answer", needsPhoto = true;
 export const offered = () => true;
@@ -29,7 +29,7 @@ function seen(photo, found, card) {
   const cannot = photo.bitmap ? [] : [h("p", {}, "This browser cannot draw such a file; the network can read it.")];
   return h("figure", {}, h("h2", {}, "What the network saw"), square, h("figcaption", {},
     cannot,
-    h("p", {}, `${photo.name}: ${found.size[0]} × ${found.size[1]} pixels. ${sentence(card.preparation.resize)}. `
+    h("p", {}, `${isolated(photo.name)}: ${found.size[0]} × ${found.size[1]} pixels. ${sentence(card.preparation.resize)}. `
       + `The frame is the ${width} × ${width} that go into the network.`),
     h("p", { class: "quiet" }, `${sentence(words.join("; "))}.`)));
 }

@@ -4,7 +4,7 @@ import { ask, get } from "./api.js";
 import * as alike from "./alike.js";
 import * as answer from "./answer.js";
 import * as crops from "./crops.js";
-import { apart, h, percent } from "./dom.js";
+import { apart, h, isolated, percent } from "./dom.js";
 import * as inside from "./inside.js";
 import * as network from "./network.js";
 import { tabs } from "./tabs.js";
@@ -47,7 +47,10 @@ async function show() {
   const panel = by("panel");
   const { view, photo } = state;
   by("problem").hidden = true;
-  if (photo) say(photo.said ?? (view.needsPhoto ? `Looking at ${photo.name} …` : `${photo.name} is taken; its answer is in the tab Answer.`));
+  if (photo) {
+    const name = isolated(photo.name);
+    say(photo.said ?? (view.needsPhoto ? `Looking at ${name} …` : `${name} is taken; its answer is in the tab Answer.`));
+  }
   panel.setAttribute("aria-busy", "true");
   panel.classList.add("waiting");
   try {
@@ -78,7 +81,7 @@ function context(signal) {
     return found;
   };
   const tell = (words) => {
-    photo.said = `${photo.name}: ${words}`;
+    photo.said = `${isolated(photo.name)}: ${words}`;
     if (state.photo === photo) say(photo.said);
   };
   return {
@@ -98,18 +101,18 @@ async function choose(blob, name) {
   const most = state.card?.limits.bytes;
   if (!blob || !state.card) return;
   if (blob.size > most) {
-    complain(new Error(`${name} has ${megabytes(blob.size)}; the service takes ${megabytes(most)} at most.`));
+    complain(new Error(`${isolated(name)} has ${megabytes(blob.size)}; the service takes ${megabytes(most)} at most.`));
     return;
   }
   const photo = { blob, name, bitmap: null };
   state.photo = photo;
-  say(`Looking at ${name} …`);
+  say(`Looking at ${isolated(name)} …`);
   photo.bitmap = await createImageBitmap(blob).catch(() => null); // the service reads more kinds than browsers do
   if (state.photo === photo) show();
 }
 
 function first(predictions) {
-  return `${predictions.slice(0, 2).map((each) => `${each.class}, ${percent(each.probability)}`).join("; then ")}.`;
+  return `${predictions.slice(0, 2).map((each) => `${isolated(each.class)}, ${percent(each.probability)}`).join("; then ")}.`;
 }
 
 function take() {

@@ -1,7 +1,7 @@
 // The ten views of the paper, each with its own first answer, and how far they differ.
 
 import { bars } from "./answer.js";
-import { drawn, h, percent, svg } from "./dom.js";
+import { drawn, h, isolated, percent, svg } from "./dom.js";
 
 export const id = "crops", title = "Ten crops", needsPhoto = true;
 export const offered = (card) => card.ten_crops;
@@ -11,7 +11,8 @@ export async function show({ photo, ask, tell }) {
   const found = await ask("/v1/predict?k=1000&crops=10");
   const first = found.predictions[0];
   const agree = found.crops.filter((crop) => crop.predictions[0].index === first.index).length;
-  const words = agree === 10 ? `All ten crops say ${first.class}.` : `${agree} of ten crops say ${first.class}; the others are marked.`;
+  const name = isolated(first.class);
+  const words = agree === 10 ? `All ten crops say ${name}.` : `${agree} of ten crops say ${name}; the others are marked.`;
   if (!photo.answer) tell(words); // read out where no answer of one view is there
   return [
     h("h2", {}, "Ten crops and their votes"),
@@ -31,7 +32,7 @@ function one(photo, found, crop, first) {
   const other = answer.index !== first.index;
   return h("li", { class: other ? "other" : undefined },
     drawn(photo, found, crop.box, 224, `Crop: ${place}`, crop.mirrored),
-    h("span", { class: "name" }, `${other ? "≠ " : ""}${answer.class}`), h("span", { class: "number" }, percent(answer.probability)),
+    h("span", { class: "name" }, other ? `≠ ${isolated(answer.class)}` : answer.class), h("span", { class: "number" }, percent(answer.probability)),
     h("span", { class: "quiet" }, place));
 }
 
@@ -48,7 +49,7 @@ function strip(mean, crops) {
   const x = (share) => 6 + 288 * share;
   const text = `${percent(low)} to ${percent(high)}`;
   return h("div", { class: "strip" }, h("span", { class: "name" }, mean.class), h("span", { class: "number" }, text),
-    svg("svg", { viewBox: "0 0 300 20", role: "img", "aria-label": `${mean.class}: ${text}, mean ${percent(mean.probability)}` },
+    svg("svg", { viewBox: "0 0 300 20", role: "img", "aria-label": `${isolated(mean.class)}: ${text}, mean ${percent(mean.probability)}` },
       svg("line", { x1: 6, x2: 294, y1: 10, y2: 10, class: "axis" }),
       svg("line", { x1: x(mean.probability), x2: x(mean.probability), y1: 1, y2: 19, class: "mean" }),
       shares.map((share) => svg("circle", { cx: x(share), cy: 10, r: 4, class: "dot" }))));

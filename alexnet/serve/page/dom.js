@@ -34,6 +34,11 @@ export function short(value) {
   return Number(value.toPrecision(3)).toString();
 }
 
+// A name inside a sentence: whichever way it is read, the words and numbers around it keep their places.
+export function isolated(name) {
+  return `\u2068${name}\u2069`;
+}
+
 // The names of classes, with its key behind each that several have.
 export function apart(classes) {
   const times = new Map();

@@ -1,6 +1,6 @@
 // A run as it goes on: where it stands, its errors and losses so far.
 
-import { h, svg } from "./dom.js";
+import { h, isolated, svg } from "./dom.js";
 
 export const id = "training", title = "Training", needsPhoto = false;
 export const offered = (card) => card.run;
@@ -39,7 +39,7 @@ function drawn(run, rows) {
   }[run.state];
   const last = rows.at(-1);
   return [
-    h("h2", {}, `Run ${run.name}`), h("p", { role: "status" }, `It ${state}.`),
+    h("h2", {}, `Run ${isolated(run.name)}`), h("p", { role: "status" }, `It ${state}.`),
     ...(last ? [
       chart("Error, %", rows, [["val_top1_error", "validation", "whole"], ["train_error", "training", "dashed"]], 100),
       chart("Loss", rows, [["val_loss", "validation", "whole"], ["train_loss", "training", "dashed"]], 1),

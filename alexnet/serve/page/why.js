@@ -1,6 +1,6 @@
 // Which parts of the photograph speak for a class, by three methods; a picture without an answer says so.
 
-import { drawn, h, percent, short } from "./dom.js";
+import { drawn, h, isolated, percent, short } from "./dom.js";
 
 export const id = "why", title = "Why", needsPhoto = true;
 export const offered = (card) => card.inside;
@@ -45,12 +45,13 @@ export async function show(context) {
 
   function paint() {
     if (!heat) return;
-    const view = drawn(photo, found, found.view, 512, `${METHODS[heat.method][0]} for ${heat.class} over the view`);
+    const name = isolated(heat.class);
+    const view = drawn(photo, found, found.view, 512, `${METHODS[heat.method][0]} for ${name} over the view`);
     if (!heat.empty) overlay(view, heat, kept.strength / 100);
     const most = Math.max(...heat.values);
     const words = heat.empty
-      ? `Nothing in this picture speaks for ${heat.class} by this method, so there is nothing to show.`
-      : `${heat.class}, ${percent(heat.probability)}. Full orange is ${short(most)}: ${heat.unit}.`;
+      ? `Nothing in this picture speaks for ${name} by this method, so there is nothing to show.`
+      : `${name}, ${percent(heat.probability)}. Full orange is ${short(most)}: ${heat.unit}.`;
     place.replaceChildren(h("figure", {}, view, h("figcaption", {}, h("p", { role: "status" }, words))));
   }
 
@@ -64,7 +65,7 @@ export async function show(context) {
 
 // The first answers first, then all classes by name.
 function ordered(names, found) {
-  const first = found.predictions.map((each) => [each.index, `${each.class} (${percent(each.probability)})`]);
+  const first = found.predictions.map((each) => [each.index, `${isolated(each.class)} (${percent(each.probability)})`]);
   const known = new Set(first.map(([index]) => index));
   const rest = [...names.entries()].filter(([index]) => !known.has(index));
   return [...first, ...rest.sort((one, other) => one[1].localeCompare(other[1]))];
