@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from asking import Service, picture, serving
 from browsing import Browser, Visit, browser
 from making import tiny_model
+from PIL import Image
 from running import begin
 
 from alexnet.data.source import Category, told_apart
@@ -34,6 +36,7 @@ PASTE = """([content, name]) => {
   clipboardData.items.add(new File([Uint8Array.from(atob(content), (each) => each.charCodeAt(0))], name));
   window.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
 }"""
+PIXEL = "(each) => [...each.getContext('2d').getImageData(50, 50, 1, 1).data]"
 COUNTING = """() => {
   window.alerts = 0;
   const count = (changes) => {
@@ -171,6 +174,23 @@ def test_every_tab_is_accessible_and_fits(browser: Browser, service: Service, wi
             wide = visit.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} pixels wide at {width}"
         assert visit.console == []
+
+
+@pytest.mark.parametrize("kind", ["a transparent PNG", "a TIFF"])
+def test_every_tab_draws_what_the_network_saw(visit: Visit, kind: str) -> None:
+    seen, made = [200, 40, 90, 255] if kind == "a TIFF" else [255] * 4, BytesIO()
+    if kind == "a TIFF":
+        Image.new("RGB", (64, 64), tuple(seen[:3])).save(made, "TIFF")
+    else:
+        Image.new("RGBA", (64, 64)).save(made, "PNG")
+    visit.choose("x", made.getvalue())
+    for tab, where in (("Answer", "figure"), ("Ten crops", ".crops"), ("Inside", ".field"), ("Alike", ".query")):
+        visit.tab(tab)
+        pixel = visit.page.locator(f"{where} canvas").first.evaluate(PIXEL)
+        assert pixel == seen, tab
+    visit.tab("Why")
+    red, green, blue, opaque = visit.page.locator("figure canvas").first.evaluate(PIXEL)
+    assert opaque == 255 and (red > blue or red == green == blue)  # grey, or more orange
 
 
 def test_ten_crops_vote_and_one_map_is_looked_at(visit: Visit) -> None:

@@ -6,7 +6,7 @@ export const id = "alike", title = "Alike", needsPhoto = true;
 export const offered = (card) => card.features !== null;
 
 export async function show(context) {
-  const { card, photo, ask } = context;
+  const { card, ask } = context;
   const found = await context.answer();
   const { neighbours, stage, metric } = await ask("/v1/search?k=9");
   return [
@@ -14,7 +14,7 @@ export async function show(context) {
     h("p", {}, `The nearest of ${card.features.images.toLocaleString("en")} photographs by ${stage}, ${metric} distance, nearest first. `
       + "A distance of nearly 0 is a copy."),
     h("ul", { class: "crops" },
-      h("li", { class: "query" }, drawn(photo, found, [0, 0, found.side, found.side], 224, "The photograph looked for"),
+      h("li", { class: "query" }, drawn(found.square, [0, 0, found.side, found.side], 224, "The photograph looked for"),
         h("span", { class: "name" }, "looked for")),
       neighbours.map((each) => h("li", {},
         each.thumbnail ? h("img", { src: each.thumbnail, alt: "", width: 128, height: 128 }) : h("p", { class: "quiet gone" }, "Its file has gone or changed."),

@@ -20,15 +20,13 @@ export function bars(predictions) {
 
 function seen(photo, found, card) {
   const [x, y, width] = found.view;
-  const square = drawn(photo, found, [0, 0, found.side, found.side], 512,
+  const square = drawn(found.square, [0, 0, found.side, found.side], 512,
     `The middle of the photograph as a square; the frame is what the network sees.`);
   const context = square.getContext("2d");
   const scale = 512 / found.side;
   frame(context, x * scale, y * scale, width * scale, width * scale);
   const words = found.treatments.length ? found.treatments : ["nothing had to be put right in the file"];
-  const cannot = photo.bitmap ? [] : [h("p", {}, "This browser cannot draw such a file; the network can read it.")];
   return h("figure", {}, h("h2", {}, "What the network saw"), square, h("figcaption", {},
-    cannot,
     h("p", {}, `${isolated(photo.name)}: ${found.size[0]} × ${found.size[1]} pixels. ${sentence(card.preparation.resize)}. `
       + `The frame is the ${width} × ${width} that go into the network.`),
     h("p", { class: "quiet" }, `${sentence(words.join("; "))}.`)));

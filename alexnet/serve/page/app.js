@@ -4,7 +4,7 @@ import { ask, get } from "./api.js";
 import * as alike from "./alike.js";
 import * as answer from "./answer.js";
 import * as crops from "./crops.js";
-import { apart, h, isolated, percent } from "./dom.js";
+import { apart, decoded, h, isolated, percent } from "./dom.js";
 import * as inside from "./inside.js";
 import * as network from "./network.js";
 import { tabs } from "./tabs.js";
@@ -78,6 +78,7 @@ function context(signal) {
     for (const { predictions = [] } of [found, ...(found.crops ?? [])]) {
       for (const each of predictions) each.class = names[each.index];
     }
+    if (found.square) found.square = await decoded(found.square);
     return found;
   };
   const tell = (words) => {
@@ -88,7 +89,7 @@ function context(signal) {
     card, names, photo, signal, tell, get: (path) => get(path, signal), ask: put,
     answer: async () => {
       if (!photo.answer) {
-        photo.answer = await put("/v1/predict?k=5");
+        photo.answer = await put("/v1/predict?k=5&square=1");
         tell(first(photo.answer.predictions));
       }
       return photo.answer;
@@ -104,11 +105,8 @@ async function choose(blob, name) {
     complain(new Error(`${isolated(name)} has ${megabytes(blob.size)}; the service takes ${megabytes(most)} at most.`));
     return;
   }
-  const photo = { blob, name, bitmap: null };
-  state.photo = photo;
-  say(`Looking at ${isolated(name)} …`);
-  photo.bitmap = await createImageBitmap(blob).catch(() => null); // the service reads more kinds than browsers do
-  if (state.photo === photo) show();
+  state.photo = { blob, name };
+  show();
 }
 
 function first(predictions) {

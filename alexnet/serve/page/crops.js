@@ -8,7 +8,7 @@ export const offered = (card) => card.ten_crops;
 const PLACES = ["top left", "top right", "centre", "bottom left", "bottom right"];
 
 export async function show({ photo, ask, tell }) {
-  const found = await ask("/v1/predict?k=1000&crops=10");
+  const found = await ask("/v1/predict?k=1000&crops=10&square=1");
   const first = found.predictions[0];
   const agree = found.crops.filter((crop) => crop.predictions[0].index === first.index).length;
   const name = isolated(first.class);
@@ -17,7 +17,7 @@ export async function show({ photo, ask, tell }) {
   return [
     h("h2", {}, "Ten crops and their votes"),
     h("p", {}, `${words} The answer is the mean of their probabilities.`),
-    h("ul", { class: "crops" }, found.crops.map((crop) => one(photo, found, crop, first))),
+    h("ul", { class: "crops" }, found.crops.map((crop) => one(found, crop, first))),
     h("div", { class: "halves" },
       h("div", {}, h("h2", {}, "Mean"), bars(found.predictions.slice(0, 5))),
       h("div", {}, h("h2", {}, "Each crop"), h("p", { class: "quiet" }, "A dot for each crop, a line for the mean."),
@@ -25,13 +25,13 @@ export async function show({ photo, ask, tell }) {
   ];
 }
 
-function one(photo, found, crop, first) {
+function one(found, crop, first) {
   const [x, y] = crop.box;
   const answer = crop.predictions[0];
   const place = where(found, x, y) + (crop.mirrored ? ", mirrored" : "");
   const other = answer.index !== first.index;
   return h("li", { class: other ? "other" : undefined },
-    drawn(photo, found, crop.box, 224, `Crop: ${place}`, crop.mirrored),
+    drawn(found.square, crop.box, 224, `Crop: ${place}`, crop.mirrored),
     h("span", { class: "name" }, other ? `≠ ${isolated(answer.class)}` : answer.class), h("span", { class: "number" }, percent(answer.probability)),
     h("span", { class: "quiet" }, place));
 }

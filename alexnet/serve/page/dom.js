@@ -51,28 +51,24 @@ export function canvas(width, height, description) {
   return h("canvas", { width, height, role: "img", "aria-label": description });
 }
 
-// A part of the upright photograph as a square canvas; null where the browser cannot draw the file.
-export function drawn(photo, answer, box, pixels, description, mirrored = false) {
+// A picture of the service, decoded: an address of data.
+export async function decoded(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  return image;
+}
+
+// A part of the square that the network was given, as a square canvas.
+export function drawn(square, box, pixels, description, mirrored = false) {
   const target = canvas(pixels, pixels, description);
   const context = target.getContext("2d");
-  const [left, top, right, bottom] = answer.part;
-  const scale = photo.bitmap ? photo.bitmap.width / answer.size[0] : 1;
-  const across = (right - left) / answer.side, down = (bottom - top) / answer.side;
-  if (!photo.bitmap) {
-    context.fillStyle = "#888";
-    context.fillRect(0, 0, pixels, pixels);
-    return target;
-  }
   context.imageSmoothingQuality = "high";
   if (mirrored) {
     context.translate(pixels, 0);
     context.scale(-1, 1);
   }
-  const [x, y, width, height] = box;
-  context.drawImage(
-    photo.bitmap, (left + x * across) * scale, (top + y * down) * scale,
-    width * across * scale, height * down * scale, 0, 0, pixels, pixels,
-  );
+  context.drawImage(square, ...box, 0, 0, pixels, pixels);
   context.setTransform(1, 0, 0, 1, 0, 0);
   return target;
 }

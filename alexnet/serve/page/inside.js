@@ -1,7 +1,7 @@
 // The maps of every stage; one of them large, with what it sees in the photograph.
 
 import { frame } from "./answer.js";
-import { canvas, drawn, h, short, sizes } from "./dom.js";
+import { canvas, decoded, drawn, h, short, sizes } from "./dom.js";
 
 export const id = "inside", title = "Inside", needsPhoto = true;
 export const offered = (card) => card.inside;
@@ -26,9 +26,7 @@ export async function show(context) {
     try {
       const maps = await context.ask(`/v1/maps?stage=${wanted}&top=${SHOWN}`);
       if (wanted !== chosen) return;
-      const sheet = new Image();
-      sheet.src = maps.sheet;
-      await sheet.decode();
+      const sheet = await decoded(maps.sheet);
       const row = layers.find((layer) => layer.name === wanted);
       place.replaceChildren(...(maps.shape.length === 1 ? units(maps) : tiles(context, found, layers, row, maps, sheet)));
     } catch (error) {
@@ -90,7 +88,6 @@ function tiles(context, found, layers, row, maps, sheet) {
 
 // One map large beside the photograph; a place in it is chosen with the pointer or the arrow keys.
 function one(context, found, layers, row, maps, number, draw) {
-  const { photo } = context;
   const [height, width] = maps.tile;
   const map = maps.order[number];
   const big = canvas(width, height, `Map ${map} of ${maps.stage}. Arrow keys move the place whose field is shown.`);
@@ -103,7 +100,7 @@ function one(context, found, layers, row, maps, number, draw) {
   let place = strongest(big, width, height, maps.colours);
 
   function point() {
-    const view = drawn(photo, found, found.view, 448, `What map ${map} sees from this place, framed in the view.`);
+    const view = drawn(found.square, found.view, 448, `What map ${map} sees from this place, framed in the view.`);
     const side = found.view[2], scale = 448 / side;
     const context2d = view.getContext("2d");
     if (row.field) {

@@ -12,7 +12,7 @@ const METHODS = {
 const kept = { method: "gradient", strength: 70 };
 
 export async function show(context) {
-  const { names, photo } = context;
+  const { names } = context;
   const found = await context.answer();
   const place = h("div", {});
   let asked = 0, heat = null;
@@ -46,7 +46,7 @@ export async function show(context) {
   function paint() {
     if (!heat) return;
     const name = isolated(heat.class);
-    const view = drawn(photo, found, found.view, 512, `${METHODS[heat.method][0]} for ${name} over the view`);
+    const view = drawn(found.square, found.view, 512, `${METHODS[heat.method][0]} for ${name} over the view`);
     if (!heat.empty) overlay(view, heat, kept.strength / 100);
     const most = Math.max(...heat.values);
     const words = heat.empty
