@@ -47,8 +47,8 @@ def create(
         raise ConfigError(
             f"classes is a number or several names: {classes!r} is one name, not several; give [{classes!r}]."
         )
-    names = None if classes is None or isinstance(classes, Integral) else tuple(classes)
-    count = int(classes) if isinstance(classes, Integral) else None if names is None else len(names)
+    names = None if classes is None or isinstance(classes, int | Integral) else tuple(classes)
+    count = int(classes) if isinstance(classes, int | Integral) else None if names is None else len(names)
     if names is not None and len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"{twice!r} is the name of two classes; give each its own.")
