@@ -304,9 +304,22 @@ def test_resume_finds_a_moved_store(colours: Store, tmp_path: Path) -> None:
     Path("run/run.json").write_text(json.dumps({**told, "data": "/moved/away"}))
     code, sentence = refusal("train", "--resume", "run", "-q")
     assert code == 3
-    assert "There is no store at /moved/away" in sentence
+    assert "There is no store at /moved/away, where run was trained on it; if it has moved, " in sentence
     for words in ((colours.path,), ("--data", colours.path)):
+        Path("run/run.json").write_text(json.dumps({**told, "data": "/moved/away"}))
         assert alexnet("train", "--resume", "run", *words).exit_code == 0
+    assert alexnet("train", "--resume", "run").exit_code == 0
+    code, sentence = refusal("train", colours.path, "--resume", "run", "--data", "elsewhere")
+    assert code == 2
+    assert sentence.endswith("With --resume the store is given once, as DATA or with --data; leave one out.")
+
+
+def test_a_finished_run_is_not_said_to_begin_again(colours: Store) -> None:
+    alexnet("train", colours.path, *TINY, "-o", "run", "--epochs", "1")
+    result = alexnet("train", "--resume", "run")
+    assert "Plan     1 epoch of 6 steps, all done; --epochs N goes on\n" in result.stderr
+    result = alexnet("train", "--resume", "run", "--epochs", "2")
+    assert "Plan     2 epochs of 6 steps from epoch 2, step 1\n" in result.stderr
 
 
 def test_overfit_is_a_self_test(colours: Store) -> None:

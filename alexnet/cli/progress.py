@@ -114,7 +114,12 @@ def _start(event: "Started") -> list[str]:
     images = f"{counted(event.train_images, 'photograph')}, " + (
         f"validated on {event.val_images:,} others" if event.val_images else "no validation"
     )
-    begin = f" from epoch {event.epoch + 1}, step {event.step + 1}" if event.epoch or event.step else ""
+    if event.over:
+        begin = (
+            ", all done; --epochs N goes on" if event.epoch >= event.epochs else f", ended after epoch {event.epoch}"
+        )
+    else:
+        begin = f" from epoch {event.epoch + 1}, step {event.step + 1}" if event.epoch or event.step else ""
     return [
         f"Run      {event.run}",
         f"Network  {event.network}, {event.parameters:,} parameters",

@@ -108,6 +108,8 @@ def train(ctx: click.Context, /, data: str | None, resumed: Path | None, print_r
     """
     session: Session = ctx.obj
     if resumed is not None:
+        if data is not None and options["moved"] is not None:
+            raise ConfigError("With --resume the store is given once, as DATA or with --data; leave one out.")
         with working_together(session, options["wait"], options["towers"]) as team:
             _resume(ctx, session, resumed, options["moved"] or (Path(data) if data else None), team)
         return

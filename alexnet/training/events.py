@@ -23,6 +23,7 @@ class Started:
     kernels: str
     memory: str  # what becomes of freed blocks
     processes: str = ""  # who shares the work, and the bytes that costs; empty for one process
+    over: bool = False  # there is no step left to take
 
 
 @dataclass(frozen=True)

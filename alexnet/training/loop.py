@@ -119,16 +119,16 @@ class Trainer:
         self._decisions = Decisions(self.team, request, self._is_due)
         if self.team.size > 1 and not (self.progress.epoch or self.progress.step):
             self.save()  # what a restart goes on from, in this directory, whatever happens now
-        while not self._is_over(until_learned):
+        while not self.is_over(until_learned):
             if self.team.leads:
                 check_space(self.run, account(self.plan.spec).total("parameters"))
             self._train_epoch(watch)
             self._finish_epoch()
         self.save()
 
-    def _is_over(self, until_learned: bool) -> bool:
-        history = self.progress.history
-        learned = until_learned and bool(history) and not history[-1]["train_error"]
+    def is_over(self, until_learned: bool) -> bool:
+        """Whether no step is left; `until_learned`, after an epoch without a wrong answer."""
+        learned = until_learned and self.progress.epoch > 0 and not self.progress.history[-1]["train_error"]
         return self.progress.epoch >= self.recipe.epochs or self.ended_early or learned
 
     def save(self) -> None:

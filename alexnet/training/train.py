@@ -269,7 +269,7 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, re
         compiled = kernels.compile_twins() if runtime.compile else nullcontext()
         used = kernels.use_routes(routes.routes)
         with stop_requests(runtime.minutes) as request, compiled, used, memory_told(trainer.recipe):
-            tell(_started(trainer, routes))
+            tell(_started(trainer, routes, over=trainer.is_over(bool(overfit))))
             for text in filter(None, (remark, routes.remark)):
                 tell(Warned(text))
             trainer.fit(request, until_learned=bool(overfit))
@@ -298,7 +298,7 @@ def _run(trainer: Trainer, overfit: int, runtime: Runtime, routes: RunRoutes, re
     return run
 
 
-def _started(trainer: Trainer, routes: RunRoutes) -> Started:
+def _started(trainer: Trainer, routes: RunRoutes, over: bool) -> Started:
     plan, progress = trainer.plan, trainer.progress
     return Started(
         run=str(trainer.run.path),
@@ -316,6 +316,7 @@ def _started(trainer: Trainer, routes: RunRoutes) -> Started:
         kernels=kernels.describe(trainer.placement.device) + routes.describe(),
         memory=process.describe_memory(),
         processes=_processes(trainer),
+        over=over,
     )
 
 
