@@ -250,15 +250,17 @@ def test_few_photographs_get_a_hint_unless_a_recipe_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "sentence"),
+    ("epochs", "warmup", "sentence"),
     [
-        (3, "rises to 0.0005 over 6 epochs, and 3 are to be run, so it never gets beyond 0.00025; --set warmup=0.3"),
-        (6, "rises to 0.0005 over 6 epochs, and 6 are to be run; --set warmup=0.6"),
+        (3, "6", "rises to 0.0005 over 6 epochs, and the run ends before, so it never gets beyond 0.00025"),
+        (6, "6", "reaches 0.0005 only at the end of the run"),
+        (3, "1", "rises to 0.0005 over 1 epoch, and the run has 3 epochs"),
+        (3, "1.5", "rises to 0.0005 over 1.5 epochs, and the run has 3 epochs"),
     ],
 )
-def test_a_warm_up_that_is_long_for_the_epochs_is_told(colours: Store, epochs: int, sentence: str) -> None:
-    result = alexnet("train", colours.path, *TINY, "--set", "warmup=6", "--epochs", epochs)
-    assert f"Hint     the rate {sentence}" in result.stderr
+def test_a_warm_up_that_is_long_for_the_epochs_is_told(colours: Store, epochs: int, warmup: str, sentence: str) -> None:
+    result = alexnet("train", colours.path, *TINY, "--set", f"warmup={warmup}", "--epochs", epochs)
+    assert f"Hint     the rate {sentence}; --set warmup={epochs / 10:g} lets it rise sooner." in result.stderr
 
 
 def test_resume_refuses_what_cannot_change_and_what_is_no_run(colours: Store) -> None:

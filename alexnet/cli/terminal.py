@@ -49,7 +49,7 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{share:.{digits}%}".replace("%", " %")
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
     """A number with its noun, in the plural where it has to be."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 

@@ -186,12 +186,15 @@ def _remarks(chosen: Recipe, images: int, asked: bool) -> list[str]:
             "from trained weights (--init-from)."
         )
     if chosen.warmup > chosen.epochs / 4:
-        highest = min(1.0, chosen.epochs / chosen.warmup)
-        said.append(
-            f"Hint     the rate rises to {chosen.lr:g} over {chosen.warmup:g} epochs, and {chosen.epochs} are to be run"
-            + (f", so it never gets beyond {highest * chosen.lr:g}" if highest < 1 else "")
-            + f"; --set warmup={chosen.epochs / 10:g} lets it rise sooner."
-        )
+        warmup, rate = chosen.warmup, f"{chosen.lr:g}"
+        rises = f"rises to {rate} over {counted(int(warmup) if warmup.is_integer() else warmup, 'epoch')}"
+        if warmup == chosen.epochs:
+            told = f"reaches {rate} only at the end of the run"
+        elif warmup < chosen.epochs:
+            told = f"{rises}, and the run has {counted(chosen.epochs, 'epoch')}"
+        else:
+            told = f"{rises}, and the run ends before, so it never gets beyond {chosen.epochs / warmup * chosen.lr:g}"
+        said.append(f"Hint     the rate {told}; --set warmup={chosen.epochs / 10:g} lets it rise sooner.")
     return said
 
 
