@@ -2,6 +2,7 @@ import copy
 import io
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,6 +12,7 @@ import onnx
 import pytest
 import torch
 from making import damaged, tiny_model
+from numpy.typing import NDArray
 from onnx_making import lively, model_of, narrow
 from PIL import Image
 
@@ -20,9 +22,10 @@ from alexnet.errors import ConfigError, WeightsError
 from alexnet.evaluation.evaluate import evaluate
 from alexnet.evaluation.extract import extract
 from alexnet.evaluation.predictor import Predictor, predict
+from alexnet.kernels import routes, use_twin
 from alexnet.model.device import place
 from alexnet.model.variants import variant
-from alexnet.weights.model_dir import Model
+from alexnet.weights.model_dir import Model, save_model
 from alexnet.weights.onnx.export import build_model
 from alexnet.weights.onnx.graph import GraphOptions
 
@@ -135,3 +138,53 @@ def test_a_predictor_is_copied_pickled_and_sent_to_processes_after_use_too(colou
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert np.allclose(pool.submit(predictor.answer, [square]).result(), expected, rtol=1e-5)
     assert np.array_equal(predictor.answer([square]), expected)
+
+
+OUTSIDE = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "a default device": lambda: torch.device("meta"),
+}
+
+
+@pytest.mark.parametrize("outside", OUTSIDE)
+@pytest.mark.parametrize("twin", [False, True])
+def test_what_holds_outside_changes_no_answer(
+    model: Model, colours: Store, tmp_path: Path, outside: str, twin: bool
+) -> None:
+    square, known = colours.read(0), tiny_model(colours)
+    save_model(known, tmp_path / "model")
+    prepared = replace(model.preparation, std=(58.4, 57.1, 57.4))
+    models = [known, model, replace(model, preparation=prepared), tmp_path / "model"]
+
+    def found(predictor: Predictor) -> list[NDArray[np.float32]]:
+        first = predictor.description.spec.layers[0].name
+        return [
+            predictor.answer([square] * 3),
+            predictor.answer([]),
+            predictor.votes([square]),
+            next(predictor.stages_of([square], [first]))[first],
+            predictor.probabilities(square),
+            predictor.views(square).inputs,
+        ]
+
+    with use_twin() if twin else nullcontext():
+        for each in models:
+            predictor = Predictor(each, placement=FP32)
+            expected = found(predictor)
+            with OUTSIDE[outside]():
+                seen = found(predictor), found(Predictor(each, placement=FP32))
+            for these in seen:
+                assert all(np.array_equal(*pair) for pair in zip(these, expected, strict=True))
+
+
+def test_routes_are_measured_in_their_own_numbers_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = []
+
+    def route(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        types.append((torch.is_autocast_enabled("cpu"), x.device.type))
+        return torch.nn.functional.linear(x, weight, bias)
+
+    monkeypatch.setitem(routes.ROUTES["forward"], "torch", route)
+    with torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+        routes.routes_here(routes.Product("forward", 2, 3, 4, torch.float32))
+    assert types == [(False, "cpu")]

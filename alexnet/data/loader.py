@@ -182,7 +182,7 @@ def view_batch(
         own = mean if mean.ndim == 3 else mean[number]
         images = assemble(*_each_in_all(photographs, views[number : number + 1]), own)
         if preparation.std is not None:
-            images = images / torch.tensor(preparation.std)[:, None, None]
+            images = images / torch.tensor(preparation.std, device=images.device)[:, None, None]
         if preparation.channels == "BGR":
             images = images.flip(1)
         of_each_view.append(space_to_depth(images, layout.block, layout.padding).to(layout.dtype))

@@ -59,25 +59,32 @@ class InPyTorch:
     def probabilities(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
         """See `Network`."""
         batch = view_batch(squares, views, mean, self.layout, self.preparation)
-        return mean_probabilities(self.net, batch, len(views), self.placement).cpu()
+        with self._own_numbers():
+            return mean_probabilities(self.net, batch, len(views), self.placement).cpu()
 
     @torch.inference_mode()
     def votes(self, squares: Squares, views: Views, mean: NDArray[np.float32]) -> Tensor:
         """See `Network`."""
         batch = view_batch(squares, views, mean, self.layout, self.preparation)
         batch = batch.to(self.placement.device, self.placement.dtype, non_blocking=True)
-        return votes(self.net(batch), len(views), self.net.spec.name).cpu()
+        with self._own_numbers():
+            return votes(self.net(batch), len(views), self.net.spec.name).cpu()
 
     @torch.inference_mode()
     def stages(self, squares: Squares, views: Views, mean: NDArray[np.float32], names: Sequence[str]) -> list[Tensor]:
         """See `Network`. Raises WeightsError for NaN or infinity in them."""
         batch = view_batch(squares, views, mean, self.layout, self.preparation)
         batch = batch.to(self.placement.device, self.placement.dtype, non_blocking=True)
-        found = self.net.stages(batch, names)
+        with self._own_numbers():
+            found = self.net.stages(batch, names)
         for name in names:
             if not bool(found[name].isfinite().all()):
                 raise damaged(self.net.spec.name, f"has NaN or infinity in {name}")
         return [found[name].float().cpu().contiguous() for name in names]
+
+    def _own_numbers(self) -> torch.autocast:
+        """A block in the placement's numbers, whatever torch.autocast asks for around it."""
+        return torch.autocast(self.placement.device.type, enabled=False)
 
 
 class InOnnxRuntime:

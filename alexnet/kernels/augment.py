@@ -38,9 +38,9 @@ def augment_batch(
     if None. Raises ConfigError for a view that leaves its photograph and for sizes that do not fit.
     (PAPER, section 4.1)
     """
-    top, left = (torch.as_tensor(v, dtype=torch.int64).contiguous() for v in (top, left))
-    mirrored = torch.as_tensor(mirrored, dtype=torch.uint8).contiguous()
-    shift, mean = (torch.as_tensor(v, dtype=torch.float32).contiguous() for v in (shift, mean))
+    top, left = (_table(v, torch.int64) for v in (top, left))
+    mirrored = _table(mirrored, torch.uint8)
+    shift, mean = (_table(v, torch.float32) for v in (shift, mean))
     count, crop = len(pixels), mean.shape[0]
     found = [tuple(v.shape) for v in (top, left, mirrored, shift, mean)]
     expected = [(count,)] * 3 + [(count, 3), (crop, crop, 3)]
@@ -55,7 +55,8 @@ def augment_batch(
         raise ConfigError(f"The photographs of a batch are of different sizes {sorted(sizes)}; store them as one size.")
     side = -(-(crop + padding) // block)
     if not count:
-        return torch.empty((0, 3 * block**2, side, side), dtype=dtype, memory_format=torch.channels_last)
+        empty = 0, 3 * block**2, side, side
+        return torch.empty(empty, dtype=dtype, device="cpu", memory_format=torch.channels_last)
     height, width = sizes.pop()
     for corners, size in ((top, height), (left, width)):
         if int(corners.min()) < 0 or int(corners.max()) + crop > size:
@@ -64,9 +65,9 @@ def augment_batch(
                 f" photograph of {height}×{width} pixels."
             )
 
-    batch = torch.empty((count, side, side, 3 * block**2), dtype=dtype)
+    batch = torch.empty((count, side, side, 3 * block**2), dtype=dtype, device="cpu")
     if not fused(batch.device, dtype):
-        photographs = [p if isinstance(p, Tensor) else torch.tensor(p) for p in pixels]
+        photographs = [p if isinstance(p, Tensor) else torch.tensor(p, device="cpu") for p in pixels]
         views = twins.augment(photographs, top, left, mirrored, shift, mean, scale)
         return space_to_depth(views, block, padding).to(dtype)
     addresses = (ctypes.c_void_p * count)(*(address for address, _ in sources))
@@ -75,6 +76,10 @@ def augment_batch(
     team = torch.get_num_threads() if threads is None else threads
     native.run("augment", ctypes.byref(job), int(dtype == torch.bfloat16), team, batch.data_ptr())
     return batch.permute(0, 3, 1, 2)
+
+
+def _table(values: Array, dtype: torch.dtype) -> Tensor:
+    return torch.as_tensor(values, dtype=dtype, device="cpu").contiguous()
 
 
 def _source(photograph: Array) -> tuple[int, tuple[int, int]]:

@@ -42,7 +42,7 @@ class Product:
         """Some numbers to work on, as the routes of its kind take them."""
 
         def numbers(*shape: int) -> Tensor:
-            return torch.full(shape, 0.5, dtype=self.dtype)
+            return torch.full(shape, 0.5, dtype=self.dtype, device="cpu")
 
         x, gy = numbers(self.rows, self.inputs), numbers(self.rows, self.outputs)
         weight = numbers(self.outputs, self.inputs)
@@ -100,7 +100,8 @@ def fastest(seconds: dict[str, list[float]]) -> str:
 
 @torch.no_grad()
 def _computed(route: Route, *operands: Tensor) -> Tensor:
-    return route(*operands)
+    with torch.autocast("cpu", enabled=False):  # a choice is kept: it is for the numbers that it names
+        return route(*operands)
 
 
 def _timed(works: dict[str, Callable[[], Tensor]]) -> dict[str, list[float]]:

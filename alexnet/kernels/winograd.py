@@ -100,7 +100,7 @@ def _winograd_weight(gy: Tensor, x: Tensor, weight: Tensor, top: int, left: int,
     gy, x = channels_last(gy), channels_last(x)
     outputs, channels, kernel, _ = weight.shape
     sizes = _sizes(x, gy, kernel, (top, left), groups)
-    made = torch.empty(kernel, kernel, groups, channels, outputs // groups)
+    made = torch.empty(kernel, kernel, groups, channels, outputs // groups, device=x.device)
     native.run(
         "winograd_weight_gradient",
         *(byref(sizes), torch.get_num_threads(), x.data_ptr(), gy.data_ptr(), made.data_ptr()),
@@ -131,7 +131,7 @@ def _points(weight: Tensor, groups: int, turned: bool) -> Tensor:
     # (K, K, G, channels, outputs); the other way for a gradient, which goes from outputs to channels
     order = (3, 4, 0, 1, 2) if turned else (3, 4, 0, 2, 1)
     w = weight.view(groups, made, channels, kernel, kernel).permute(order).contiguous()
-    points = torch.empty(36, w[0, 0].numel())
+    points = torch.empty(36, w[0, 0].numel(), device=weight.device)
     read, write = (made, channels) if turned else (channels, made)
     sizes = native.Convolution(1, 1, 1, read * groups, write * groups, groups, kernel, 0, 0, 1, 1)
     native.run("winograd_weights", byref(sizes), int(turned), torch.get_num_threads(), w.data_ptr(), points.data_ptr())
