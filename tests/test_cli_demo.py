@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commanding import alexnet
+from commanding import alexnet, refusal
 from making import tiny_spec
 
 from alexnet.data.sources import shapes
@@ -69,3 +69,10 @@ def test_the_whole_job_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert again.exit_code == 0
     assert again.stderr == ""
     assert f"Run      {out / 'run-2'}" in again.stdout
+
+
+def test_a_place_that_cannot_be_written_is_said_with_the_option(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "demo"
+    said = f"alexnet: error: Cannot write {out}: Not a directory; give another --out."
+    assert refusal("demo", "--out", out) == (1, said)

@@ -9,6 +9,7 @@ from commanding import alexnet, refusal
 from making import damaged, tiny_model
 from PIL import Image
 
+from alexnet import locking
 from alexnet.data.store import Store
 from alexnet.evaluation.features import Features
 from alexnet.evaluation.search import distances
@@ -136,3 +137,24 @@ def test_what_does_not_go_together_is_refused(folder: Path, colours: Store) -> N
     assert "--split goes with a store" in refusal(*words, "--split", "val")[1]
     assert "--crops takes 1 or 10-mean" in refusal(*words, "--crops", "10")[1]
     assert "There is nothing at" in refusal(*words[:2], folder / "none", *words[3:])[1]
+
+
+def test_a_place_that_cannot_be_written_is_said_with_the_option(folder: Path, colours: Store) -> None:
+    (folder / "file").write_text("")
+    for out, reason in ((folder / "file" / "f", "File exists"), (folder / "file" / "a" / "f", "Not a directory")):
+        words = ("features", folder / "model", colours.path, "-o", out, "--stages", "relu2", "-q")
+        assert refusal(*words) == (1, f"alexnet: error: Cannot write to {out}: {reason}; give another --out.")
+
+
+def test_a_folder_that_may_not_be_written_is_said_with_the_option(
+    folder: Path, colours: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(locking, "_claim", refused)
+    words = ("features", folder / "model", colours.path, "-o", folder / "f", "--stages", "relu2", "-q")
+    assert refusal(*words) == (
+        1,
+        f"alexnet: error: Cannot write to {folder}/f: Permission denied; give another --out.",
+    )

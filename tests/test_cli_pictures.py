@@ -78,3 +78,14 @@ def test_pages_of_any_width_are_laid_out(name: str, width: float) -> None:
     drawn = draw(name, numbers()[name], width)
     check_layout(drawn)
     assert drawn.get_size_inches()[0] <= width + 1e-6
+
+
+def test_a_picture_that_cannot_be_written_is_said_with_the_option(colours: Store, tmp_path: Path) -> None:
+    save_model(tiny_model(colours), tmp_path / "model")
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "filters.png"
+    said = f"alexnet: error: Cannot write {out}: Not a directory; give another --out."
+    assert refusal("show", "filters", tmp_path / "model", "-o", out) == (1, said)
+    out = tmp_path / "gone" / "filters.pdf"
+    said = f"alexnet: error: Cannot write {out}: No such file or directory; give another --out."
+    assert refusal("show", "filters", tmp_path / "model", "-o", out) == (1, said)

@@ -241,3 +241,11 @@ def test_the_user_s_folder_is_known_where_the_shell_leaves_it(
     assert alexnet("prepare", "folder", "~/s", "--from=~/trees", "-j", "1").exit_code == 0
     assert alexnet("prepare", "~/trees", "~/t", "-j", "1").exit_code == 0
     assert Store.open(tmp_path / "s").fingerprint == Store.open(tmp_path / "t").fingerprint
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = tmp_path / "file" / "store"
+    code, said = refusal("prepare", folder, store, "-j", "1", "-q")
+    assert (code, said.partition(", or read")[0]) == (3, f"alexnet: error: Cannot write the store {store}")
+    assert said.endswith(" what is done of it: Not a directory; mend that, or give another place.")

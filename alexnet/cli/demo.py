@@ -46,12 +46,13 @@ def demo(session: Session, out: Path, device: str, dtype: str, threads: int) -> 
     from alexnet.model.variants import variant
     from alexnet.training.recipes import recipe
     from alexnet.training.train import Runtime
-    from alexnet.weights.files import write_text
+    from alexnet.weights.files import write_text, writing
     from alexnet.weights.model_dir import load_model
 
     began = monotonic()
     placement = placed(device, dtype, threads)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out, "give another --out"):
+        out.mkdir(parents=True, exist_ok=True)
 
     session.note("1/4  Drawing and preparing the built-in pictures")
     with Meter(session) as meter:

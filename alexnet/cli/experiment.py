@@ -116,13 +116,14 @@ def _report(session: Session, rows: Sequence["Experiment"], records: Path, file:
     from alexnet.cli.pictures import draw_along
     from alexnet.experiments.findings import findings
     from alexnet.experiments.page import page
-    from alexnet.weights.files import write_text
+    from alexnet.weights.files import write_text, writing
 
     found = [findings(row, records) for row in rows]
     write_text(file, page(found))
     click.echo(f"Page     {file}")
     folder = file.parent / "experiments"
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     pictures: list[tuple[str, str, Callable[[], Any]]] = []
     if any(each.results for each in found):
         pictures.append(("forest", "forest", lambda: _forest(found)))

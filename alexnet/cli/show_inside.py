@@ -77,10 +77,11 @@ def _write_folder(session: Session, found: "Maps", picture: Picture) -> None:
     from dataclasses import replace
 
     from alexnet.show.figures.sheet import save
-    from alexnet.weights.files import write_text
+    from alexnet.weights.files import write_text, writing
 
     folder = picture.out or Path("maps")
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, "give another --out"):
+        folder.mkdir(parents=True, exist_ok=True)
     for stage in found.stages:
         save(picture.draw("maps", replace(found, stages=(stage,))), folder / f"{stage.name}.png", picture.dpi)
     rows = "".join(f'<p><img src="{stage.name}.png" alt="{stage.name}"></p>\n' for stage in found.stages)

@@ -360,4 +360,7 @@ def _sentences(path: Path) -> Iterator[None]:
             raise DataError(
                 f"The disk is full: {partial(path)} cannot grow; make room and run again to continue."
             ) from error
-        raise DataError(f"Cannot write the store {path}, or read what is done of it: {error}.") from error
+        raise DataError(
+            f"Cannot write the store {path}, or read what is done of it: {error.strerror or error}; mend that, or give "
+            "another place."
+        ) from error

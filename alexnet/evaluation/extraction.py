@@ -148,6 +148,9 @@ def write_features(
             os.replace(partial, out)
     except OSError as error:  # those of open files name none
         if isinstance(error.filename, str):
+            at = Path(error.filename)
+            if at in (lock, partial, *out.parents) or partial in at.parents:
+                raise AlexNetError(f"Cannot write to {out}: {error.strerror}; give another --out.") from error
             raise
         raise AlexNetError(
             f"{partial} cannot be written or read back ({error.strerror or error}); when that is mended, the same "

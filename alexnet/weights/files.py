@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     or another process is writing there. What the block reads it reads under `reading`: else the sentence would be
     of writing.
     """
-    with _sentence(path), _held(path):
+    with writing(path), _held(path):
         temporary = _beside(path, "tmp")  # one name: what a kill leaves behind is overwritten next time
         try:
             yield temporary
@@ -47,7 +47,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     if path.is_symlink():
         path = path.resolve()
-    with _sentence(path):
+    with writing(path):
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)
         with _held(path):
@@ -71,7 +71,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def recover(path: Path) -> None:
     """Puts the folder back that `replacing_folder` had taken from `path` when its process was killed, if it was."""
     if not path.exists() and _beside(path, "old").is_dir():
-        with _sentence(path), _held(path):
+        with writing(path), _held(path):
             _put_back(path)
 
 
@@ -136,13 +136,12 @@ def reading(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _sentence(path: Path) -> Iterator[None]:
+def writing(path: Path, remedy: str = "free some space or choose another place") -> Iterator[None]:
+    """A block that writes at `path`. Raises AlexNetError, with what to do, when the disk refuses."""
     try:
         yield
     except OSError as error:
-        raise AlexNetError(
-            f"Cannot write {path}: {error.strerror or error}; free some space or choose another place."
-        ) from error
+        raise AlexNetError(f"Cannot write {path}: {error.strerror or error}; {remedy}.") from error
 
 
 def write_text(path: Path, text: str, errors: str = "surrogatepass") -> None:

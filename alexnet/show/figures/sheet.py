@@ -23,6 +23,7 @@ from alexnet.errors import ConfigError
 from alexnet.show import drawing
 from alexnet.show.dark import dark
 from alexnet.show.figures.fonts import MISSING, drawable, fitted, properties, undrawable, wrapped
+from alexnet.weights.files import writing
 
 INK, GREY, LIGHT, GRID = "#222222", "#555555", "#d0d0d0", "#e6e6e6"
 BLUE, ORANGE, TEAL = "#1f6fb2", "#c44e00", "#00795f"  # 4.5 : 1 and more on white; told apart by the colour-blind
@@ -207,7 +208,8 @@ def columns(width: float | None, cell: float, gap: float, usual: int) -> int:
 def save(figure: Figure, path: Path, dpi: float = 150.0) -> None:
     """Writes the figure as PNG, SVG or PDF, as the file's name ends; the same figure gives the same bytes.
 
-    Raises ConfigError for another ending, and for a PNG of more than `MOST_PIXELS` pixels a side.
+    Raises ConfigError for another ending, and for a PNG of more than `MOST_PIXELS` pixels a side; AlexNetError when it
+    cannot be written.
     """
     suffix = check_name(path)
     largest = max(figure.get_size_inches()) * dpi
@@ -216,7 +218,7 @@ def save(figure: Figure, path: Path, dpi: float = 150.0) -> None:
         raise ConfigError(
             f"{path} would be {largest:,.0f} pixels long, more than {MOST_PIXELS:,}; take --dpi {fits}, or an .svg."
         )
-    with rc_context(_SAVING):
+    with rc_context(_SAVING), writing(path, "give another --out"):
         figure.savefig(path, dpi=dpi, metadata=_METADATA[suffix])
 
 
