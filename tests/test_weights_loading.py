@@ -5,7 +5,7 @@ import pytest
 import torch
 from making import tiny_model
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from alexnet.data.store import Store
 from alexnet.errors import ConfigError, WeightsError
@@ -97,3 +97,19 @@ def test_parts_of_runs_and_models_are_called_what_they_are(colours: Store, tmp_p
     save_model(model, tmp_path / "model")
     with pytest.raises(WeightsError, match=f"is part of the model {tmp_path}/model; give that directory"):
         load(tmp_path / "model" / "model.safetensors")
+
+
+def test_a_name_that_is_no_unicode_is_said_to_be_that(colours: Store, exported: Path, tmp_path: Path) -> None:
+    said = r"The name of .*m\udce9.* is not valid UTF-8, so the library of safetensors does not open it; rename it"
+    save_model(tiny_model(colours), tmp_path / "m\udce9")
+    named = exported.rename(tmp_path / "m\udce9.safetensors")
+    foreign = tmp_path / "torchvision-m\udce9.safetensors"
+    foreign.write_bytes(save({"a": torch.zeros(1)}))
+    for path in (tmp_path / "m\udce9", named, foreign):
+        with pytest.raises(WeightsError, match=said):
+            load(path)
+    with pytest.raises(WeightsError, match=said):
+        import_weights(foreign, "torchvision")
+    with pytest.raises(WeightsError, match=said):
+        export(tiny_model(colours), tmp_path / "new-m\udce9.safetensors", "safetensors")
+    assert not list(tmp_path.glob("new*"))

@@ -17,7 +17,7 @@ from alexnet.model.net import AlexNet
 from alexnet.model.variants import variant
 from alexnet.weights.agreement import Agreement, agree, sample_photographs, views_of
 from alexnet.weights.description import from_texts, to_texts
-from alexnet.weights.files import replacing
+from alexnet.weights.files import check_name, replacing
 from alexnet.weights.model_dir import Model, check_whole
 from alexnet.weights.onnx.export import export_onnx
 from alexnet.weights.onnx.graph import GraphOptions
@@ -42,6 +42,7 @@ def export(model: Model, path: Path, kind: str, options: GraphOptions | None = N
         case "torch-export":
             return _program(model, path)
         case "safetensors":
+            check_name(path)
             return _weights(model, path, _in_order(save(_parameters(model.net), to_texts(model))), _read_safetensors)
         case "torchvision":
             return _weights(model, path, _saved(torchvision_state(model.net)), _read_torchvision)

@@ -11,6 +11,7 @@ from torch import Tensor
 from alexnet.errors import ConfigError, WeightsError
 from alexnet.model.net import AlexNet
 from alexnet.weights.description import MODEL, Description, from_texts
+from alexnet.weights.files import check_name
 from alexnet.weights.foreign.class_names import Names
 from alexnet.weights.foreign.importing import Foreign, check_file, make_model
 from alexnet.weights.model_dir import DESCRIPTION, INPUT, WEIGHTS, Model
@@ -26,6 +27,7 @@ def import_safetensors(path: Path, *, classes: Names = None, weights: str | None
     WeightsError when the file is damaged or of another network.
     """
     check_file(path)
+    check_name(path)
     if path.name in (WEIGHTS, INPUT) and (path.parent / DESCRIPTION).is_file():
         raise WeightsError(f"{path} is part of the model {path.parent}; give that directory.")
     texts = _texts(path)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from alexnet.data.store import flush_folder
-from alexnet.errors import AlexNetError
+from alexnet.errors import AlexNetError, WeightsError
 from alexnet.locking import held
 
 _AT_FDCWD, _EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
@@ -142,6 +142,16 @@ def writing(path: Path, remedy: str = "free some space or choose another place")
         yield
     except OSError as error:
         raise AlexNetError(f"Cannot write {path}: {error.strerror or error}; {remedy}.") from error
+
+
+def check_name(path: Path) -> None:
+    """Raises WeightsError for a path that the library of safetensors does not open, one that is no Unicode."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise WeightsError(
+            f"The name of {path} is not valid UTF-8, so the library of safetensors does not open it; rename it."
+        ) from error
 
 
 def write_text(path: Path, text: str, errors: str = "surrogatepass") -> None:

@@ -27,7 +27,7 @@ from alexnet.model.spec import Spec
 from alexnet.reading import UnfitFileError, instead, read_file
 from alexnet.schema import AtMost, Digest, SchemaError, check, decode
 from alexnet.weights.card import model_card
-from alexnet.weights.files import recover, replacing_folder, sha256, write_text
+from alexnet.weights.files import check_name, recover, replacing_folder, sha256, write_text
 from alexnet.weights.statistics_tensors import from_tensors, to_tensors
 
 FORMAT = 2
@@ -187,6 +187,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def _tensors(file: Path) -> dict[str, torch.Tensor]:
+    check_name(file)
     try:
         return load_file(file)
     except (OSError, RuntimeError) as error:  # the second is PyTorch's, of what the system says

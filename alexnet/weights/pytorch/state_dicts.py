@@ -13,6 +13,7 @@ from torch import Tensor
 
 from alexnet.errors import WeightsError, from_disk, unknown, wants_memory
 from alexnet.weights.checkpoint import is_checkpoint
+from alexnet.weights.files import check_name
 from alexnet.weights.foreign.importing import MAX_BYTES
 
 WRAPPERS: Final = {
@@ -154,6 +155,7 @@ def _counts(name: Any, value: Any) -> bool:
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """The tensors in a .safetensors file. Raises WeightsError when it is damaged or cannot be read."""
+    check_name(path)
     try:
         return load_file(path)
     except SafetensorError as error:
