@@ -142,3 +142,10 @@ def test_data_is_for_one_measurement_that_takes_it(words: tuple[str, ...]) -> No
 )
 def test_quantities_have_the_digits_that_matter(value: float, unit: str, said: str) -> None:
     assert bench.quantity(value, unit) == said
+
+
+def test_the_usage_breaks_no_word() -> None:
+    lines = alexnet("bench", "--help").stdout.splitlines()
+    assert lines[0] == "Usage: alexnet bench [OPTIONS] [WHAT]..."
+    listed = lines[lines.index("  Measurements:") + 1 :]
+    assert [line.split()[0] for line in listed[: len(BENCHES)]] == list(bench.BATCH_SIZES)

@@ -50,7 +50,7 @@ _LINES = "\n".join(f"  {name:8} {text}" for name, text in TITLES.items())
     "One measurement runs in this process; several run one after the other, each in a process of its own, so that peak "
     "memory is that of one."
 )
-@click.argument("what", nargs=-1, type=click.Choice(list(BATCH_SIZES)), metavar=f"[{'|'.join(BATCH_SIZES)}]...")
+@click.argument("what", nargs=-1, type=click.Choice(list(BATCH_SIZES)), metavar="[WHAT]...")
 @click.option("-m", "--model", default="paper", show_default=True, metavar="LIST", help="Networks, like paper,owt.")
 @click.option("--input-size", type=int, metavar="N", help="Pixels of the input.  [default: the network's]")
 @click.option(
