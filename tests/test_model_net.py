@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules import module as hooks
 
 from alexnet import kernels
 from alexnet.errors import ConfigError
@@ -183,6 +184,25 @@ def test_hooks_between_fused_layers_are_called_and_do_not_change_the_answer(smal
     finally:
         handle.remove()
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"])
+def test_hooks_for_all_modules_see_every_layer_and_what_it_gives(small: AlexNet, kind: str) -> None:
+    net, x = copy.deepcopy(small), images(2).requires_grad_()
+    expected, stages, seen = net(x), net.stages(x, net.names), {}
+    names = {id(module): name for name, module in net.named_children()}
+    register = getattr(hooks, f"register_module_{kind}")
+    handle = register(lambda module, *passed: seen.update({names.get(id(module), "whole"): passed[-1]}))
+    try:
+        found = net(x)
+        found.square().sum().backward()
+    finally:
+        handle.remove()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert {*seen} == {*net.names, "whole"}
+    if kind == "forward_hook":
+        for name in net.names:
+            torch.testing.assert_close(seen[name], stages[name], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["conv1", "relu1", "norm1", "drop6"])

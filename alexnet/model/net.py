@@ -8,9 +8,11 @@ between them or has put another module in the place of one.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
 
 from alexnet import kernels
 from alexnet.errors import ConfigError, WeightsError, unknown
@@ -36,6 +38,14 @@ from alexnet.model.spec import (
 FUSED = (*kernels.ORDERS, "relu-dropout")
 LEFT = ("conv-relu",)
 
+# What register_module_forward_hook and its like fill: hooks for all modules there are.
+HOOKS: Final = (
+    torch_module._global_forward_hooks,
+    torch_module._global_forward_pre_hooks,
+    torch_module._global_backward_hooks,
+    torch_module._global_backward_pre_hooks,
+)
+
 
 class AlexNet(nn.Module):
     """The network of a spec: images in (N, C, H, W), logits out (N, K).
@@ -60,7 +70,7 @@ class AlexNet(nn.Module):
 
     @property
     def replaced(self) -> str | None:
-        """The first layer that has a module, or a `forward`, in its place not of its spec; None where none has."""
+        """The first layer in whose place is a module, or a `forward`, that its spec does not say; None if none is."""
         return next((layer.name for layer in self.spec.layers if not self._is_built(layer)), None)
 
     def check_layers(self) -> None:
@@ -187,10 +197,7 @@ class AlexNet(nn.Module):
     def _watched(self, group: tuple[Layer, ...], wanted: frozenset[str]) -> bool:
         """Whether somebody wants to see, or change, what passes between the layers of `group`."""
         modules = [self.get_submodule(layer.name) for layer in group]
-        return any(layer.name in wanted for layer in group[:-1]) or any(
-            module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-            for module in modules
-        )
+        return any(layer.name in wanted for layer in group[:-1]) or any(map(any, (HOOKS, *map(_hooks, modules))))
 
     def _check(self, x: Tensor) -> None:
         size, (block, padding) = self.spec.input_size, self.space_to_depth_block
@@ -218,6 +225,15 @@ def groups(spec: Spec) -> tuple[tuple[Layer, ...], ...]:
             groups.append(group)
         start += len(group)
     return tuple(groups)
+
+
+def _hooks(module: nn.Module) -> tuple[object, ...]:
+    return (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+    )
 
 
 def _order(run: tuple[Layer, ...]) -> str:
