@@ -68,6 +68,11 @@ def images(count: int, size: int = 67) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1)) * 70
 
 
+def test_one_name_is_one_stage(small: AlexNet) -> None:
+    (found,) = small.stages(images(1), "conv1").items()
+    assert found[0] == "conv1"
+
+
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_every_stage_is_that_of_the_network_written_out_by_hand(small: AlexNet, memory_format) -> None:
     x = images(3).to(memory_format=memory_format)

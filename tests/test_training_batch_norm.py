@@ -54,7 +54,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(go: Train, colours: Store, t
 
 
 def test_a_frozen_layer_takes_nothing_from_the_batches(go: Train) -> None:
-    net = load_model(go(freeze=["bn1"]).model).net
+    net = load_model(go(freeze="bn1").model).net
     assert (net.bn1.running_mean == 0).all() and (net.bn1.running_var == 1).all()
     assert (net.bn1.weight == 1).all()
 

@@ -117,12 +117,12 @@ class AlexNet(nn.Module):
         """Logits (N, K) of images (N, C, H, W), or of images in blocks as `space_to_depth_block` says."""
         return self._run(x, frozenset())[1]
 
-    def stages(self, x: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-        """The outputs of the named layers for images `x` (N, C, H, W), in the order of `names`.
+    def stages(self, x: Tensor, names: str | Iterable[str]) -> dict[str, Tensor]:
+        """The outputs of the named layers, or of one, for images `x` (N, C, H, W), in the order of `names`.
 
         Raises ConfigError, naming the nearest, for a layer that the network does not have.
         """
-        names = tuple(names)
+        names = (names,) if isinstance(names, str) else tuple(names)
         for name in names:
             if name not in self.names:
                 raise unknown(f"layer of {self.spec.name!r}", name, self.names)

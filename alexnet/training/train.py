@@ -79,7 +79,7 @@ def train(
     runtime: Runtime = Runtime(),
     placement: Placement | None = None,
     init_from: Model | str | Path | None = None,
-    freeze: Sequence[str] = (),
+    freeze: str | Sequence[str] = (),
     overfit: int = 0,
     listener: Listener = silent,
 ) -> Run:
@@ -96,9 +96,9 @@ def train(
     With `init_from`, or with a model as the network, weights and input statistics start as that model's; the last layer
     starts anew unless the classes are the same. What such a model divides by, and its order of colours, are folded into
     its first convolution, for training feeds RGB from 0 to 255; torchvision's network goes to other sizes of views as
-    torchvision takes it there (`alexnet.weights.sizes`). `freeze` names layers to leave alone. `overfit` trains on that
-    many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn them by
-    heart. The model made takes photographs resized as the store's were.
+    torchvision takes it there (`alexnet.weights.sizes`). `freeze` names layers, or one, to leave alone. `overfit` trains
+    on that many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn
+    them by heart. The model made takes photographs resized as the store's were.
     Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
     """
     refuse_in_worker()
@@ -107,7 +107,8 @@ def train(
     if placement is not None:
         runtime = replace(runtime, device=str(placement.device), dtype=placement.dtype_name)
     team = runtime.team
-    plan = shared_plan(training_plan(spec, frozen(recipe, tuple(freeze)), store, overfit=overfit), team)
+    still = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+    plan = shared_plan(training_plan(spec, frozen(recipe, still), store, overfit=overfit), team)
     start = at_size(folded(start), plan.spec, store.preparation.side) if start else None
     statistics = starting_statistics(start, store)
     placement = placement_for(runtime)
