@@ -16,17 +16,22 @@ def test_the_first_line_is_the_address_and_sigterm_ends_it_with_0(colours: Store
     process = python(code, "serve", tmp_path / "model", "--port", "0", "--threads", "1", "--host", "0.0.0.0")
     assert process.stdout is not None
     first = process.stdout.readline()
-    assert first.startswith("http://0.0.0.0:") and first.endswith("  (Ctrl-C stops)\n"), process.communicate()
+    assert first.startswith("http://127.0.0.1:") and first.endswith("  (Ctrl-C stops)\n"), process.communicate()
     process.terminate()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert errors.startswith("warning: every machine that reaches 0.0.0.0 can use this service; it answers to no name")
+    assert errors.startswith("warning: every machine that reaches 0.0.0.0 can use this service; browsers on others")
 
 
 def test_without_its_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "find_spec", lambda name: None if name == "uvicorn" else builtins.object())
     code, text = refusal("serve", "x")
     assert code == 2 and "The service needs uvicorn: pip install 'alexnet[serve]'" in text
+
+
+def test_a_name_that_no_request_can_give_is_refused() -> None:
+    code, text = refusal("serve", "x", "--allow-host", "https://look.example.org")
+    assert code == 2 and "no name that a request can give: 'https://look.example.org'" in text
 
 
 def test_no_model_is_a_sentence() -> None:

@@ -12,7 +12,7 @@ from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, ConfigError
 from alexnet.evaluation.predictor import Predictor
 from alexnet.model.device import place
-from alexnet.serve.server import listen
+from alexnet.serve.server import address, listen
 from alexnet.serve.settings import Settings
 from alexnet.weights.model_dir import Model, save_model
 
@@ -130,3 +130,14 @@ def test_what_is_no_address_of_this_machine_is_looked_up_once_and_no_port_is_bla
     with pytest.raises(AlexNetError, match=f"Cannot listen at {host or 'an empty address'}") as met:
         listen(Settings(host=host, port=8000))
     assert asked <= 1 and "--host" in str(met.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("0.0.0.0", "127.0.0.1"), ("0", "127.0.0.1"), ("::", "[::1]"), ("::0", "[::1]"), ("localhost", "localhost")],
+)
+def test_the_address_that_is_shown_is_one_that_is_answered(host: str, shown: str) -> None:
+    settings = Settings(host=host, port=0)
+    with listen(settings) as server:
+        assert address(settings, server) == f"http://{shown}:{server.getsockname()[1]}"
+    assert shown.strip("[]") in settings.names

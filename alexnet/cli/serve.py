@@ -73,7 +73,7 @@ def serve(
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ConfigError(f"The service needs {', '.join(missing)}: pip install 'alexnet[serve]'.")
     from alexnet.cli.places import find_model
-    from alexnet.serve.server import listen, run
+    from alexnet.serve.server import WILDCARDS, address, listen, run
     from alexnet.serve.service import Service
     from alexnet.serve.settings import Settings
 
@@ -86,18 +86,16 @@ def serve(
         if found is model and model.suffix == ".onnx" and (device not in ("auto", "cpu") or dtype == "bf16"):
             raise ConfigError("ONNX files run on the CPU in fp32; leave --device and --dtype out.")
         service = Service(found, placement, settings, followed, features)
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{server.getsockname()[1]}"
+        shown = address(settings, server)
 
         def ready() -> None:
-            click.echo(f"{address}  (Ctrl-C stops)")
+            click.echo(f"{shown}  (Ctrl-C stops)")
             if settings.is_open:
-                session.warn(
-                    f"every machine that reaches {host} can use this service"
-                    + ("." if hosts else "; it answers to no name of this machine until --allow-host gives one.")
-                )
+                unnamed = server.getsockname()[0] in WILDCARDS and not hosts
+                more = "; browsers on others need --allow-host with the name that they ask for" if unnamed else ""
+                session.warn(f"every machine that reaches {host} can use this service{more}.")
             if browse:
-                click.launch(address)
+                click.launch(shown)
 
         def say(line: str, fault: bool) -> None:
             (session.warn if fault else session.note)(line)

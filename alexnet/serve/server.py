@@ -88,6 +88,13 @@ def listen(settings: Settings) -> socket.socket:
     raise ConfigError(f"Port {settings.port} is taken: {_taken(found)}. Take another: --port {free}.")
 
 
+def address(settings: Settings, server: socket.socket) -> str:
+    """Where a browser of this machine finds the service that listens on the socket."""
+    bound, port, *_ = server.getsockname()
+    host = WILDCARDS.get(bound, settings.host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def run(server: socket.socket, service: Service, say: Callable[[str, bool], None], ready: Callable[[], None]) -> None:
     """Answers on the socket until SIGTERM or Ctrl-C; then answers what was accepted, and returns.
 

@@ -1,8 +1,27 @@
 """What the service allows, in numbers."""
 
+import re
 from dataclasses import dataclass
+from ipaddress import ip_address
+
+from alexnet.errors import ConfigError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+NAME = re.compile(r"[a-z0-9_.-]+", re.ASCII | re.IGNORECASE)
+
+
+def as_sent(host: str) -> str:
+    """A name or an address as browsers put it into a Host header, without the brackets."""
+    plain = host.removeprefix("[").removesuffix("]")
+    return ip_address(plain).compressed if _is_address(plain) else host.lower()
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -10,7 +29,8 @@ class Settings:
     """Where the service listens, and its limits.
 
     `hosts` are the names that a Host header may give besides those of this machine to itself. `queue` is how many views
-    may wait for the network, `batch` how many go through it at once. Times are in seconds.
+    may wait for the network, `batch` how many go through it at once. Times are in seconds. Raises ConfigError for a
+    name that no Host header gives.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +49,14 @@ class Settings:
     idle_seconds: int = 5  # that a connection is kept without a request
     stop_seconds: int = 30  # for the answers to what was accepted, when told to stop
 
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            if not NAME.fullmatch(host) and not _is_address(as_sent(host)):
+                raise ConfigError(
+                    f"--allow-host has no name that a request can give: {host!r}; give a name such as look.example.org "
+                    "or an address, with no port, no path and no https://."
+                )
+
     @property
     def held_bytes(self) -> int:
         """What all bodies together may take in memory."""
@@ -37,8 +65,7 @@ class Settings:
     @property
     def names(self) -> frozenset[str]:
         """The names that the service answers to."""
-        own = () if self.host in ("0.0.0.0", "::", "") else (self.host,)
-        return frozenset(name.lower().strip("[]") for name in (*LOOPBACK, *own, *self.hosts))
+        return frozenset(map(as_sent, (*LOOPBACK, self.host, *self.hosts)))
 
     @property
     def is_open(self) -> bool:
