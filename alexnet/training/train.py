@@ -96,8 +96,8 @@ def train(
     With `init_from`, or with a model as the network, weights and input statistics start as that model's; the last layer
     starts anew unless the classes are the same. What such a model divides by, and its order of colours, are folded into
     its first convolution, for training feeds RGB from 0 to 255; torchvision's network goes to other sizes of views as
-    torchvision takes it there (`alexnet.weights.sizes`). `freeze` names layers, or one, to leave alone. `overfit` trains
-    on that many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn
+    torchvision takes it there (`alexnet.weights.sizes`). `freeze` names layers to leave alone. `overfit` trains on
+    that many photographs alone, as a test of the set-up, and raises AlexNetError when the network does not learn
     them by heart. The model made takes photographs resized as the store's were.
     Raises ConfigError for what does not fit together, Diverged and Interrupted as `Trainer.fit` does.
     """
