@@ -1,6 +1,7 @@
 """What all tests share: the optional folder of real photographs, and strict numerics."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which PyTorch's compiler does too
 
 os.environ["ALEXNET_ALLOCATOR"] = "system"  # commands called in this process must not set up its heap for good
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs; commands inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 routes.WORTH = 1 << 60  # no test measures time, and none leaves in ALEXNET_HOME what it found
 
